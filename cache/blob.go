@@ -1,0 +1,211 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	iofs "io/fs"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// blobStore keeps contents over the inline limit, one file each:
+//
+//	blobs/tmp/NUMBER      being written
+//	blobs/XX/NUMBER       whole; XX are its last two digits, NUMBER is in hex
+//
+// A file is renamed to its place only when it is whole and on the disk, and
+// only then is the entry that names it committed. A crash between the two
+// leaves a file that no entry names, which Verify reports.
+type blobStore struct {
+	fs   vfs.FS
+	dir  string
+	next atomic.Uint64
+
+	open struct {
+		sync.Mutex
+		files *simplelru.LRU[uint64, *blobHandle]
+	}
+	shards struct {
+		sync.Mutex
+		made [256]bool
+	}
+}
+
+// openBlobs removes what a crash left half written. Numbers go on from o.Now,
+// so that one is never used twice even where the entry for it was lost.
+func openBlobs(o *Options) (*blobStore, error) {
+	b := &blobStore{fs: o.FS, dir: o.FS.PathJoin(o.Dir, "blobs")}
+	b.next.Store(uint64(o.Now().UnixNano()))
+	files, err := simplelru.NewLRU(blobFiles, func(_ uint64, h *blobHandle) { h.drop() })
+	if err != nil {
+		return nil, err
+	}
+	b.open.files = files
+	if err := o.FS.RemoveAll(b.path("tmp")); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+		return nil, fmt.Errorf("clear %s: %w", b.path("tmp"), err)
+	}
+	if err := o.FS.MkdirAll(b.path("tmp"), 0o755); err != nil {
+		return nil, fmt.Errorf("make blob directory: %w", err)
+	}
+	return b, nil
+}
+
+func (b *blobStore) path(elem ...string) string {
+	return b.fs.PathJoin(append([]string{b.dir}, elem...)...)
+}
+
+func shardName(id uint64) string { return fmt.Sprintf("%02x", id&0xff) }
+func blobName(id uint64) string  { return fmt.Sprintf("%016x", id) }
+
+// Close closes the files kept open for reading.
+func (b *blobStore) Close() error {
+	b.open.Lock()
+	defer b.open.Unlock()
+	b.open.files.Purge()
+	return nil
+}
+
+// BlobWriter takes one content. Either Commit or Abort ends it.
+type BlobWriter struct {
+	b    *blobStore
+	id   uint64
+	file vfs.File
+	sum  hash.Hash64
+	size int64
+}
+
+// NewBlob begins a content that is too long for an entry.
+func (s *Store) NewBlob() (*BlobWriter, error) {
+	id := s.blobs.next.Add(1)
+	file, err := s.blobs.fs.Create(s.blobs.path("tmp", blobName(id)), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, fmt.Errorf("create blob: %w", err)
+	}
+	return &BlobWriter{b: s.blobs, id: id, file: file, sum: xxhash.New()}, nil
+}
+
+// Write appends p to the content. Its error is the disk's.
+func (w *BlobWriter) Write(p []byte) (int, error) {
+	n, err := w.file.Write(p)
+	w.size += int64(n)
+	_, _ = w.sum.Write(p[:n]) // a hash never fails
+	if err != nil {
+		return n, &DiskError{Err: err}
+	}
+	return n, nil
+}
+
+// Size is how much was written, in bytes.
+func (w *BlobWriter) Size() int64 { return w.size }
+
+// Abort gives the content up.
+func (w *BlobWriter) Abort() error {
+	return errors.Join(w.file.Close(), w.b.fs.Remove(w.b.path("tmp", blobName(w.id))))
+}
+
+// finish puts the file on the disk and under its name.
+func (w *BlobWriter) finish() error {
+	if err := w.file.Sync(); err != nil {
+		return errors.Join(&DiskError{Err: err}, w.Abort())
+	}
+	if err := w.file.Close(); err != nil {
+		return &DiskError{Err: err}
+	}
+	return w.b.publish(w.id)
+}
+
+func (b *blobStore) publish(id uint64) error {
+	shard := b.path(shardName(id))
+	if err := b.makeShard(id); err != nil {
+		return &DiskError{Err: err}
+	}
+	if err := b.fs.Rename(b.path("tmp", blobName(id)), b.fs.PathJoin(shard, blobName(id))); err != nil {
+		return &DiskError{Err: err}
+	}
+	return b.syncDir(shard)
+}
+
+func (b *blobStore) makeShard(id uint64) error {
+	b.shards.Lock()
+	defer b.shards.Unlock()
+	if b.shards.made[id&0xff] {
+		return nil
+	}
+	if err := b.fs.MkdirAll(b.path(shardName(id)), 0o755); err != nil {
+		return err
+	}
+	b.shards.made[id&0xff] = true
+	return b.syncDir(b.dir)
+}
+
+func (b *blobStore) syncDir(path string) error {
+	d, err := b.fs.OpenDir(path)
+	if err != nil {
+		return &DiskError{Err: err}
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return &DiskError{Err: err}
+	}
+	return nil
+}
+
+func (b *blobStore) remove(id uint64) error {
+	return b.fs.Remove(b.path(shardName(id), blobName(id)))
+}
+
+// blobHandle is an open blob file that several readers share; the last one to
+// let go of it closes it.
+type blobHandle struct {
+	file vfs.File
+	refs atomic.Int32
+}
+
+func (h *blobHandle) drop() {
+	if h.refs.Add(-1) == 0 {
+		_ = h.file.Close() // opened for reading: there is nothing to lose
+	}
+}
+
+// handle returns the open file of a blob; the caller drops it.
+func (b *blobStore) handle(id uint64) (*blobHandle, error) {
+	b.open.Lock()
+	defer b.open.Unlock()
+	if h, ok := b.open.files.Get(id); ok {
+		h.refs.Add(1)
+		return h, nil
+	}
+	file, err := b.fs.Open(b.path(shardName(id), blobName(id)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: blob: %w", ErrCorrupt, err)
+	}
+	h := &blobHandle{file: file}
+	h.refs.Store(2) // one for the list of open files, one for the caller
+	b.open.files.Add(id, h)
+	return h, nil
+}
+
+func (b *blobStore) readAt(e *Entry, p []byte, off int64) (int, error) {
+	if off >= e.Size {
+		return 0, nil
+	}
+	p = p[:min(int64(len(p)), e.Size-off)]
+	h, err := b.handle(e.blob)
+	if err != nil {
+		return 0, err
+	}
+	defer h.drop()
+	n, err := h.file.ReadAt(p, off)
+	if err == io.EOF && n < len(p) {
+		return 0, fmt.Errorf("%w: blob %016x ends at %d of %d bytes", ErrCorrupt, e.blob, off+int64(n), e.Size)
+	}
+	if err != nil && err != io.EOF {
+		return 0, &DiskError{Err: err}
+	}
+	return n, nil
+}

@@ -1,0 +1,61 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// check reads a whole blob and compares its length and its sum.
+func (b *blobStore) check(ctx context.Context, e *Entry) error {
+	file, err := b.fs.Open(b.path(shardName(e.blob), blobName(e.blob)))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	defer file.Close()
+	sum := xxhash.New()
+	n, err := io.Copy(sum, &ctxReader{ctx, file})
+	if err != nil {
+		return fmt.Errorf("blob %s: %w", blobName(e.blob), err)
+	}
+	if n != e.Size || sum.Sum64() != e.sum {
+		return fmt.Errorf("%w: blob %s has %d bytes with sum %016x, its entry says %d with %016x",
+			ErrCorrupt, blobName(e.blob), n, sum.Sum64(), e.Size, e.sum)
+	}
+	return nil
+}
+
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *ctxReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
+
+// each calls fn for every shard that there is, with the blob files in it.
+func (b *blobStore) each(fn func(shard string, ids []string) error) error {
+	shards, err := b.fs.List(b.dir)
+	if err != nil {
+		return fmt.Errorf("list blobs: %w", err)
+	}
+	for _, shard := range shards {
+		if len(shard) != 2 {
+			continue
+		}
+		ids, err := b.fs.List(b.path(shard))
+		if err != nil {
+			return fmt.Errorf("list blobs: %w", err)
+		}
+		if err := fn(shard, ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}

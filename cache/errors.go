@@ -1,0 +1,38 @@
+package cache
+
+import "errors"
+
+var (
+	// ErrNotFound says that the store has no such entry.
+	ErrNotFound = errors.New("not in the store")
+
+	// ErrInUse says that another process holds the store.
+	ErrInUse = errors.New("store in use")
+
+	// ErrOrigin says that the store holds another origin's files.
+	ErrOrigin = errors.New("store belongs to another origin")
+
+	// ErrFormat says that the store was written in a format that this program
+	// does not read, or that the directory is no store.
+	ErrFormat = errors.New("unknown store format")
+
+	// ErrCorrupt says that what the store holds contradicts itself or fails a
+	// checksum.
+	ErrCorrupt = errors.New("store damaged")
+
+	// ErrClosed is returned by a store after Close.
+	ErrClosed = errors.New("store closed")
+
+	// ErrName is an origin's name, or a path of the mount, that has no
+	// counterpart on the other side.
+	ErrName = errors.New("name cannot be mapped")
+)
+
+// DiskError is a failure of the disk below the store: nothing is wrong with the
+// file that was being written, and nothing more can be written.
+type DiskError struct{ Err error }
+
+func (e *DiskError) Error() string { return "store's disk: " + e.Err.Error() }
+
+// Unwrap returns the disk's own error.
+func (e *DiskError) Unwrap() error { return e.Err }

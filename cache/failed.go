@@ -1,0 +1,109 @@
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Failure is the record of a file that could not be fetched.
+type Failure struct {
+	Name   string // the origin's
+	When   int64  // of the last try, in seconds since 1970
+	Tries  int
+	Reason string
+}
+
+// maxReason bounds the reason that is kept, in bytes.
+const maxReason = 512
+
+func (f *Failure) append(dst []byte) []byte {
+	reason := f.Reason[:min(len(f.Reason), maxReason)]
+	dst = binary.AppendUvarint(dst, zigzag(f.When))
+	dst = binary.AppendUvarint(dst, uint64(f.Tries))
+	dst = binary.AppendUvarint(dst, uint64(len(f.Name)))
+	dst = append(dst, f.Name...)
+	return append(dst, reason...)
+}
+
+func decodeFailure(value []byte) (Failure, error) {
+	d := decoder{rest: value}
+	f := Failure{When: unzigzag(d.uvarint()), Tries: int(d.uvarint()), Name: string(d.bytes(d.uvarint()))}
+	f.Reason = string(d.rest)
+	if d.bad {
+		return Failure{}, fmt.Errorf("%w: record of a failed file does not decode", ErrCorrupt)
+	}
+	return f, nil
+}
+
+func (s *Store) hasFailed(ino Inode) (bool, error) {
+	if s.progress.Load().Failed == 0 {
+		return false, nil
+	}
+	_, closer, err := s.db.Get(appendFailedKey(nil, ino))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, storeError("read failed files", err)
+	}
+	return true, closer.Close()
+}
+
+// Failures calls fn for the files that could not be fetched, with numbers from
+// from on and in their order, until fn returns false.
+func (s *Store) Failures(from Inode, fn func(Inode, Failure) bool) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendFailedKey(nil, from), UpperBound: []byte{keyFailed + 1}})
+	if err != nil {
+		return storeError("read failed files", err)
+	}
+	err = eachFailure(it, fn)
+	return errors.Join(err, storeError("read failed files", it.Error()), it.Close())
+}
+
+func eachFailure(it *pebble.Iterator, fn func(Inode, Failure) bool) error {
+	for valid := it.First(); valid; valid = it.Next() {
+		ino, ok := splitInodeKey(it.Key())
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return storeError("read failed files", err)
+		}
+		f, err := decodeFailure(value)
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: key of a failed file does not decode", ErrCorrupt)
+		}
+		if err != nil {
+			return err
+		}
+		if !fn(ino, f) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Failed returns a page of files that could not be fetched before, with numbers
+// from from on, and the number from which to go on. The page is nil at the end.
+func (s *Store) Failed(from Inode) (page *Page, next Inode, err error) {
+	page = &Page{s: s}
+	var inner error
+	err = s.Failures(from, func(ino Inode, f Failure) bool {
+		next = ino + 1
+		parent, name, err := s.locate(ino)
+		if err != nil {
+			inner = fmt.Errorf("%w: record of the failed file %q names inode %d: %w", ErrCorrupt, f.Name, ino, err)
+			return false
+		}
+		page.slots = append(page.slots, slot{origin: f.Name, name: name, parent: parent, inode: ino, size: -1, hadFailed: true})
+		return len(page.slots) < pendingPage
+	})
+	if err = errors.Join(err, inner); err != nil {
+		return nil, 0, err
+	}
+	if len(page.slots) == 0 {
+		return nil, next, nil
+	}
+	return page, next, nil
+}

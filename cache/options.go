@@ -1,0 +1,93 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/rs/zerolog"
+)
+
+// Options say how a store is opened. The zero value of every field but Dir is
+// its default.
+type Options struct {
+	// Dir is the store's directory; it is made where it is missing.
+	Dir string
+	// Origin identifies whose files the store holds. A new store takes it; an
+	// existing one of another origin is refused with ErrOrigin. Empty: whatever
+	// the store says, and a store that does not exist is refused.
+	Origin string
+	// InlineLimit is the longest content, in bytes, that is kept in a directory
+	// entry; longer ones become blob files. Default DefaultInlineLimit.
+	InlineLimit int
+	// FlushEvery is how often committed files are made to survive a crash of
+	// the process or the machine. Default 5 s; negative: only on Close.
+	FlushEvery time.Duration
+	// Holder says who holds the store, for the message that a second process
+	// gets. Default: the process's number.
+	Holder string
+	// FS is where the store stands. Default: the machine's disk.
+	FS vfs.FS
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+	// Log takes what happens in the background. The zero value is silent.
+	Log zerolog.Logger
+}
+
+// DefaultInlineLimit is the longest content kept in a directory entry, in bytes.
+const DefaultInlineLimit = 64 << 10
+
+// maxInlineLimit keeps one entry well below a memtable.
+const maxInlineLimit = 1 << 20
+
+// The store's memory, each part with its bound in bytes.
+const (
+	// memTableSize is the size of one sorted buffer of commits; at most
+	// memTableStop of them wait for the disk before commits wait too.
+	memTableSize = 32 << 20
+	memTableStop = 2
+	// blockCacheSize bounds the decompressed blocks that reads share.
+	blockCacheSize = 32 << 20
+	// entryCacheSize bounds the entries that were looked up and are likely to
+	// be read next.
+	entryCacheSize = 8 << 20
+	// runCacheSize bounds the runs of names kept for turning inode numbers
+	// into names.
+	runCacheSize = 4 << 20
+	// blobFiles bounds the blob files kept open for reading.
+	blobFiles = 64
+	// maxOpenTables bounds the store's table files that are open.
+	maxOpenTables = 512
+	// batchLimit is how much content a page gathers before it is committed in
+	// part, in bytes.
+	batchLimit = 4 << 20
+)
+
+// EnsureDefaults fills the fields that are unset.
+func (o *Options) EnsureDefaults() {
+	if o.InlineLimit == 0 {
+		o.InlineLimit = DefaultInlineLimit
+	}
+	if o.FlushEvery == 0 {
+		o.FlushEvery = 5 * time.Second
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
+// Validate reports everything that is wrong with the options.
+func (o *Options) Validate() error {
+	var errs []error
+	if o.Dir == "" {
+		errs = append(errs, errors.New("no store directory given"))
+	}
+	if o.InlineLimit < 0 || o.InlineLimit > maxInlineLimit {
+		errs = append(errs, fmt.Errorf("inline limit %d is not between 0 and %d bytes", o.InlineLimit, maxInlineLimit))
+	}
+	return errors.Join(errs...)
+}

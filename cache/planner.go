@@ -1,0 +1,264 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// Planner turns the names of a listing into pages. It makes the directories
+// that the names stand in, and commits them before it hands out a page, so that
+// no entry is ever without its directory. One goroutine uses it.
+type Planner struct {
+	s *Store
+	// known maps the path of a directory, as escaped components joined by
+	// slashes, to its number.
+	known *lru.Cache[string, Inode]
+	// lastDir is the origin's name of the directory of the name before, and
+	// lastParent its number: the listing's next name is mostly beside it.
+	lastDir    string
+	lastParent Inode
+	path       []string
+	made       []madeDir
+	madeIndex  map[dirKey]Inode
+	skipped    uint64
+	// Skip, where it is set, is told of every name that is left out.
+	Skip func(name string, err error)
+}
+
+type dirKey struct {
+	parent Inode
+	name   string
+}
+
+type madeDir struct {
+	dirKey
+	inode Inode
+}
+
+// plannerDirs bounds the directories that a planner remembers, in entries.
+const plannerDirs = 16 << 10
+
+// NewPlanner returns a planner for the store. It needs no Close.
+func (s *Store) NewPlanner() (*Planner, error) {
+	known, err := lru.New[string, Inode](plannerDirs)
+	if err != nil {
+		return nil, err
+	}
+	return &Planner{s: s, known: known, madeIndex: map[dirKey]Inode{}}, nil
+}
+
+// Name is one name of a listing; Size is its length in bytes, or -1.
+type Name struct {
+	Origin string
+	Size   int64
+}
+
+// Plan returns the page of those names, at most MaxPage, in their order. Names
+// that no path can stand for are left out, counted, and told to Skip.
+func (pl *Planner) Plan(names []Name) (*Page, error) {
+	if len(names) > MaxPage {
+		return nil, fmt.Errorf("plan %d names: over %d", len(names), MaxPage)
+	}
+	page := &Page{s: pl.s, fresh: true, slots: make([]slot, 0, len(names))}
+	for i := range names {
+		parent, name, err := pl.resolve(names[i].Origin)
+		if errors.Is(err, ErrName) {
+			pl.skipped++
+			if pl.Skip != nil {
+				pl.Skip(names[i].Origin, err)
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		page.slots = append(page.slots, slot{origin: names[i].Origin, name: name, parent: parent, size: names[i].Size})
+	}
+	if err := pl.commitDirs(); err != nil {
+		return nil, err
+	}
+	page.number(pl.s.reserve(len(page.slots)))
+	pl.s.commit.Lock()
+	page.careful = pl.s.commit.careful > 0
+	pl.s.commit.Unlock()
+	page.dropRepeated()
+	return page, nil
+}
+
+func (p *Page) number(first Inode) {
+	p.first = first
+	for k := range p.slots {
+		p.slots[k].inode = first + Inode(k)
+	}
+}
+
+// reserve gives out n numbers in a row.
+func (s *Store) reserve(n int) Inode {
+	return Inode(s.nextInode.Add(uint64(n)) - uint64(n))
+}
+
+// resolve finds the directory that name stands in, and makes it where need be.
+func (pl *Planner) resolve(name string) (Inode, string, error) {
+	dir, last := splitLast(name)
+	if plain(last) && len(name) <= MaxName {
+		if dir == "" && len(last) == len(name) {
+			return RootInode, last, nil
+		}
+		if dir == pl.lastDir && pl.lastParent != 0 {
+			return pl.lastParent, last, nil
+		}
+	}
+	path, err := SplitName(pl.path[:0], name)
+	pl.path = path
+	if err != nil {
+		return 0, "", err
+	}
+	parent, err := pl.directory(path[:len(path)-1])
+	if err != nil {
+		return 0, "", err
+	}
+	if plain(last) {
+		pl.lastDir, pl.lastParent = dir, parent
+	}
+	return parent, path[len(path)-1], nil
+}
+
+// splitLast cuts the part after the last slash off.
+func splitLast(name string) (dir, last string) {
+	for i := len(name) - 1; i >= 0; i-- {
+		if name[i] == '/' {
+			return name[:i], name[i+1:]
+		}
+	}
+	return "", name
+}
+
+func (pl *Planner) directory(path []string) (Inode, error) {
+	parent := RootInode
+	key := make([]byte, 0, 64)
+	for _, name := range path {
+		key = append(append(key, '/'), name...)
+		if ino, ok := pl.known.Get(string(key)); ok {
+			parent = ino
+			continue
+		}
+		ino, err := pl.child(parent, name)
+		if err != nil {
+			return 0, err
+		}
+		pl.known.Add(string(key), ino)
+		parent = ino
+	}
+	return parent, nil
+}
+
+// child returns the directory called name in parent, or its escaped form where
+// a file came first.
+func (pl *Planner) child(parent Inode, name string) (Inode, error) {
+	ino, taken, err := pl.findDir(parent, name)
+	if err != nil || ino != 0 {
+		return ino, err
+	}
+	if taken {
+		escaped := otherForm(name)
+		if escaped == "" {
+			return 0, fmt.Errorf("%w: a file stands where the directory %q should be", ErrName, name)
+		}
+		if ino, _, err = pl.findDir(parent, escaped); err != nil || ino != 0 {
+			return ino, err
+		}
+		name = escaped
+	}
+	made := madeDir{dirKey{parent, name}, pl.s.reserve(1)}
+	pl.made = append(pl.made, made)
+	pl.madeIndex[made.dirKey] = made.inode
+	return made.inode, nil
+}
+
+// findDir returns the directory's number, 0 where there is none; taken says
+// that a file has the name.
+func (pl *Planner) findDir(parent Inode, name string) (ino Inode, taken bool, err error) {
+	if ino, ok := pl.madeIndex[dirKey{parent, name}]; ok {
+		return ino, false, nil
+	}
+	e, err := pl.s.Lookup(parent, name)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, err
+	case e.Kind == Dir:
+		return e.Inode, false, nil
+	}
+	return 0, true, nil
+}
+
+// commitDirs writes the directories that were made. A file of the same name
+// that was committed meanwhile is dealt with by making them anew.
+func (pl *Planner) commitDirs() error {
+	if len(pl.made) == 0 && pl.skipped == 0 {
+		return nil
+	}
+	s := pl.s
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	next := s.commit.progress
+	next.Skipped += pl.skipped
+	now := s.opts.Now().Unix()
+	for a := 0; a < len(pl.made); {
+		b := a + 1
+		for b < len(pl.made) && pl.made[b].parent == pl.made[a].parent && pl.made[b].inode == pl.made[b-1].inode+1 && b-a < MaxPage {
+			b++
+		}
+		if err := pl.writeDirs(batch, pl.made[a:b], now); err != nil {
+			return err
+		}
+		a = b
+	}
+	next.Dirs += uint64(len(pl.made))
+	if n := len(pl.made); n > 0 {
+		next.Next = max(next.Next, pl.made[n-1].inode+1)
+	}
+	if err := s.applyLocked(batch, next); err != nil {
+		return err
+	}
+	pl.made, pl.skipped = pl.made[:0], 0
+	clear(pl.madeIndex)
+	return nil
+}
+
+func (pl *Planner) writeDirs(batch *pebble.Batch, dirs []madeDir, now int64) error {
+	for i := range dirs {
+		if err := pl.yield(&dirs[i]); err != nil {
+			return err
+		}
+		e := Entry{Inode: dirs[i].inode, Kind: Dir, State: Inline, Size: -1, Fetched: now}
+		if err := batch.Set(appendEntryKey(nil, dirs[i].parent, dirs[i].name), appendEntryHead(nil, &e), nil); err != nil {
+			return err
+		}
+	}
+	return writeRun(batch, dirs[0].parent, dirs[0].inode, Dir, len(dirs), func(k int) (string, bool) { return dirs[k].name, true })
+}
+
+// yield takes the escaped form for a directory whose name a file took since it
+// was looked up.
+func (pl *Planner) yield(d *madeDir) error {
+	e, err := pl.s.Lookup(d.parent, d.name)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil || e.Kind == Dir {
+		return err
+	}
+	escaped := otherForm(d.name)
+	if escaped == "" {
+		return fmt.Errorf("%w: a file stands where the directory %q should be", ErrName, d.name)
+	}
+	d.name = escaped
+	return nil
+}

@@ -1,0 +1,79 @@
+package cache
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Progress is what the store knows of its own completeness. It is written in
+// every batch, so that it always describes exactly the entries that survive
+// with it.
+type Progress struct {
+	// Marker is the listing's checkpoint: every page before the one at Marker
+	// is in the store.
+	Marker string
+	// ListingComplete says that the listing has ended and every name of it is
+	// in the store.
+	ListingComplete bool
+	// Listed is the lowest inode that the checkpoint does not cover; entries
+	// from it on are of pages that will be listed again.
+	Listed Inode
+	// Next is the lowest inode that was never given out.
+	Next Inode
+	// Settled is the lowest inode that a mirror has not dealt with yet: all
+	// files below it are fetched, gone or recorded as failed.
+	Settled Inode
+
+	Files   uint64 // names of files that the origin has listed, or that were asked for and there
+	Dirs    uint64 // directories that their names make
+	Fetched uint64 // files whose content is here
+	Bytes   uint64 // length of that content, in bytes
+	Gone    uint64 // files that were listed and then answered 404 or 410
+	Failed  uint64 // files that could not be fetched, each with a record of why
+	Skipped uint64 // names left out because no path can stand for them
+	Asked   uint64 // files that a reader asked for before they were listed
+	// Unchecked counts the names of listings out of order that were written
+	// without a look at what is there, so that one of them may have taken the
+	// place of the same name listed before.
+	Unchecked uint64
+}
+
+// Complete reports whether every file that the origin listed is here or gone.
+func (p *Progress) Complete() bool {
+	return p.ListingComplete && p.Fetched+p.Gone == p.Files
+}
+
+func (p *Progress) append(dst []byte) []byte {
+	complete := byte(0)
+	if p.ListingComplete {
+		complete = 1
+	}
+	dst = append(dst, complete)
+	for _, v := range p.numbers() {
+		dst = binary.AppendUvarint(dst, *v)
+	}
+	return append(dst, p.Marker...)
+}
+
+// numbers lists the numeric fields in the order in which they are stored. A
+// later format adds at the end.
+func (p *Progress) numbers() []*uint64 {
+	return []*uint64{
+		(*uint64)(&p.Listed), (*uint64)(&p.Next), (*uint64)(&p.Settled),
+		&p.Files, &p.Dirs, &p.Fetched, &p.Bytes, &p.Gone, &p.Failed, &p.Skipped, &p.Asked, &p.Unchecked,
+	}
+}
+
+func decodeProgress(value []byte) (Progress, error) {
+	d := decoder{rest: value}
+	var p Progress
+	p.ListingComplete = d.byte() == 1
+	for _, v := range p.numbers() {
+		*v = d.uvarint()
+	}
+	p.Marker = string(d.rest)
+	if d.bad || p.Next < FirstInode {
+		return Progress{}, fmt.Errorf("%w: the checkpoint does not decode", ErrCorrupt)
+	}
+	return p, nil
+}

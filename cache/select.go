@@ -1,0 +1,128 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Ask returns a page of one, loaded: the file called name in the directory
+// parent, for a reader who wants it now. The error is ErrNotFound where no
+// origin's name has that path.
+func (s *Store) Ask(parent Inode, name string) (*Page, error) {
+	path, err := s.path(parent)
+	if err != nil {
+		return nil, err
+	}
+	path = append(path, name)
+	origin, err := JoinName(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	p := &Page{s: s, fresh: true, careful: true, asked: true, slots: []slot{{origin: origin, name: name, parent: parent, size: -1}}}
+	p.number(s.reserve(1))
+	if err := p.Load(); err != nil {
+		return nil, err
+	}
+	if !p.Listed() && !canonical(path) {
+		return nil, fmt.Errorf("%w: %q is not how a name is shown", ErrNotFound, name)
+	}
+	return p, nil
+}
+
+// Listed reports whether the file of a page from Ask has an entry.
+func (p *Page) Listed() bool { return p.slots[0].elsewhere }
+
+// Pending returns a page of files that were listed and not fetched, with
+// numbers from from on, and the number from which to go on. The page is nil
+// where there are none below limit.
+func (s *Store) Pending(from, limit Inode) (page *Page, next Inode, err error) {
+	runs, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: appendRunIndexKey(nil, limit)})
+	if err != nil {
+		return nil, 0, storeError("find pending files", err)
+	}
+	entries, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyEntry}, UpperBound: []byte{keyEntry + 1}})
+	if err != nil {
+		return nil, 0, errors.Join(storeError("find pending files", err), runs.Close())
+	}
+	page = &Page{s: s}
+	next, err = s.gatherPending(page, runs, &cursor{it: entries}, from, limit)
+	if err = errors.Join(err, runs.Close(), entries.Close()); err != nil {
+		return nil, 0, err
+	}
+	if len(page.slots) == 0 {
+		page = nil
+	}
+	return page, next, nil
+}
+
+func (s *Store) gatherPending(page *Page, runs *pebble.Iterator, entries *cursor, from, limit Inode) (Inode, error) {
+	valid := runs.SeekLT(appendRunIndexKey(nil, from+1))
+	if !valid {
+		valid = runs.First()
+	}
+	for ; valid; valid = runs.Next() {
+		first, _ := splitInodeKey(runs.Key())
+		if len(page.slots) >= pendingPage {
+			return first, nil
+		}
+		value, err := runs.ValueAndErr()
+		if err != nil {
+			return 0, storeError("find pending files", err)
+		}
+		d := decoder{rest: value}
+		r, err := s.loadRun(Inode(d.uvarint()), first)
+		if err != nil {
+			return 0, err
+		}
+		if r.kind == Dir || first+Inode(r.n) <= from {
+			continue
+		}
+		if err := s.pendingOfRun(page, r, entries, from); err != nil {
+			return 0, err
+		}
+	}
+	return limit, storeError("find pending files", runs.Error())
+}
+
+// pendingPage is how many files Pending gathers before it stops at a run's end.
+const pendingPage = 1000
+
+func (s *Store) pendingOfRun(page *Page, r *cachedRun, entries *cursor, from Inode) error {
+	skip := 0
+	if from > r.first {
+		skip = int(from - r.first)
+	}
+	var inner error
+	err := r.each(skip, func(k int, name []byte) bool {
+		value, ok, err := entries.find(r.parent, string(name))
+		if err != nil || !ok {
+			inner = err
+			return err == nil
+		}
+		e, err := decodeEntry(value)
+		if err != nil {
+			inner = err
+			return false
+		}
+		if e.State == Pending && e.Inode == r.first+Inode(k) {
+			inner = s.addPending(page, r.parent, string(name), &e)
+		}
+		return inner == nil
+	})
+	return errors.Join(inner, err)
+}
+
+func (s *Store) addPending(page *Page, parent Inode, name string, e *Entry) error {
+	origin, err := s.OriginName(parent, name)
+	if err != nil {
+		return err
+	}
+	failed, err := s.hasFailed(e.Inode)
+	if err != nil {
+		return err
+	}
+	page.slots = append(page.slots, slot{origin: origin, name: name, parent: parent, inode: e.Inode, size: e.Size, hadFailed: failed})
+	return nil
+}

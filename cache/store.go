@@ -1,0 +1,268 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/pprof"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// formatVersion is the layout that this program writes and reads.
+const formatVersion = 1
+
+// Store is an open store. Its methods may be called from any goroutine.
+type Store struct {
+	opts   Options
+	db     *pebble.DB
+	lock   *dirLock
+	blobs  *blobStore
+	origin string
+
+	entries *entryCache
+	runs    *runCache
+
+	// commit serialises what changes entries together with the counts that
+	// describe them. It is held over an Apply, which is memory, unless the
+	// disk lags memTableStop memtables behind. It is taken before any other
+	// lock of the store.
+	commit struct {
+		sync.Mutex
+		progress Progress
+		// updates counts the commits that changed existing entries.
+		updates uint64
+		// careful is how many names are still to be listed that may be here
+		// already, after a crash.
+		careful uint64
+		closed  bool
+		buf     []byte
+	}
+	// nextInode is the lowest number that was not reserved. Those reserved and
+	// never committed are given out again after a restart: nobody saw them.
+	nextInode atomic.Uint64
+	// progress is what commit.progress last was, for readers.
+	progress atomic.Pointer[Progress]
+	dirty    atomic.Bool // commits since the last flush
+
+	broken struct {
+		sync.Once
+		err error
+		ch  chan struct{}
+	}
+	stop func()
+	wg   sync.WaitGroup
+}
+
+// Open opens the store in o.Dir, or makes one there. It must be closed. The
+// errors are ErrInUse, ErrOrigin, ErrFormat, ErrCorrupt, or the disk's.
+func Open(o Options) (*Store, error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if err := checkDir(&o); err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(&o)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openLocked(o, lock)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return s, nil
+}
+
+func openLocked(o Options, lock *dirLock) (_ *Store, err error) {
+	s := &Store{opts: o, lock: lock, entries: newEntryCache(entryCacheSize), runs: newRunCache(runCacheSize)}
+	s.broken.ch = make(chan struct{})
+	if s.blobs, err = openBlobs(&o); err != nil {
+		return nil, err
+	}
+	if s.db, err = pebble.Open(o.FS.PathJoin(o.Dir, "db"), s.pebbleOptions()); err != nil {
+		if pebble.IsCorruptionError(err) {
+			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", o.Dir, err), s.blobs.Close())
+	}
+	if err = s.loadMeta(); err != nil {
+		return nil, errors.Join(err, s.db.Close(), s.blobs.Close())
+	}
+	s.startFlusher()
+	return s, nil
+}
+
+func (s *Store) startFlusher() {
+	if s.opts.FlushEvery < 0 {
+		s.stop = func() {}
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.wg.Go(func() {
+		pprof.Do(ctx, pprof.Labels("motefs", "store-flush"), s.flushLoop)
+	})
+}
+
+func (s *Store) flushLoop(ctx context.Context) {
+	tick := time.NewTicker(s.opts.FlushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.broken.ch:
+			return
+		case <-tick.C:
+			if err := s.Flush(ctx); err != nil && ctx.Err() == nil {
+				s.fail(err)
+			}
+		}
+	}
+}
+
+// Flush makes everything that was committed before the call survive a crash of
+// the process or the machine.
+func (s *Store) Flush(ctx context.Context) error {
+	if !s.dirty.Swap(false) {
+		return nil
+	}
+	done, err := s.db.AsyncFlush()
+	if err != nil {
+		return fmt.Errorf("flush store %s: %w", s.opts.Dir, err)
+	}
+	select {
+	case <-done:
+		return nil
+	case <-s.broken.ch:
+		return s.broken.err
+	case <-ctx.Done():
+		s.dirty.Store(true)
+		return ctx.Err()
+	}
+}
+
+// fail records that the store cannot be written any more.
+func (s *Store) fail(err error) {
+	s.broken.Do(func() {
+		s.broken.err = fmt.Errorf("store %s: %w", s.opts.Dir, err)
+		close(s.broken.ch)
+	})
+}
+
+// Broken is closed once the store cannot be written any more, say because its
+// disk is full; BrokenErr then says why. Commits may hang from then on, and so
+// may Close: what was flushed is safe, and the process should end.
+func (s *Store) Broken() <-chan struct{} { return s.broken.ch }
+
+// BrokenErr is the error behind Broken, nil while the store works.
+func (s *Store) BrokenErr() error {
+	select {
+	case <-s.broken.ch:
+		return s.broken.err
+	default:
+		return nil
+	}
+}
+
+// Close writes out what was committed and releases the store. It waits for the
+// store's goroutines; the second and later calls do nothing.
+func (s *Store) Close() error {
+	s.commit.Lock()
+	closed := s.commit.closed
+	s.commit.closed = true
+	s.commit.Unlock()
+	if closed {
+		return nil
+	}
+	s.stop()
+	s.wg.Wait()
+	s.dirty.Store(true)
+	err := s.Flush(context.Background())
+	return errors.Join(err, s.db.Close(), s.blobs.Close(), s.lock.Close())
+}
+
+// Origin is the identity that the store was made with.
+func (s *Store) Origin() string { return s.origin }
+
+// Dir is the store's directory.
+func (s *Store) Dir() string { return s.opts.Dir }
+
+// InlineLimit is the longest content that is kept in an entry, in bytes.
+func (s *Store) InlineLimit() int { return s.opts.InlineLimit }
+
+// Progress returns what the store holds now.
+func (s *Store) Progress() Progress { return *s.progress.Load() }
+
+// ListingComplete reports whether every name that the origin lists is here.
+func (s *Store) ListingComplete() bool { return s.progress.Load().ListingComplete }
+
+// Usage is how much a store holds.
+type Usage struct {
+	Files, Dirs uint64
+	Bytes       uint64 // length of the contents that are here
+}
+
+// Usage returns how much the store holds.
+func (s *Store) Usage() Usage {
+	p := s.progress.Load()
+	return Usage{Files: p.Files - p.Gone, Dirs: p.Dirs, Bytes: p.Bytes}
+}
+
+// applyLocked commits batch together with the progress that it brings about.
+func (s *Store) applyLocked(batch *pebble.Batch, next Progress) error {
+	if s.commit.closed {
+		return ErrClosed
+	}
+	if err := s.BrokenErr(); err != nil {
+		return err
+	}
+	s.commit.buf = next.append(s.commit.buf[:0])
+	if err := batch.Set(metaProgress, s.commit.buf, nil); err != nil {
+		return err
+	}
+	if err := s.db.Apply(batch, pebble.NoSync); err != nil {
+		s.fail(err)
+		return s.BrokenErr()
+	}
+	s.commit.progress = next
+	s.progress.Store(&next)
+	s.dirty.Store(true)
+	return nil
+}
+
+// Mark is a step of the checkpoint: what is true once every page before it has
+// been committed.
+type Mark struct {
+	// Listing says that the next two fields hold.
+	Listing         bool
+	Marker          string
+	ListingComplete bool
+
+	Listed  Inode // lowest inode of the pages that come after
+	Settled Inode // see Progress.Settled; 0: not known
+}
+
+// Advance moves the checkpoint to m. The caller has seen every page below it
+// committed.
+func (s *Store) Advance(m Mark) error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	next := s.commit.progress
+	if m.Listing {
+		next.Marker, next.ListingComplete = m.Marker, m.ListingComplete
+	}
+	next.Listed = max(next.Listed, m.Listed)
+	next.Settled = max(next.Settled, m.Settled)
+	if next == s.commit.progress {
+		return nil
+	}
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	return s.applyLocked(batch, next)
+}

@@ -1,0 +1,318 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Report is what Verify found.
+type Report struct {
+	// Entries, Runs and Blobs were read and checked.
+	Entries, Runs, Blobs uint64
+	// Bytes is the length of the contents that were read.
+	Bytes uint64
+	// Superseded counts numbers whose name was listed a second time.
+	Superseded uint64
+	// Unreferenced counts blob files that no entry names, which a crash can
+	// leave; they do no harm but take UnreferencedBytes.
+	Unreferenced, UnreferencedBytes uint64
+	// Problems counts what is wrong; each was told to the function given.
+	Problems uint64
+}
+
+// verifier walks a store in constant memory, one kind of key after the other.
+type verifier struct {
+	s        *Store
+	ctx      context.Context
+	tell     func(problem string)
+	report   Report
+	progress Progress
+	seen     Progress // counted here, to be compared with progress
+	steps    uint64
+}
+
+// Verify reads everything that the store holds and checks that it agrees with
+// itself: the checksum of every block and blob, names and numbers against
+// entries, and all of them against the checkpoint and the counts. Every problem
+// is told. The store must not be written meanwhile. The error is ctx's or one
+// that kept Verify from going on; problems are not errors.
+func (s *Store) Verify(ctx context.Context, tell func(problem string)) (Report, error) {
+	v := &verifier{s: s, ctx: ctx, tell: tell, progress: s.Progress()}
+	for _, step := range []func() error{v.runs, v.index, v.entries, v.failures, v.counts, v.blobFiles} {
+		if err := step(); err != nil {
+			return v.report, err
+		}
+	}
+	return v.report, nil
+}
+
+func (v *verifier) problem(format string, args ...any) {
+	v.report.Problems++
+	v.tell(fmt.Sprintf(format, args...))
+}
+
+// walk calls fn for every key that begins with letter.
+func (v *verifier) walk(letter byte, fn func(key, value []byte) error) error {
+	it, err := v.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{letter}, UpperBound: []byte{letter + 1}})
+	if err != nil {
+		return storeError("verify", err)
+	}
+	for valid := it.First(); valid; valid = it.Next() {
+		if v.steps++; v.steps&0xfff == 0 && v.ctx.Err() != nil {
+			return errors.Join(v.ctx.Err(), it.Close())
+		}
+		value, err := it.ValueAndErr()
+		if err == nil {
+			err = fn(it.Key(), value)
+		}
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+	}
+	if err := it.Error(); err != nil {
+		v.problem("keys %q cannot be read to their end: %v", letter, err)
+	}
+	return ignoreCorrupt(it.Close())
+}
+
+// ignoreCorrupt drops an error that was told as a problem already.
+func ignoreCorrupt(err error) error {
+	if pebble.IsCorruptionError(err) {
+		return nil
+	}
+	return err
+}
+
+// runs checks that every name of a run has an entry with its number, and that
+// its directory is there.
+func (v *verifier) runs() error {
+	it, err := v.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyEntry}, UpperBound: []byte{keyEntry + 1}})
+	if err != nil {
+		return storeError("verify", err)
+	}
+	c := &cursor{it: it}
+	lastParent := RootInode
+	err = v.walk(keyRun, func(key, value []byte) error {
+		parent, first, ok := splitRunKey(key)
+		r, err := decodeRun(value)
+		if !ok || err != nil {
+			v.problem("run %x: %v", key, errors.Join(err, ErrCorrupt))
+			return nil
+		}
+		v.report.Runs++
+		if parent != lastParent {
+			lastParent = parent
+			v.directory(parent, first)
+		}
+		v.runIndex(parent, first)
+		if end := first + Inode(r.n); first < FirstInode || end > v.progress.Next {
+			v.problem("run %d…%d of directory %d is outside the numbers given out, %d…%d", first, end-1, parent, FirstInode, v.progress.Next-1)
+		}
+		if err := r.each(0, func(k int, name []byte) bool {
+			v.name(c, parent, first+Inode(k), r.kind, string(name))
+			return true
+		}); err != nil {
+			v.problem("run %d of directory %d: %v", first, parent, err)
+		}
+		return nil
+	})
+	return errors.Join(err, ignoreCorrupt(it.Close()))
+}
+
+func (v *verifier) directory(ino, run Inode) {
+	if ino == RootInode {
+		return
+	}
+	if e, err := v.s.Get(ino); err != nil || e.Kind != Dir {
+		v.problem("run %d stands in inode %d, which is not a directory: %v", run, ino, err)
+	}
+}
+
+func (v *verifier) runIndex(parent, first Inode) {
+	value, closer, err := v.s.db.Get(appendRunIndexKey(nil, first))
+	if err != nil {
+		v.problem("run %d of directory %d has no index: %v", first, parent, err)
+		return
+	}
+	d := decoder{rest: value}
+	if p := Inode(d.uvarint()); d.bad || p != parent {
+		v.problem("run %d of directory %d is indexed under directory %d", first, parent, p)
+	}
+	if err := closer.Close(); err != nil {
+		v.problem("index of run %d: %v", first, err)
+	}
+}
+
+func (v *verifier) name(c *cursor, parent, ino Inode, kind Kind, name string) {
+	value, ok, err := c.find(parent, name)
+	if err != nil || !ok {
+		v.problem("inode %d: %q of directory %d has no entry: %v", ino, name, parent, err)
+		return
+	}
+	e, err := decodeEntry(value)
+	switch {
+	case err != nil:
+		v.problem("inode %d: %q of directory %d: %v", ino, name, parent, err)
+	case e.Inode != ino && v.progress.Unchecked > 0 && e.Kind == kind:
+		v.report.Superseded++
+	case e.Inode != ino || e.Kind != kind:
+		v.problem("inode %d: %q of directory %d has an entry with number %d", ino, name, parent, e.Inode)
+	case e.State == Gone:
+		v.problem("inode %d: %q of directory %d is gone but still shown", ino, name, parent)
+	case kind == Dir:
+		v.seen.Dirs++
+	default:
+		v.seen.Files++ // those with a run; the gone ones are added by entries
+	}
+}
+
+// index checks that no index stands without its run.
+func (v *verifier) index() error {
+	n := uint64(0)
+	err := v.walk(keyRunIndex, func(key, value []byte) error { n++; return nil })
+	if n != v.report.Runs {
+		v.problem("%d runs have %d indexes", v.report.Runs, n)
+	}
+	return err
+}
+
+// entries reads every entry and blob, and counts them.
+func (v *verifier) entries() error {
+	shown := uint64(0)
+	err := v.walk(keyEntry, func(key, value []byte) error {
+		parent, name, _ := splitEntryKey(key)
+		e, err := decodeEntry(value)
+		if err != nil {
+			v.problem("%q of directory %d: %v", name, parent, err)
+			return nil
+		}
+		v.report.Entries++
+		switch {
+		case e.Kind == Dir:
+			shown++
+		case e.State == Gone:
+			v.seen.Gone++
+		default:
+			shown++
+			v.content(parent, name, &e)
+		}
+		return nil
+	})
+	if all := v.seen.Files + v.seen.Dirs; shown != all {
+		v.problem("%d entries are in no run of names", int64(shown)-int64(all))
+	}
+	v.seen.Files += v.seen.Gone
+	return err
+}
+
+func (v *verifier) content(parent Inode, name []byte, e *Entry) {
+	if e.State == Pending {
+		v.pending(parent, name, e)
+		return
+	}
+	v.seen.Fetched++
+	v.seen.Bytes += uint64(e.Size)
+	v.report.Bytes += uint64(e.Size)
+	if e.State == Blob {
+		v.report.Blobs++
+		if err := v.s.blobs.check(v.ctx, e); err != nil {
+			v.problem("%q of directory %d: %v", name, parent, err)
+		}
+	}
+}
+
+// pending checks that a file left of the checkpoint was dealt with.
+func (v *verifier) pending(parent Inode, name []byte, e *Entry) {
+	if e.Inode >= v.progress.Settled {
+		return
+	}
+	if failed, err := v.s.hasFailed(e.Inode); err != nil || !failed {
+		v.problem("%q of directory %d is neither here nor recorded as failed, but the checkpoint is beyond it: %v", name, parent, err)
+	}
+}
+
+func (v *verifier) failures() error {
+	return v.walk(keyFailed, func(key, value []byte) error {
+		ino, ok := splitInodeKey(key)
+		f, err := decodeFailure(value)
+		if !ok || err != nil {
+			v.problem("failed file %x: %v", key, err)
+			return nil
+		}
+		v.seen.Failed++
+		if e, err := v.s.Get(ino); err != nil || e.State != Pending {
+			v.problem("failed file %q, inode %d, is not pending: %v", f.Name, ino, err)
+		}
+		return nil
+	})
+}
+
+func (v *verifier) counts() error {
+	for _, c := range []struct {
+		what      string
+		say, seen uint64
+		slack     uint64
+	}{
+		{"files", v.progress.Files, v.seen.Files, v.report.Superseded},
+		{"directories", v.progress.Dirs, v.seen.Dirs, 0},
+		{"fetched files", v.progress.Fetched, v.seen.Fetched, v.report.Superseded},
+		{"gone files", v.progress.Gone, v.seen.Gone, v.report.Superseded},
+		{"failed files", v.progress.Failed, v.seen.Failed, v.report.Superseded},
+	} {
+		if c.say < c.seen || c.say-c.seen > c.slack {
+			v.problem("the store counts %d %s and holds %d", c.say, c.what, c.seen)
+		}
+	}
+	if v.report.Superseded == 0 && v.progress.Bytes != v.seen.Bytes {
+		v.problem("the store counts %d bytes and holds %d", v.progress.Bytes, v.seen.Bytes)
+	}
+	p := &v.progress
+	if p.Settled > p.Next || p.Listed > p.Next {
+		v.problem("the checkpoint (%d, %d) is beyond the last number given out, %d", p.Listed, p.Settled, p.Next-1)
+	}
+	return nil
+}
+
+// blobFiles looks for blob files that no entry names. It compares counts first,
+// so that a sound store costs no more than the listing of its directories.
+func (v *verifier) blobFiles() error {
+	files := uint64(0)
+	err := v.s.blobs.each(func(shard string, ids []string) error {
+		files += uint64(len(ids))
+		return v.ctx.Err()
+	})
+	if err != nil || files == v.report.Blobs {
+		return err
+	}
+	return v.unreferenced()
+}
+
+// unreferenced counts the blob files that are in no entry, one shard of the
+// numbers at a time, so that memory holds a 256th of them.
+func (v *verifier) unreferenced() error {
+	return v.s.blobs.each(func(shard string, ids []string) error {
+		left := make(map[string]bool, len(ids))
+		for _, id := range ids {
+			left[id] = true
+		}
+		if err := v.walk(keyEntry, func(_, value []byte) error {
+			if e, err := decodeEntry(value); err == nil && e.State == Blob {
+				delete(left, blobName(e.blob))
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		for id := range left {
+			v.report.Unreferenced++
+			if info, err := v.s.blobs.fs.Stat(v.s.blobs.path(shard, id)); err == nil {
+				v.report.UnreferencedBytes += uint64(info.Size())
+			}
+		}
+		return nil
+	})
+}
+

@@ -1,0 +1,68 @@
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+var (
+	// ErrGone is a listed file that the origin no longer has (404 or 410).
+	ErrGone = errors.New("gone at the origin")
+
+	// ErrUnreachable says that the origin gave no answer at all: no address,
+	// no connection, or connections cut before any answer. It says nothing
+	// about the file that was asked for.
+	ErrUnreachable = errors.New("origin unreachable")
+
+	// ErrCut is an answer that never came or broke off: a connection closed or
+	// timed out before the whole of it was read, or a body shorter than its
+	// declared length.
+	ErrCut = errors.New("answer cut short")
+
+	// ErrFraming is an answer that is not well-formed HTTP/1.x.
+	ErrFraming = errors.New("malformed answer")
+
+	// ErrTooLarge is a file or a page over the limit that its Options name.
+	ErrTooLarge = errors.New("too large")
+
+	// ErrRedirect is a redirect that is not followed: to another host, without
+	// a Location, or one too many.
+	ErrRedirect = errors.New("redirect not followed")
+
+	// ErrListing is an answer to a list request that is no page of a listing,
+	// or a listing that cannot come to an end.
+	ErrListing = errors.New("not a listing")
+
+	// ErrClosed is returned by an engine that is closing or closed.
+	ErrClosed = errors.New("engine closed")
+)
+
+// StatusError is an answer with a status other than 200.
+type StatusError struct {
+	Code int
+	// RetryAfter is the header of that name, 0 where there is none.
+	RetryAfter time.Duration
+}
+
+func (e *StatusError) Error() string { return fmt.Sprintf("origin answered status %d", e.Code) }
+
+// Temporary reports whether the status is one of those that may pass: 408,
+// 425, 429 and 5xx.
+func (e *StatusError) Temporary() bool {
+	return e.Code == 408 || e.Code == 425 || e.Code == 429 || e.Code >= 500
+}
+
+// Is makes a 404 or 410 match ErrGone.
+func (e *StatusError) Is(target error) bool {
+	return target == ErrGone && (e.Code == 404 || e.Code == 410)
+}
+
+// Temporary reports whether err may pass by itself, so that the same request
+// is worth another try.
+func Temporary(err error) bool {
+	if status, ok := errors.AsType[*StatusError](err); ok {
+		return status.Temporary()
+	}
+	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrCut) || errors.Is(err, ErrFraming)
+}

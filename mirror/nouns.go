@@ -1,0 +1,64 @@
+package mirror
+
+import (
+	"context"
+	"io"
+)
+
+// Page is one page of the origin's listing.
+type Page struct {
+	// Next is the marker of the page that follows; empty on the last page.
+	Next string
+	// Size is what the page holds in memory until it is decoded, in bytes.
+	Size int
+	// Decode appends the page's entries to dst. It is separate from the page
+	// so that the next page can be asked for before this one's names are
+	// decoded. It may be called once, from any goroutine.
+	Decode func(dst []Listed) ([]Listed, error)
+}
+
+// Listed is one entry of a page: a name and, where the origin says them, more.
+type Listed struct {
+	// Name is the origin's name for the file, byte for byte.
+	Name string
+	// Size is the file's length in bytes, -1 where the listing does not say.
+	Size int64
+}
+
+// Lister walks the origin's listing, one page after another.
+type Lister interface {
+	// List returns the page at marker; the empty marker is the first page.
+	// An answer that is no page is an error that wraps ErrListing; anything
+	// that may pass is one for which Temporary holds.
+	List(ctx context.Context, marker string) (Page, error)
+}
+
+// Object is one answer of the origin to a get. It and everything in it is
+// valid only until the function that it was handed to returns.
+type Object struct {
+	// Body is the whole content, unless Stream is set.
+	Body []byte
+	// Stream, where it is not nil, is the content of a file too long for
+	// Body. It ends with io.EOF only where the content is whole; any other
+	// end is an error for which Temporary may hold. The rest of a stream that
+	// is not read to its end is dropped together with its connection.
+	Stream io.Reader
+	// Size is the length of the content in bytes, -1 where a Stream does not
+	// say it beforehand.
+	Size int64
+	// ModTime is the origin's Last-Modified in seconds since 1970, 0 where it
+	// does not say.
+	ModTime int64
+	// ETag is the origin's validator, as it stands in the header.
+	ETag []byte
+}
+
+// Fetcher gets files from the origin.
+type Fetcher interface {
+	// Fetch asks for every name, in order, and calls deliver exactly once for
+	// each, from one goroutine, in any order. It makes one attempt: an err
+	// for which Temporary holds may be tried again by the caller. Fetch
+	// itself returns an error only if ctx was cancelled; the names that were
+	// not answered by then have been delivered with ctx's error.
+	Fetch(ctx context.Context, names []string, deliver func(i int, obj *Object, err error)) error
+}
