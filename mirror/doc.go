@@ -1,0 +1,40 @@
+// Package mirror lists a remote service of very many small files and fetches
+// them into a local store.
+//
+// # Words
+//
+// The origin is the remote service. Its listing is a sequence of pages, each
+// with the marker of the next. A batch is what one connection fetches at a
+// time: about a thousand names, cut from a long page or joined from short ones.
+// The checkpoint is the marker up to which everything is in the store. A demand
+// is a file that a reader waits for.
+//
+// # Who does what
+//
+//	walk     asks for one page after another, as fast as their markers come
+//	plan     decodes pages, cuts batches, queues them in the order of the listing
+//	work     Options.Connections times: fetches a batch, commits it
+//	tracker  moves the checkpoint over committed batches without a gap
+//	Fetch    a demand, on connections of its own, one fetch however many readers
+//
+// # Bounds
+//
+// Memory does not grow with the listing: pages that wait or are being fetched
+// hold at most listBudget bytes, the queue at most Options.Connections batches,
+// and each batch is committed in part when its contents reach the store's limit.
+// There is no goroutine, no log line and no lasting allocation for a single
+// file.
+//
+// # What a crash leaves
+//
+// A batch's files and names are one commit of the store, and the checkpoint is
+// moved by a commit after it; see package cache. A Run after a crash lists from
+// the checkpoint on and fetches what is not there.
+//
+// # Errors
+//
+// Everything that is tried again is tried again in retry.go. An origin that does
+// not answer at all stops a Run after Options.Outage and is never held against a
+// file; a file that alone gives errors is recorded as failed after maxTries, and
+// the next Run tries it again.
+package mirror

@@ -1,0 +1,201 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/pprof"
+	"sync"
+
+	"github.com/motefs/motefs/cache"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/sync/singleflight"
+)
+
+// Engine lists an origin and fetches its files into a store. Its methods may be
+// called from any goroutine, but Run only once at a time.
+type Engine struct {
+	opts  Options
+	store *cache.Store
+
+	// ctx ends when the engine closes; demand fetches outlive their readers
+	// and end with it.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	demand singleflight.Group
+	places *semaphore.Weighted
+	wg     sync.WaitGroup
+	mu     struct {
+		sync.Mutex
+		closed bool
+	}
+}
+
+// Open returns an engine, which must be closed before its store.
+func Open(o Options) (*Engine, error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	e := &Engine{opts: o, store: o.Store, places: semaphore.NewWeighted(demandFetches)}
+	e.ctx, e.cancel = context.WithCancelCause(context.Background())
+	return e, nil
+}
+
+// Close ends what is under way for readers, and a Run, and waits for them. It
+// returns soon even while the origin hangs.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.mu.closed = true
+	e.mu.Unlock()
+	e.cancel(ErrClosed)
+	e.wg.Wait()
+	return nil
+}
+
+// begin registers work that Close waits for; false: the engine is closed.
+func (e *Engine) begin() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mu.closed {
+		return false
+	}
+	e.wg.Add(1)
+	return true
+}
+
+// Run lists the origin from the store's checkpoint on and, with
+// Options.Prefetch, fetches every file that is not in the store. It returns nil
+// only when the listing has come to its end and all its names are in the store,
+// each file fetched, gone, or recorded as failed; the store's Progress tells
+// which.
+//
+// When ctx is cancelled, batches under way have Options.Grace to end; what they
+// have by then is committed, and Run returns ctx's error. Other errors are those
+// of the listing (ErrListing, ErrUnreachable, a StatusError) and of the store.
+func (e *Engine) Run(ctx context.Context) error {
+	if !e.begin() {
+		return ErrClosed
+	}
+	defer e.wg.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(e.ctx, func() { cancel(ErrClosed) })()
+
+	r := &run{e: e, started: e.store.Progress()}
+	err := r.all(ctx)
+	if err == nil {
+		// Nobody may take a cancelled run for a complete one.
+		err = context.Cause(ctx)
+	}
+	if err == nil && !e.store.ListingComplete() {
+		err = errors.New("the mirror stopped before its listing was complete") // a bug, if ever
+	}
+	// What is committed shall outlive the process, also when the run failed.
+	flush := e.store.Flush(context.WithoutCancel(ctx))
+	return errors.Join(err, flush)
+}
+
+// run is one call of Run.
+type run struct {
+	e       *Engine
+	started cache.Progress
+	queue   chan *batch
+	track   tracker
+}
+
+func (r *run) all(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	// Batches under way outlive ctx by the grace.
+	fetchCtx, stopFetch := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopFetch(nil)
+	defer afterGrace(ctx, r.e.opts.Grace, stopFetch)()
+
+	r.queue = make(chan *batch, r.e.opts.Connections)
+	r.track = tracker{store: r.e.store, settling: r.e.opts.Prefetch}
+	workers := r.e.opts.Connections
+	if !r.e.opts.Prefetch {
+		workers = 1 // committing names is all there is to do
+	}
+	var planErr error
+	r.spawn(group, ctx, "list", func(ctx context.Context) error {
+		defer close(r.queue)
+		// What was listed before an error is still fetched.
+		planErr = r.plan(ctx)
+		return nil
+	})
+	for range workers {
+		r.spawn(group, ctx, "fetch", func(ctx context.Context) error { return r.work(ctx, fetchCtx) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return planErr
+}
+
+// spawn starts a goroutine whose profile samples carry its role.
+func (r *run) spawn(group *errgroup.Group, ctx context.Context, role string, fn func(context.Context) error) {
+	group.Go(func() (err error) {
+		pprof.Do(ctx, pprof.Labels("motefs", role), func(ctx context.Context) { err = fn(ctx) })
+		return err
+	})
+}
+
+// plan feeds the queue: first what was listed before and never fetched, then
+// the listing, then what failed in earlier runs.
+func (r *run) plan(ctx context.Context) error {
+	if r.e.opts.Prefetch {
+		if err := r.planPending(ctx); err != nil {
+			return fmt.Errorf("find files that were listed before: %w", err)
+		}
+	}
+	if !r.started.ListingComplete {
+		if err := r.planListing(ctx); err != nil {
+			return err
+		}
+	}
+	if r.e.opts.Prefetch && r.started.Failed > 0 {
+		return r.planFailed(ctx)
+	}
+	return nil
+}
+
+// planPending queues what is listed beyond the point up to which all is settled.
+func (r *run) planPending(ctx context.Context) error {
+	for from, limit := r.started.Settled, r.started.Next; from < limit; {
+		page, next, err := r.e.store.Pending(from, limit)
+		if err != nil {
+			return err
+		}
+		if err := r.enqueue(ctx, &batch{page: page, mark: cache.Mark{Settled: next}}); err != nil {
+			return err
+		}
+		from = next
+	}
+	return nil
+}
+
+func (r *run) planFailed(ctx context.Context) error {
+	for from := cache.Inode(0); ; {
+		page, next, err := r.e.store.Failed(from)
+		if err != nil || page == nil {
+			return err
+		}
+		if err := r.enqueue(ctx, &batch{page: page}); err != nil {
+			return err
+		}
+		from = next
+	}
+}
+
+// enqueue hands a batch to the connections, in the order of their checkpoints.
+func (r *run) enqueue(ctx context.Context, b *batch) error {
+	r.track.add(b)
+	select {
+	case r.queue <- b:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

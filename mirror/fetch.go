@@ -1,0 +1,245 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+)
+
+// work takes batches from the queue until it is closed.
+func (r *run) work(ctx, fetchCtx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case b, ok := <-r.queue:
+			if !ok {
+				return nil
+			}
+			if ctx.Err() != nil { // select takes either
+				return errors.Join(context.Cause(ctx), b.end())
+			}
+			if err := r.process(fetchCtx, b); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// end lets go of what a batch holds.
+func (b *batch) end() error {
+	if b.release != nil {
+		b.release()
+	}
+	if b.page == nil {
+		return nil
+	}
+	return b.page.Close()
+}
+
+// process fetches a batch and commits it, also where it could be fetched only in
+// part: what is missing is then pending in the store.
+func (r *run) process(ctx context.Context, b *batch) (err error) {
+	defer func() { err = errors.Join(err, b.end()) }()
+	if b.page == nil {
+		return r.track.finish(b, true)
+	}
+	if err := b.page.Load(); err != nil {
+		return err
+	}
+	var fetchErr error
+	if r.e.opts.Prefetch {
+		fetchErr = r.e.fetchPage(ctx, b.page, r.e.opts.Outage, maxTries)
+	}
+	if storeFailed(fetchErr) {
+		return fetchErr
+	}
+	if err := b.page.Commit(); err != nil {
+		return err
+	}
+	return errors.Join(fetchErr, r.track.finish(b, b.page.Settled()))
+}
+
+// storeError is a failure of the store while a file was put there.
+type storeError struct{ error }
+
+func (e storeError) Unwrap() error { return e.error }
+
+func storeFailed(err error) bool {
+	_, ok := errors.AsType[storeError](err)
+	return ok
+}
+
+// fetcher fetches the open files of one page.
+type fetcher struct {
+	e     *Engine
+	ctx   context.Context
+	page  *cache.Page
+	stop  context.CancelCauseFunc
+	most  int         // tries
+	tries map[int]int // of the files that have had more than one, by slot
+
+	slots []int // to be asked for in this attempt
+	names []string
+	again []int // to be asked for in the next
+	// got counts the answers of this attempt, whatever they said.
+	got     int
+	lastErr error
+	copyBuf []byte
+}
+
+// fetchPage fetches every open file of the page, in as many attempts as it
+// takes. A file that has been tried most times is recorded as failed. The error
+// is ctx's, ErrUnreachable after an outage, or the store's; files that nothing
+// was decided for are then still open.
+func (e *Engine) fetchPage(ctx context.Context, page *cache.Page, outage time.Duration, most int) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	f := &fetcher{e: e, ctx: ctx, page: page, stop: stop, most: most}
+	for k := range page.Len() {
+		if page.Open(k) {
+			f.slots = append(f.slots, k)
+		}
+	}
+	if len(f.slots) == 0 {
+		return nil
+	}
+	f.names = make([]string, 0, len(f.slots))
+	return e.retry(ctx, outage, f.attempt)
+}
+
+// attempt asks once for everything that is left.
+func (f *fetcher) attempt() (progress bool, err error) {
+	f.names, f.again, f.got, f.lastErr = f.names[:0], f.again[:0], 0, nil
+	for _, k := range f.slots {
+		f.names = append(f.names, f.page.Name(k))
+	}
+	if err := f.e.opts.Fetcher.Fetch(f.ctx, f.names, f.deliver); err != nil {
+		return f.got > 0, err
+	}
+	if len(f.again) == 0 {
+		return true, nil
+	}
+	if f.got > 0 {
+		f.charge()
+	}
+	// In another order, so that one file on which the origin chokes is not
+	// always in front of the same others.
+	rand.Shuffle(len(f.again), func(i, j int) { f.again[i], f.again[j] = f.again[j], f.again[i] })
+	f.slots, f.again = f.again, f.slots
+	if len(f.slots) == 0 {
+		return true, nil
+	}
+	return f.got > 0, f.lastErr
+}
+
+// charge counts a try for each file that is to be tried again, and gives up
+// those that have had enough. It is not called after an attempt in which the
+// origin did not answer at all, since that says nothing about a file.
+func (f *fetcher) charge() {
+	if f.tries == nil {
+		f.tries = make(map[int]int, len(f.again))
+	}
+	left := f.again[:0]
+	for _, k := range f.again {
+		f.tries[k]++
+		if f.tries[k] < f.most {
+			left = append(left, k)
+			continue
+		}
+		f.page.Fail(k, f.tries[k], f.lastErr)
+	}
+	f.again = left
+}
+
+// deliver takes one answer.
+func (f *fetcher) deliver(i int, obj *Object, err error) {
+	k := f.slots[i]
+	if err == nil {
+		err = f.put(k, obj)
+	}
+	switch {
+	case err == nil:
+		f.got++
+	case storeFailed(err):
+		f.stop(err)
+	case f.ctx.Err() != nil: // not the file's fault
+	case errors.Is(err, ErrGone):
+		f.got++
+		if err := f.page.Gone(k); err != nil {
+			f.stop(storeError{err})
+		}
+	case Temporary(err):
+		if !errors.Is(err, ErrUnreachable) {
+			f.got++
+		}
+		f.again = append(f.again, k)
+		f.lastErr = err
+	default:
+		f.got++
+		f.page.Fail(k, f.tries[k]+1, err)
+	}
+}
+
+// put stores one file. Its error is a storeError, or that of a broken stream.
+func (f *fetcher) put(k int, obj *Object) error {
+	if f.page.ShouldCommit() {
+		if err := f.page.Commit(); err != nil {
+			return storeError{err}
+		}
+	}
+	if obj.Stream == nil && len(obj.Body) <= f.e.store.InlineLimit() {
+		if err := f.page.Put(k, obj.Body, obj.ModTime, obj.ETag); err != nil {
+			return storeError{err}
+		}
+		return nil
+	}
+	blob, err := f.e.store.NewBlob()
+	if err != nil {
+		return storeError{err}
+	}
+	if err := f.fill(blob, obj); err != nil {
+		if abort := blob.Abort(); abort != nil {
+			return storeError{abort}
+		}
+		return err
+	}
+	if err := f.page.PutBlob(k, blob, obj.ModTime, obj.ETag); err != nil {
+		return storeError{err}
+	}
+	return nil
+}
+
+// streamBuffer is the length of the pieces in which a long file is stored.
+const streamBuffer = 128 << 10
+
+func (f *fetcher) fill(blob *cache.BlobWriter, obj *Object) error {
+	if obj.Stream == nil {
+		_, err := blob.Write(obj.Body)
+		return asStoreError(err)
+	}
+	if f.copyBuf == nil {
+		f.copyBuf = make([]byte, streamBuffer)
+	}
+	n, err := io.CopyBuffer(blob, obj.Stream, f.copyBuf)
+	if err != nil {
+		return asStoreError(err)
+	}
+	if obj.Size >= 0 && n != obj.Size {
+		return fmt.Errorf("%w: %d of %d bytes", ErrCut, n, obj.Size)
+	}
+	return nil
+}
+
+// asStoreError tells the disk's errors from the origin's.
+func asStoreError(err error) error {
+	if disk, ok := errors.AsType[*cache.DiskError](err); ok {
+		return storeError{disk}
+	}
+	return err
+}

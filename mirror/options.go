@@ -1,0 +1,101 @@
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/rs/zerolog"
+)
+
+// Options say what an engine mirrors. Store, Lister and Fetcher must be set; the
+// zero value of every other field is its default.
+type Options struct {
+	Store   *cache.Store
+	Lister  Lister
+	Fetcher Fetcher
+
+	// Prefetch fetches every file; without it, Run only lists the names and a
+	// file is fetched when Fetch asks for it.
+	Prefetch bool
+	// Connections is how many batches are fetched at the same time. Default
+	// DefaultConnections.
+	Connections int
+	// Outage is how long the origin may give no answer at all before Run gives
+	// up; what was mirrored is kept, and another Run goes on from there.
+	// Default 2 minutes; negative: for ever.
+	Outage time.Duration
+	// Grace is how long batches under way may go on after Run was cancelled.
+	// Default 1 s; negative: not at all.
+	Grace time.Duration
+	// Backoff is the wait before the second try; it grows with each further
+	// one, with jitter. Default 200 ms.
+	Backoff time.Duration
+	// Events is told what happens.
+	Events Events
+	// Log takes what goes wrong. The zero value is silent.
+	Log zerolog.Logger
+}
+
+// Events is told what happens in an engine. Its functions are called from the
+// engine's goroutines and must return soon; those that are nil are left out.
+type Events struct {
+	// Gone is told that a file which was listed is not at the origin any more.
+	Gone func(parent cache.Inode, name string)
+}
+
+const (
+	// DefaultConnections is how many batches are fetched at the same time.
+	DefaultConnections = 16
+	// MaxConnections bounds Options.Connections.
+	MaxConnections = 1024
+
+	// batchSize is how many files a connection is given at a time.
+	batchSize = 1000
+	// listBudget bounds the pages of the listing that wait or are being
+	// fetched, in bytes. A longer page stands alone.
+	listBudget = 32 << 20
+	// maxTries is how often a file is asked for before it counts as failed.
+	maxTries = 5
+	// maxBackoff bounds the wait between two tries, but for what Retry-After
+	// asks for.
+	maxBackoff = 15 * time.Second
+	// demandFetches bounds the files that are fetched for readers at the same
+	// time; more wait for their turn.
+	demandFetches = 64
+	// demandDeadline is how long the engine goes on with a file that a reader
+	// asked for.
+	demandDeadline = 5 * time.Minute
+)
+
+// EnsureDefaults fills the fields that are unset.
+func (o *Options) EnsureDefaults() {
+	if o.Connections == 0 {
+		o.Connections = DefaultConnections
+	}
+	if o.Outage == 0 {
+		o.Outage = 2 * time.Minute
+	}
+	if o.Grace == 0 {
+		o.Grace = time.Second
+	}
+	if o.Backoff == 0 {
+		o.Backoff = 200 * time.Millisecond
+	}
+}
+
+// Validate reports everything that is wrong with the options.
+func (o *Options) Validate() error {
+	var errs []error
+	if o.Store == nil || o.Lister == nil || o.Fetcher == nil {
+		errs = append(errs, errors.New("an engine needs a store, a lister and a fetcher"))
+	}
+	if o.Connections < 1 || o.Connections > MaxConnections {
+		errs = append(errs, fmt.Errorf("%d connections: give 1 to %d", o.Connections, MaxConnections))
+	}
+	if o.Backoff < 0 {
+		errs = append(errs, fmt.Errorf("backoff %v is negative", o.Backoff))
+	}
+	return errors.Join(errs...)
+}

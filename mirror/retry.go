@@ -1,0 +1,74 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// retry is the one place where anything is tried again. It calls attempt until
+// that returns nil, an error for which Temporary does not hold, or until limit
+// has passed (negative: for ever) since the last attempt that got anywhere. The
+// wait between attempts grows, with jitter, and is at least what the origin's
+// Retry-After asks for.
+func (e *Engine) retry(ctx context.Context, limit time.Duration, attempt func() (progress bool, err error)) error {
+	wait := &backoff.ExponentialBackOff{
+		InitialInterval:     e.opts.Backoff,
+		RandomizationFactor: backoff.DefaultRandomizationFactor,
+		Multiplier:          backoff.DefaultMultiplier,
+		MaxInterval:         maxBackoff,
+	}
+	wait.Reset()
+	last := time.Now()
+	for {
+		progress, err := attempt()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err == nil || !Temporary(err) {
+			return err
+		}
+		if progress {
+			wait.Reset()
+			last = time.Now()
+		}
+		pause := max(wait.NextBackOff(), retryAfter(err))
+		if limit >= 0 && time.Since(last)+pause > limit {
+			return fmt.Errorf("%w (tried for %v)", err, time.Since(last).Round(time.Second))
+		}
+		e.opts.Log.Debug().Err(err).Dur("pause", pause).Msg("trying again")
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+func retryAfter(err error) time.Duration {
+	if status, ok := errors.AsType[*StatusError](err); ok {
+		return status.RetryAfter
+	}
+	return 0
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// list asks for one page of the listing.
+func (e *Engine) list(ctx context.Context, marker string) (page Page, err error) {
+	err = e.retry(ctx, e.opts.Outage, func() (bool, error) {
+		page, err = e.opts.Lister.List(ctx, marker)
+		return false, err
+	})
+	return page, err
+}
