@@ -1,15 +1,18 @@
+// Command motefs mirrors a remote service of very many small files and mounts
+// what it has as a read-only filesystem. See README.md.
 package main
 
 import (
-	_ "github.com/cenkalti/backoff/v5"
-	_ "github.com/hanwen/go-fuse/v2/fuse"
-	_ "github.com/spf13/cobra"
-	_ "github.com/valyala/fasthttp"
-	_ "go.uber.org/goleak"
-	_ "golang.org/x/sync/singleflight"
-	_ "golang.org/x/sys/unix"
-	_ "golang.org/x/term"
-	_ "golang.org/x/time/rate"
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
 )
 
-func main() {}
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once, as its default action.
+	context.AfterFunc(ctx, stop)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	os.Exit(report(os.Stderr, err))
+}

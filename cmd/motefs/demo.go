@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/mirror"
+	"github.com/spf13/cobra"
+)
+
+func demoCommand(a *app) *cobra.Command {
+	files := 1_000_000
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show the main job: an origin, a mount, a mirror, a read meanwhile",
+		Long: "Start an origin of made-up files on this machine, mount it, mirror all of it, read\n" +
+			"the mount with ls and cat meanwhile, say how fast it was, and unmount. Everything\n" +
+			"is in a temporary directory and is removed at the end.",
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if files < 1 {
+				return usagef("demo: --files %d: give a positive number", files)
+			}
+			return a.demo(cmd.Context(), files)
+		},
+	}
+	cmd.Flags().IntVar(&files, "files", files, "`number` of files")
+	return cmd
+}
+
+func (a *app) demo(ctx context.Context, files int) (err error) {
+	dir, err := os.MkdirTemp("", "motefs-demo-")
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	mountpoint := filepath.Join(dir, "mnt")
+	if err := os.Mkdir(mountpoint, 0o755); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	url, stopOrigin, err := startOrigin(ctx, files)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopOrigin()) }()
+	a.say("an origin with %s files is at %s", count(uint64(files)), url)
+	return a.demoMount(ctx, url, filepath.Join(dir, "store"), mountpoint)
+}
+
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintf(a.stdout, "demo: "+format+"\n", args...)
+}
+
+// startOrigin runs `motefs serve` in a process of its own, so that what this one
+// uses is the client's alone.
+func startOrigin(ctx context.Context, files int) (url string, stop func() error, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, fmt.Errorf("demo: %w", err)
+	}
+	cmd := exec.Command(self, "serve", "--listen", "127.0.0.1:0", "--synthetic", fmt.Sprint(files), "--compressible")
+	cmd.Stderr = os.Stderr
+	// Ctrl-C reaches the whole terminal; the origin ends when this process says.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("demo: start the origin: %w", err)
+	}
+	stop = func() error {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			return fmt.Errorf("demo: stop the origin: %w", err)
+		}
+		return cmd.Wait()
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	_, rest, ok := strings.Cut(line, "origin at ")
+	if err != nil || !ok {
+		return "", nil, errors.Join(fmt.Errorf("demo: the origin did not start: %q: %w", line, err), stop())
+	}
+	url, _, _ = strings.Cut(rest, ";")
+	return url, stop, nil
+}
+
+func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err error) {
+	id, err := originID(url)
+	if err != nil {
+		return err
+	}
+	screen := newScreen(a.stderr)
+	log, err := a.logger(screen)
+	if err != nil {
+		return err
+	}
+	f := &mountFlags{sourceFlags: sourceFlags{connections: mirror.DefaultConnections}, prefetchAll: true}
+	m, err := a.openMounted(ctx, f, id, store, mountpoint, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		a.say("unmounting")
+		err = errors.Join(err, m.mount.Close(), m.session.close())
+	}()
+	a.say("mounted at %s, mirroring all of it", mountpoint)
+	before, start := usage(), time.Now()
+	progress := startProgress(screen, log, m.store, true)
+	runCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- m.run(runCtx) }()
+	meanwhile := a.demoMeanwhile(ctx, screen, m.store, mountpoint)
+	err = <-done
+	took, after := time.Since(start), usage()
+	progress.stop()
+	if err = errors.Join(err, meanwhile); err != nil {
+		return err
+	}
+	return a.demoResult(ctx, m.store, mountpoint, took, before, after)
+}
+
+// demoMeanwhile reads the mount while the mirror runs.
+func (a *app) demoMeanwhile(ctx context.Context, screen *screen, store *cache.Store, mountpoint string) error {
+	for store.Progress().Files == 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if err := a.show(ctx, screen, mountpoint, "ls -f . | sed '/^[.]/d' | head -n 3"); err != nil {
+		return err
+	}
+	p := store.Progress()
+	return a.show(ctx, screen, mountpoint, fmt.Sprintf(
+		"cat $(ls -f . | sed '/^[.]/d' | head -n 1);   # while %s of the files are here", count(p.Fetched)))
+}
+
+func (a *app) demoResult(ctx context.Context, store *cache.Store, mountpoint string, took time.Duration, before, after resources) error {
+	p := store.Progress()
+	if err := a.show(ctx, newScreen(a.stderr), mountpoint, "ls -f . | sed '/^[.]/d' | wc -l"); err != nil {
+		return err
+	}
+	a.say("%s files in %s: %s files/s, %.1f µs of CPU a file for mirror and mount, %s of memory at most",
+		count(p.Fetched), took.Round(10*time.Millisecond), count(uint64(float64(p.Fetched)/took.Seconds())),
+		float64((after.cpu-before.cpu).Microseconds())/float64(max(p.Fetched, 1)), bytesText(float64(after.peak)))
+	if !p.Complete() {
+		return fmt.Errorf("%w: %d of %d", errFailedFiles, p.Failed, p.Files)
+	}
+	return nil
+}
+
+// show runs a shell command in dir and prints it with what it says.
+func (a *app) show(ctx context.Context, screen *screen, dir, command string) error {
+	// The process that serves a mount must not have it as its working
+	// directory, nor read it: a child does.
+	cmd := exec.CommandContext(ctx, "sh", "-c", "cd \"$1\" && "+command, "sh", dir)
+	out, err := cmd.CombinedOutput()
+	screen.live("") // it comes again with the next progress
+	a.say("$ %s\n%s", command, strings.TrimSuffix(string(out), "\n"))
+	if err != nil {
+		return fmt.Errorf("demo: %s: %w", command, err)
+	}
+	return nil
+}
+
+// resources is what this process has used.
+type resources struct {
+	cpu  time.Duration
+	peak int64 // bytes
+}
+
+func usage() resources {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return resources{} // cannot fail for the process itself
+	}
+	return resources{cpu: time.Duration(r.Utime.Nano() + r.Stime.Nano()), peak: r.Maxrss << 10}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/fs"
+	"github.com/motefs/motefs/mirror"
+)
+
+// The exit statuses are a contract; README.md lists them.
+const (
+	exitOK          = 0
+	exitError       = 1   // anything that has no status of its own
+	exitUsage       = 2   // a bad command, flag, URL or header
+	exitMountpoint  = 3   // the mountpoint cannot be used, or FUSE is missing
+	exitStore       = 4   // the store is in use, another origin's, or of another format
+	exitOrigin      = 5   // the origin cannot be reached or listed
+	exitFailed      = 6   // files could not be fetched
+	exitDamaged     = 7   // the store is damaged
+	exitInterrupted = 130 // SIGINT or SIGTERM, as shells say it
+)
+
+// usageError is a mistake in the command itself.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+var (
+	// errFailedFiles: the mirror is complete but for files that failed.
+	errFailedFiles = errors.New("some files could not be fetched")
+	// errProblems: verify found some.
+	errProblems = errors.New("the store is not sound")
+	// errOrigin marks whatever went wrong with the listing.
+	errOrigin = errors.New("origin")
+)
+
+// exitStatus is the one place where errors become statuses.
+func exitStatus(err error) int {
+	for _, c := range []struct {
+		target error
+		status int
+	}{
+		{errProblems, exitDamaged},
+		{context.Canceled, exitInterrupted},
+		{errFailedFiles, exitFailed},
+		{fs.ErrMountpoint, exitMountpoint},
+		{fs.ErrNoFUSE, exitMountpoint},
+		{cache.ErrInUse, exitStore},
+		{cache.ErrOrigin, exitStore},
+		{cache.ErrFormat, exitStore},
+		{cache.ErrCorrupt, exitDamaged},
+		{mirror.ErrListing, exitOrigin},
+		{mirror.ErrUnreachable, exitOrigin},
+		{errOrigin, exitOrigin},
+	} {
+		if errors.Is(err, c.target) {
+			return c.status
+		}
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	return exitError
+}
+
+// report prints err, on one line, and returns the exit status for it.
+func report(w io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	status := exitStatus(err)
+	switch status {
+	case exitInterrupted:
+		fmt.Fprintln(w, "motefs: interrupted")
+	case exitUsage:
+		fmt.Fprintf(w, "motefs: %s (see motefs --help)\n", oneLine(err))
+	default:
+		fmt.Fprintf(w, "motefs: %s\n", oneLine(err))
+	}
+	return status
+}
+
+func oneLine(err error) string {
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}

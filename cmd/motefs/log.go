@@ -1,0 +1,31 @@
+package main
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/term"
+)
+
+// logger makes the program's one logger, which writes to w.
+func (a *app) logger(w io.Writer) (zerolog.Logger, error) {
+	level, err := zerolog.ParseLevel(a.logLevel)
+	if err != nil || a.logLevel == "" {
+		return zerolog.Logger{}, usagef("--log-level %q: give debug, info, warn or error", a.logLevel)
+	}
+	switch a.logFormat {
+	case "json":
+	case "console":
+		w = zerolog.ConsoleWriter{Out: w, NoColor: !isTerminal(a.stderr), TimeFormat: time.TimeOnly}
+	default:
+		return zerolog.Logger{}, usagef("--log-format %q: give console or json", a.logFormat)
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

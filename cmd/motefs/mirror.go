@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/spf13/cobra"
+)
+
+func mirrorCommand(a *app) *cobra.Command {
+	f := &sourceFlags{}
+	cmd := &cobra.Command{
+		Use:   "mirror [flags] ORIGIN",
+		Short: "Mirror every file of an origin, then exit",
+		Long: "Mirror every file of an origin into the store, then exit. A mirror that was\n" +
+			"stopped, by Ctrl-C, a crash or an outage, goes on where it was when it is started\n" +
+			"again with the same store.",
+		Example: "  motefs mirror http://127.0.0.1:8080",
+		Args:    usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.validate(cmd); err != nil {
+				return err
+			}
+			return a.mirror(cmd.Context(), f, args[0])
+		},
+	}
+	f.register(cmd.Flags())
+	return cmd
+}
+
+func (a *app) mirror(ctx context.Context, f *sourceFlags, raw string) (err error) {
+	id, err := originID(raw)
+	if err != nil {
+		return err
+	}
+	dir, err := f.storeDir(id)
+	if err != nil {
+		return err
+	}
+	screen := newScreen(a.stderr)
+	log, err := a.logger(screen)
+	if err != nil {
+		return err
+	}
+	s, err := openSession(ctx, sessionOptions{flags: f, id: id, dir: dir, prefetch: true, log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	fmt.Fprintf(a.stdout, "motefs: mirroring %s into %s\n", id, dir)
+	if err := s.probe(ctx); err != nil {
+		return err
+	}
+	start, before := time.Now(), s.store.Progress()
+	progress := startProgress(screen, log, s.store, true)
+	runErr := s.run(ctx)
+	progress.stop()
+	return a.mirrorResult(s, runErr, before, time.Since(start))
+}
+
+// mirrorResult says how a mirror ended.
+func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took time.Duration) error {
+	p := s.store.Progress()
+	fmt.Fprintf(a.stdout, "motefs: %s\n", summary(p, before, took))
+	if runErr != nil {
+		if !errors.Is(runErr, context.Canceled) {
+			runErr = fmt.Errorf("%w; the mirror of %s is not complete, run the same command again to go on", runErr, s.id)
+		}
+		return runErr
+	}
+	if p.Failed > 0 {
+		a.namesFailed(s.store)
+		return fmt.Errorf("%w: %d of %d; list them with: motefs verify --store %s --list-failed", errFailedFiles, p.Failed, p.Files, s.store.Dir())
+	}
+	if !p.Complete() {
+		return fmt.Errorf("the mirror of %s ended with files missing: %+v", s.id, p) // a bug, if ever
+	}
+	fmt.Fprintf(a.stdout, "motefs: the mirror is complete\n")
+	return nil
+}
+
+// summary is one line about what a store holds, and how fast it got there.
+func summary(p, before cache.Progress, took time.Duration) string {
+	text := fmt.Sprintf("%s listed, %s fetched (%s)", count(p.Files), count(p.Fetched), bytesText(float64(p.Bytes)))
+	if p.Gone > 0 {
+		text += fmt.Sprintf(", %s gone", count(p.Gone))
+	}
+	if p.Failed > 0 {
+		text += fmt.Sprintf(", %s failed", count(p.Failed))
+	}
+	if p.Skipped > 0 {
+		text += fmt.Sprintf(", %s names left out", count(p.Skipped))
+	}
+	if n := p.Fetched - before.Fetched; n > 0 && took > 0 {
+		text += fmt.Sprintf("; %s now, in %s, %s files/s", count(n), took.Round(10*time.Millisecond), count(uint64(float64(n)/took.Seconds())))
+	}
+	return text
+}
+
+// failedShown is how many of the files that failed are named at the end.
+const failedShown = 10
+
+func (a *app) namesFailed(store *cache.Store) {
+	shown := 0
+	err := store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
+		fmt.Fprintf(a.stderr, "motefs: failed after %d tries: %q: %s\n", f.Tries, f.Name, f.Reason)
+		shown++
+		return shown < failedShown
+	})
+	if err != nil {
+		fmt.Fprintf(a.stderr, "motefs: the failed files cannot be listed: %v\n", err)
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/fs"
+	"github.com/motefs/motefs/mirror"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+)
+
+// mountFlags are the flags of mount beside those of every source.
+type mountFlags struct {
+	sourceFlags
+	prefetchAll bool
+	allowOther  bool
+}
+
+func mountCommand(a *app) *cobra.Command {
+	f := &mountFlags{}
+	cmd := &cobra.Command{
+		Use:   "mount [flags] ORIGIN MOUNTPOINT",
+		Short: "Mount an origin; fetch its files when they are read, or all of them",
+		Long: "Mount an origin as a read-only directory. Names are listed in the background, and\n" +
+			"a file that is not in the store is fetched when it is looked up; with\n" +
+			"--prefetch-all, all files are. The command stays in the foreground. End it with\n" +
+			"Ctrl-C, motefs unmount, fusermount3 -u or umount.",
+		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
+		Args:    usageArgs(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.validate(cmd); err != nil {
+				return err
+			}
+			return a.mount(cmd.Context(), f, args[0], args[1])
+		},
+	}
+	f.register(cmd.Flags())
+	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
+	cmd.Flags().BoolVar(&f.allowOther, "allow-other", false, "let other users see the files")
+	return cmd
+}
+
+func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) (err error) {
+	id, err := originID(raw)
+	if err != nil {
+		return err
+	}
+	dir, err := f.storeDir(id)
+	if err != nil {
+		return err
+	}
+	if err := fs.CheckMountpoint(mountpoint, dir); err != nil {
+		return err
+	}
+	screen := newScreen(a.stderr)
+	log, err := a.logger(screen)
+	if err != nil {
+		return err
+	}
+	m, err := a.openMounted(ctx, f, id, dir, mountpoint, log)
+	if err != nil {
+		return err
+	}
+	abs, err := filepath.Abs(mountpoint)
+	if err != nil {
+		abs = mountpoint
+	}
+	fmt.Fprintf(a.stdout, "motefs: serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s\n", id, abs, dir, abs)
+	return m.serve(ctx, screen, f.prefetchAll)
+}
+
+// mounted is a session with its mount.
+type mounted struct {
+	*session
+	mount *fs.Mount
+}
+
+func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, log zerolog.Logger) (_ *mounted, err error) {
+	m := &mounted{}
+	m.session, err = openSession(ctx, sessionOptions{
+		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, outage: -1, log: log,
+		events: mirror.Events{Gone: func(parent cache.Inode, name string) { m.mount.Invalidate(parent, name) }},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := m.probe(ctx); err != nil {
+		return nil, errors.Join(err, m.session.close())
+	}
+	// The mount outlives ctx: ending it is what serve does when ctx ends.
+	m.mount, err = fs.Open(context.WithoutCancel(ctx), fs.Options{
+		Mountpoint: mountpoint, StoreDir: dir, Store: m.store, Contents: m.engine,
+		FsName: id, AllowOther: f.allowOther, Log: &log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, m.session.close())
+	}
+	return m, nil
+}
+
+// serve mirrors in the background until the mount is unmounted, by whomever, or
+// ctx ends; then it closes everything.
+func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) error {
+	runCtx, stopRun := context.WithCancel(ctx)
+	defer stopRun()
+	progress := startProgress(screen, m.log, m.store, prefetch)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		m.keepRunning(runCtx, prefetch)
+		progress.stop()
+	})
+	var broken error
+	select {
+	case <-ctx.Done():
+		m.log.Info().Msg("unmounting")
+	case <-m.mount.Done():
+	case <-m.store.Broken():
+		broken = m.store.BrokenErr()
+	}
+	// Unmount first: then no reader can meet an engine that is closed.
+	err := m.mount.Close()
+	if errors.Is(err, fs.ErrBusy) {
+		m.log.Warn().Err(err).Msg("programs were still using the mount; they get errors from now on")
+		err = nil
+	}
+	stopRun()
+	if broken != nil {
+		return errors.Join(broken, err)
+	}
+	wg.Wait()
+	return errors.Join(err, m.session.close())
+}
+
+// tryListingAgain is how long a mount waits before it lists again after an error
+// that stopped the listing.
+const tryListingAgain = time.Minute
+
+// keepRunning runs the engine until all is here. A mount goes on serving what it
+// has whatever becomes of the listing.
+func (m *mounted) keepRunning(ctx context.Context, prefetch bool) {
+	for {
+		start, before := time.Now(), m.store.Progress()
+		err := m.run(ctx)
+		p := m.store.Progress()
+		if ctx.Err() != nil || m.store.BrokenErr() != nil {
+			return
+		}
+		if err == nil {
+			text := "every name is listed"
+			if prefetch && p.Complete() {
+				text = "the mirror is complete"
+			} else if prefetch {
+				text = "the mirror is complete but for the files that failed; the next start tries them again"
+			}
+			m.log.Info().Msg(text + ": " + summary(p, before, time.Since(start)))
+			return
+		}
+		m.log.Error().Err(err).Stringer("again_in", tryListingAgain).
+			Msg("the mirror is not complete; what is mirrored is still served")
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(tryListingAgain):
+		}
+	}
+}

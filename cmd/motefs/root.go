@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// app is what the commands share.
+type app struct {
+	stdout, stderr io.Writer
+	logLevel       string
+	logFormat      string
+}
+
+// run executes the command line. Its error becomes the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	a := &app{stdout: stdout, stderr: stderr}
+	root := &cobra.Command{
+		Use:   "motefs",
+		Short: "Mirror a service of very many small files, and mount it",
+		Long: "motefs mirrors a remote HTTP service of up to a billion small files into a local\n" +
+			"store, and mounts that store as a read-only filesystem. What is mirrored is\n" +
+			"served at once; what is missing is fetched when it is read.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          usageArgs(cobra.NoArgs),
+	}
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
+	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: console or json")
+	root.AddCommand(mountCommand(a), mirrorCommand(a), serveCommand(a), verifyCommand(a),
+		unmountCommand(a), demoCommand(a), versionCommand(a))
+	root.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
+	return root.ExecuteContext(ctx)
+}
+
+// usageArgs makes a mistake in the arguments a mistake in the command.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usagef("%s: %w", cmd.Name(), err)
+		}
+		return nil
+	}
+}

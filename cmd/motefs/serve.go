@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/spf13/cobra"
+)
+
+// serveFlags are those of the reference origin.
+type serveFlags struct {
+	listen      string
+	pageSize    int
+	latency     time.Duration
+	token       string
+	synthetic   int64
+	bodySize    int64
+	filesPerDir int64
+	shuffle     bool
+	compress    bool
+}
+
+func serveCommand(a *app) *cobra.Command {
+	f := &serveFlags{}
+	cmd := &cobra.Command{
+		Use:   "serve [flags] [DIR]",
+		Short: "Serve a directory, or made-up files, as an origin",
+		Long: "Run a reference origin: the files of DIR, or with --synthetic any number of files\n" +
+			"whose names and contents are computed, without memory or disk.",
+		Example: "  motefs serve --synthetic 1000000\n  motefs serve /var/log",
+		Args:    usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := ""
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			return a.serve(cmd.Context(), f, dir)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
+	flags.IntVar(&f.pageSize, "page-size", origintest.DefaultPageSize, "`names` on one page of the listing")
+	flags.DurationVar(&f.latency, "latency", 0, "added to every answer, as a longer wire would")
+	flags.StringVar(&f.token, "token", "", "ask for the header 'Authorization: Bearer `TOKEN`'")
+	flags.Int64Var(&f.synthetic, "synthetic", 0, "serve `N` made-up files instead of a directory")
+	flags.Int64Var(&f.bodySize, "body-size", origintest.DefaultBodySize, "`bytes` of a made-up file")
+	flags.Int64Var(&f.filesPerDir, "files-per-dir", 0, "made-up files in one directory; 0: all in the root")
+	flags.BoolVar(&f.shuffle, "shuffle", false, "list the made-up files out of order")
+	flags.BoolVar(&f.compress, "compressible", false, "make the made-up files of text that compresses well")
+	return cmd
+}
+
+func (f *serveFlags) source(dir string) (origintest.Source, func() error, error) {
+	nothing := func() error { return nil }
+	switch {
+	case (dir == "") == (f.synthetic == 0):
+		return nil, nothing, usagef("serve: give either DIR or --synthetic N")
+	case f.synthetic < 0 || f.bodySize < 0 || f.filesPerDir < 0:
+		return nil, nothing, usagef("serve: --synthetic, --body-size and --files-per-dir are not negative")
+	case dir != "":
+		tree, err := origintest.OpenTree(dir)
+		if err != nil {
+			return nil, nothing, usagef("serve: %w", err)
+		}
+		return tree, tree.Close, nil
+	}
+	size := f.bodySize
+	if size == 0 {
+		size = -1 // the source's word for empty files
+	}
+	return origintest.NewSynthetic(origintest.SyntheticOptions{
+		Files: f.synthetic, BodySize: size, FilesPerDir: f.filesPerDir, Shuffle: f.shuffle, Compressible: f.compress,
+	}), nothing, nil
+}
+
+func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) {
+	source, closeSource, err := f.source(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeSource()) }()
+	o := origintest.Options{Addr: f.listen, PageSize: f.pageSize, ListLatency: f.latency, GetLatency: f.latency, Token: f.token}
+	if err := o.EnsureDefaults().Validate(); err != nil {
+		return usagef("serve: %w", err)
+	}
+	server, err := origintest.Open(o, source)
+	if err != nil {
+		return fmt.Errorf("serve at %s: %w", f.listen, err)
+	}
+	fmt.Fprintf(a.stdout, "motefs: origin at %s; stop it with Ctrl-C\n", server.URL())
+	return server.Run(ctx)
+}

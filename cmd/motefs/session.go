@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/origin"
+	"github.com/rs/zerolog"
+)
+
+// session is an origin, its store and the engine between them.
+type session struct {
+	id     string
+	log    zerolog.Logger
+	client *origin.Client
+	store  *cache.Store
+	engine *mirror.Engine
+}
+
+// sessionOptions say how a session is opened.
+type sessionOptions struct {
+	flags    *sourceFlags
+	id       string
+	dir      string
+	prefetch bool
+	outage   time.Duration // see mirror.Options
+	events   mirror.Events
+	log      zerolog.Logger
+}
+
+// openSession opens what a mirror needs. An origin that does not answer is an
+// error only where the store has nothing to serve yet.
+func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) {
+	s := &session{id: o.id, log: o.log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit); err != nil {
+		return nil, err
+	}
+	if s.store, err = cache.Open(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Log: o.log}); err != nil {
+		return nil, err
+	}
+	s.engine, err = mirror.Open(mirror.Options{
+		Store: s.store, Lister: s.client, Fetcher: s.client,
+		Prefetch: o.prefetch, Connections: o.flags.connections, Outage: o.outage,
+		Events: o.events, Log: o.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// probeTimeout is how long an origin may take to show that it is there.
+const probeTimeout = 10 * time.Second
+
+// probe asks for the listing's first page where the store is empty, so that a
+// wrong URL is an error at once and not an empty directory.
+func (s *session) probe(ctx context.Context) error {
+	if p := s.store.Progress(); p.ListingComplete || p.Files > 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	_, err := s.client.List(ctx, "")
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: no answer within %v", mirror.ErrUnreachable, probeTimeout)
+	}
+	if err != nil && ctx.Err() == nil || errors.Is(err, mirror.ErrUnreachable) {
+		return fmt.Errorf("%w %s cannot be listed: %w; check the URL, and that the service is up", errOrigin, s.id, err)
+	}
+	return err
+}
+
+// holder says who holds a store, for whoever finds it locked.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "this machine"
+	}
+	return fmt.Sprintf("process %d on %s (%s)", os.Getpid(), host, strings.Join(os.Args, " "))
+}
+
+// close ends the engine, then the store that it writes to, then the client. It
+// may be called on a session that is open in part.
+func (s *session) close() error {
+	var errs []error
+	if s.engine != nil {
+		errs = append(errs, s.engine.Close())
+	}
+	if s.client != nil {
+		errs = append(errs, s.client.Close())
+	}
+	if s.store != nil {
+		if err := s.store.BrokenErr(); err != nil {
+			// Its Close would wait for a disk that does not take any more.
+			return errors.Join(append(errs, err)...)
+		}
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// run mirrors until everything is here, ctx is done, or the store breaks.
+func (s *session) run(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- s.engine.Run(ctx) }() // ends with the engine's Close at the latest
+	select {
+	case err := <-done:
+		return err
+	case <-s.store.Broken():
+		return s.store.BrokenErr()
+	}
+}
