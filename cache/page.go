@@ -29,7 +29,7 @@ type Page struct {
 	// unchecked: some of its names were out of order and could not be compared
 	// with the store at a bearable cost.
 	unchecked bool
-	first   Inode
+	first     Inode
 
 	batch   *pebble.Batch
 	inBatch int    // slots decided and not committed

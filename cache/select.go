@@ -25,7 +25,7 @@ func (s *Store) Ask(parent Inode, name string) (*Page, error) {
 	if err := p.Load(); err != nil {
 		return nil, err
 	}
-	if !p.Listed() && !canonical(path) {
+	if !p.Listed() && !canonical(path[len(path)-1:]) {
 		return nil, fmt.Errorf("%w: %q is not how a name is shown", ErrNotFound, name)
 	}
 	return p, nil

@@ -315,4 +315,3 @@ func (v *verifier) unreferenced() error {
 		return nil
 	})
 }
-

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -87,8 +88,11 @@ type fetcher struct {
 	slots []int // to be asked for in this attempt
 	names []string
 	again []int // to be asked for in the next
-	// got counts the answers of this attempt, whatever they said.
-	got     int
+	// suspects are those of again on which the origin's answer broke off or
+	// was wrong, so that it may be the file's fault.
+	suspects []int
+	// answers counts the whole answers of this attempt, whatever they said.
+	answers int
 	lastErr error
 	copyBuf []byte
 }
@@ -115,46 +119,45 @@ func (e *Engine) fetchPage(ctx context.Context, page *cache.Page, outage time.Du
 
 // attempt asks once for everything that is left.
 func (f *fetcher) attempt() (progress bool, err error) {
-	f.names, f.again, f.got, f.lastErr = f.names[:0], f.again[:0], 0, nil
+	f.names, f.again, f.suspects, f.answers, f.lastErr = f.names[:0], f.again[:0], f.suspects[:0], 0, nil
 	for _, k := range f.slots {
 		f.names = append(f.names, f.page.Name(k))
 	}
 	if err := f.e.opts.Fetcher.Fetch(f.ctx, f.names, f.deliver); err != nil {
-		return f.got > 0, err
+		return f.answers > 0, err
+	}
+	if len(f.suspects) > 0 && (f.answers > 0 || f.e.alive(f.ctx)) {
+		f.charge()
 	}
 	if len(f.again) == 0 {
 		return true, nil
-	}
-	if f.got > 0 {
-		f.charge()
 	}
 	// In another order, so that one file on which the origin chokes is not
 	// always in front of the same others.
 	rand.Shuffle(len(f.again), func(i, j int) { f.again[i], f.again[j] = f.again[j], f.again[i] })
 	f.slots, f.again = f.again, f.slots
-	if len(f.slots) == 0 {
-		return true, nil
-	}
-	return f.got > 0, f.lastErr
+	return f.answers > 0, f.lastErr
 }
 
-// charge counts a try for each file that is to be tried again, and gives up
-// those that have had enough. It is not called after an attempt in which the
-// origin did not answer at all, since that says nothing about a file.
+// charge counts a try for each suspect, and gives up those that have had enough.
 func (f *fetcher) charge() {
 	if f.tries == nil {
-		f.tries = make(map[int]int, len(f.again))
+		f.tries = make(map[int]int, len(f.suspects))
 	}
-	left := f.again[:0]
-	for _, k := range f.again {
-		f.tries[k]++
-		if f.tries[k] < f.most {
-			left = append(left, k)
-			continue
+	for _, k := range f.suspects {
+		if f.tries[k]++; f.tries[k] >= f.most {
+			f.page.Fail(k, f.tries[k], f.lastErr)
 		}
-		f.page.Fail(k, f.tries[k], f.lastErr)
 	}
-	f.again = left
+	f.again = slices.DeleteFunc(f.again, func(k int) bool { return !f.page.Open(k) })
+}
+
+// alive reports whether the origin answers at all. It is asked only when a whole
+// attempt got no answer, to tell an outage, which is held against no file, from
+// a file on which the origin chokes.
+func (e *Engine) alive(ctx context.Context) bool {
+	_, err := e.opts.Lister.List(ctx, "")
+	return err == nil || !Temporary(err)
 }
 
 // deliver takes one answer.
@@ -165,24 +168,32 @@ func (f *fetcher) deliver(i int, obj *Object, err error) {
 	}
 	switch {
 	case err == nil:
-		f.got++
-	case storeFailed(err):
+		f.answers++
+	case storeFailed(err) || errors.Is(err, ErrClosed):
 		f.stop(err)
 	case f.ctx.Err() != nil: // not the file's fault
 	case errors.Is(err, ErrGone):
-		f.got++
+		f.answers++
 		if err := f.page.Gone(k); err != nil {
 			f.stop(storeError{err})
 		}
 	case Temporary(err):
-		if !errors.Is(err, ErrUnreachable) {
-			f.got++
-		}
-		f.again = append(f.again, k)
-		f.lastErr = err
+		f.tryAgain(k, err)
 	default:
-		f.got++
+		f.answers++
 		f.page.Fail(k, f.tries[k]+1, err)
+	}
+}
+
+func (f *fetcher) tryAgain(k int, err error) {
+	f.again = append(f.again, k)
+	f.lastErr = err
+	if errors.Is(err, ErrUnreachable) {
+		return
+	}
+	f.suspects = append(f.suspects, k)
+	if _, whole := errors.AsType[*StatusError](err); whole {
+		f.answers++
 	}
 }
 

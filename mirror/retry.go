@@ -11,8 +11,8 @@ import (
 
 // retry is the one place where anything is tried again. It calls attempt until
 // that returns nil, an error for which Temporary does not hold, or until limit
-// has passed (negative: for ever) since the last attempt that got anywhere. The
-// wait between attempts grows, with jitter, and is at least what the origin's
+// has passed (negative: for ever) since the first of the attempts that got
+// nowhere. The wait between attempts grows, with jitter, and is at least what the origin's
 // Retry-After asks for.
 func (e *Engine) retry(ctx context.Context, limit time.Duration, attempt func() (progress bool, err error)) error {
 	wait := &backoff.ExponentialBackOff{
@@ -22,7 +22,7 @@ func (e *Engine) retry(ctx context.Context, limit time.Duration, attempt func() 
 		MaxInterval:         maxBackoff,
 	}
 	wait.Reset()
-	last := time.Now()
+	var since time.Time // of the first attempt in a row that got nowhere
 	for {
 		progress, err := attempt()
 		if ctx.Err() != nil {
@@ -33,11 +33,13 @@ func (e *Engine) retry(ctx context.Context, limit time.Duration, attempt func() 
 		}
 		if progress {
 			wait.Reset()
-			last = time.Now()
+		}
+		if progress || since.IsZero() {
+			since = time.Now()
 		}
 		pause := max(wait.NextBackOff(), retryAfter(err))
-		if limit >= 0 && time.Since(last)+pause > limit {
-			return fmt.Errorf("%w (tried for %v)", err, time.Since(last).Round(time.Second))
+		if limit >= 0 && time.Since(since)+pause > limit {
+			return fmt.Errorf("%w (tried again for %v)", err, time.Since(since).Round(time.Second))
 		}
 		e.opts.Log.Debug().Err(err).Dur("pause", pause).Msg("trying again")
 		if err := sleep(ctx, pause); err != nil {

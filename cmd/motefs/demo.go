@@ -138,17 +138,19 @@ func (a *app) demoMeanwhile(ctx context.Context, screen *screen, store *cache.St
 		case <-time.After(time.Millisecond):
 		}
 	}
-	if err := a.show(ctx, screen, mountpoint, "ls -f . | sed '/^[.]/d' | head -n 3"); err != nil {
+	if err := a.show(ctx, screen, mountpoint, "ls -U | head -n 3"); err != nil {
 		return err
 	}
-	p := store.Progress()
-	return a.show(ctx, screen, mountpoint, fmt.Sprintf(
-		"cat $(ls -f . | sed '/^[.]/d' | head -n 1);   # while %s of the files are here", count(p.Fetched)))
+	if err := a.show(ctx, screen, mountpoint, `cat "$(ls -U | head -n 1)"`); err != nil {
+		return err
+	}
+	a.say("%s of the files are here by now", count(store.Progress().Fetched))
+	return nil
 }
 
 func (a *app) demoResult(ctx context.Context, store *cache.Store, mountpoint string, took time.Duration, before, after resources) error {
 	p := store.Progress()
-	if err := a.show(ctx, newScreen(a.stderr), mountpoint, "ls -f . | sed '/^[.]/d' | wc -l"); err != nil {
+	if err := a.show(ctx, newScreen(a.stderr), mountpoint, "ls -U | wc -l"); err != nil {
 		return err
 	}
 	a.say("%s files in %s: %s files/s, %.1f µs of CPU a file for mirror and mount, %s of memory at most",
