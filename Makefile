@@ -1,0 +1,61 @@
+# Targets that a developer calls. `make demo` and `make test` do all the set-up
+# that they need.
+
+GO           ?= go
+TOOLS        := $(CURDIR)/.bin
+LINT_VERSION := v2.15.0
+LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
+# The race detector needs cgo, and so a C compiler.
+RACE         ?= -race
+FUZZTIME     ?= 20s
+
+.PHONY: build test lint demo bench cover fuzz clean needs-go needs-fuse needs-nginx needs-cc
+
+build: needs-go
+	$(GO) build -o bin/motefs ./cmd/motefs
+
+test: needs-go needs-cc needs-fuse needs-nginx
+	$(GO) vet ./...
+	$(GO) test $(RACE) -timeout 30m ./...
+
+lint: needs-go $(LINT)
+	@test -z "$$(gofmt -l .)" || { echo "gofmt needed:"; gofmt -l .; exit 1; }
+	$(LINT) run ./...
+
+demo: build needs-fuse
+	./bin/motefs demo
+
+bench: needs-go
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+cover: needs-go needs-fuse needs-nginx
+	$(GO) test -coverprofile=bin/cover.out -coverpkg=./... ./...
+	$(GO) tool cover -func=bin/cover.out | tail -n 1
+
+# Every fuzz test, one after the other, for FUZZTIME each.
+fuzz: needs-go
+	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./...); do \
+		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | cut -d' ' -f2); do \
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$dir; done; done
+
+clean:
+	rm -rf bin .bin
+
+$(LINT):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv $(TOOLS)/golangci-lint $@
+
+# Each of these installs what is missing where it can, or says in one line what
+# to install.
+needs-go:
+	@command -v $(GO) >/dev/null || { echo "motefs needs Go 1.26 or later: https://go.dev/dl/"; exit 1; }
+
+needs-cc:
+	@if [ -n "$(RACE)" ]; then .ci/need gcc gcc; fi
+
+needs-fuse:
+	@.ci/need fusermount3 fuse3
+	@test -e /dev/fuse -o -n "$(MOTEFS_TEST_NO_FUSE)" || { echo "there is no /dev/fuse: load the kernel's module with 'modprobe fuse', or give the container --device /dev/fuse --cap-add SYS_ADMIN"; exit 1; }
+
+needs-nginx:
+	@.ci/need nginx nginx-light

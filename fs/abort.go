@@ -1,0 +1,57 @@
+package fs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// connections is where Linux shows FUSE connections (fusectl, Linux
+// Documentation/filesystems/fuse/fuse.rst, "Control filesystem").
+const connections = "/sys/fs/fuse/connections"
+
+// abort ends the FUSE connection of a mount, whoever still uses it. dev is its
+// device, "major:minor"; the minor number is the connection's name.
+func abort(dev string) error {
+	_, minor, ok := strings.Cut(dev, ":")
+	if !ok {
+		return fmt.Errorf("device %q", dev)
+	}
+	f, err := os.OpenFile(filepath.Join(connections, minor, "abort"), os.O_WRONLY, 0)
+	if os.IsNotExist(err) {
+		f, err = openPrivate(minor)
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString("1")
+	return err
+}
+
+// openPrivate opens the same file where the control filesystem is not mounted,
+// as in many containers, through a mount that is in nobody's tree. Only root
+// may.
+func openPrivate(minor string) (*os.File, error) {
+	context, err := unix.Fsopen("fusectl", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("fsopen", err)
+	}
+	defer unix.Close(context)
+	if err := unix.FsconfigCreate(context); err != nil {
+		return nil, os.NewSyscallError("fsconfig", err)
+	}
+	root, err := unix.Fsmount(context, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fsmount", err)
+	}
+	defer unix.Close(root)
+	fd, err := unix.Openat(root, minor+"/abort", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("openat", err)
+	}
+	return os.NewFile(uintptr(fd), "abort"), nil
+}

@@ -1,0 +1,80 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/motefs/motefs/cache"
+)
+
+// GetAttr answers by inode number. It never fetches, since a number does not
+// say which file of which directory to ask the origin for. A file that is not
+// here, which the kernel can only know from before it was dropped, is ESTALE:
+// the kernel then looks the path up once more, and LOOKUP does fetch.
+func (f *fsys) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	f.stats.getattrs.Add(1)
+	ino := cache.Inode(in.NodeId)
+	e, err := f.entry(ino)
+	if err != nil {
+		return f.fail(opGetAttr, ino, "", err)
+	}
+	f.fill(&e, &out.Attr)
+	out.SetTimeout(entryTimeout)
+	return fuse.OK
+}
+
+// entry is the entry of an inode that the kernel knows.
+func (f *fsys) entry(ino cache.Inode) (cache.Entry, error) {
+	e, err := f.store.Get(ino)
+	switch {
+	case err == nil && known(&e):
+		return e, nil
+	case ino == cache.RootInode && (err == nil || errors.Is(err, cache.ErrNotFound)):
+		// An empty store has a root too.
+		return cache.Entry{Inode: ino, Kind: cache.Dir, State: cache.Inline, Fetched: f.mounted}, nil
+	case err == nil:
+		return e, errStale
+	case errors.Is(err, cache.ErrNotFound):
+		return e, fmt.Errorf("%w: %w", errStale, err)
+	}
+	return e, err
+}
+
+// answer fills in the answer to a LOOKUP, or one entry of a READDIRPLUS.
+func (f *fsys) answer(e *cache.Entry, out *fuse.EntryOut) {
+	out.NodeId = uint64(e.Inode)
+	out.Generation = generation
+	out.SetEntryTimeout(entryTimeout)
+	out.SetAttrTimeout(entryTimeout)
+	f.fill(e, &out.Attr)
+}
+
+// fill makes the attributes of e.
+func (f *fsys) fill(e *cache.Entry, a *fuse.Attr) {
+	mtime := e.ModTime
+	if mtime == 0 {
+		mtime = e.Fetched
+	}
+	*a = fuse.Attr{
+		Ino:   uint64(e.Inode),
+		Atime: uint64(mtime),
+		Mtime: uint64(mtime),
+		Ctime: uint64(mtime),
+		// A directory's links are not counted either. find takes 2 and more
+		// for 2 plus the number of subdirectories, and stops looking for
+		// subdirectories after as many; 1 tells it not to (findutils,
+		// "leaf optimisation").
+		Nlink:   1,
+		Owner:   f.owner,
+		Blksize: blockSize,
+		Mode:    f.dirMode,
+	}
+	if e.Kind == cache.File {
+		a.Mode = f.fileMode
+		a.Size = uint64(e.Size)
+		// Never 0 for a file with content: tar and cp take that for a hole.
+		a.Blocks = (uint64(e.Size) + 511) / 512
+	}
+}

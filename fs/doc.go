@@ -1,0 +1,52 @@
+// Package fs mounts a store as a read-only filesystem, by FUSE.
+//
+// # Words
+//
+// The kernel's dentry is its cached answer to "which inode is this name of
+// this directory"; a negative dentry is a cached "none". A miss is a name that
+// the store cannot answer, so that somebody has to ask the origin. A listing is
+// complete once every name of the origin is in the store.
+//
+// # What it knows
+//
+// A mount reads from two interfaces: Store, which answers from the disk and
+// never waits for the network, and Contents, which brings one file from the
+// origin. Only LOOKUP ever calls Contents. An error of either becomes an errno
+// in one table (errnoOf), is logged with its cause at a bounded rate, and is
+// counted.
+//
+// # No state per file
+//
+// The NodeID that the kernel keeps for a file is the file's inode number in the
+// store, which is never used twice. So there is no table of inodes, FORGET has
+// nothing to forget, the generation is a constant, and a directory cookie is an
+// inode number: it survives reopening, seeking and a restart of the program. A
+// mount of a billion files costs what the kernel caches, and nothing here.
+//
+// # What is cached by the kernel, and why it may be
+//
+//	a directory, a file whose content is here   entryTimeout: it does not change
+//	a name that is not there, listing complete  negativeTimeout
+//	a name that is not there, listing growing   not at all
+//	a file's pages                              until memory is short (ENOSYS to OPEN)
+//	a directory's entries, listing complete     until memory is short (ENOSYS to OPENDIR)
+//	a directory's entries, listing growing      not at all
+//
+// Whoever changes what was cached calls Mount.Invalidate.
+//
+// # ENOSYS
+//
+// Linux remembers ENOSYS to an operation for the life of the mount and does not
+// ask again. That is worth much where it is meant (OPEN, FLUSH: 3.8 instead of
+// 16 µs for an open, read and close) and is the end of the mount where it is
+// not. So it is answered in enosys.go and OpenDir, and cannot come out of
+// errnoOf.
+//
+// # Deadlocks
+//
+// Two rules. The process that serves a mount does not open files of it
+// (golang/go#21014); Open does not either. And a handler never writes a
+// notification, because the kernel may hold, for the handler's request, the lock
+// that the notification needs; Invalidate queues for one goroutine, and what that
+// one writes needs no lock that a LOOKUP holds (see deliver).
+package fs

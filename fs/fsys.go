@@ -1,0 +1,96 @@
+package fs
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/rs/zerolog"
+
+	"github.com/motefs/motefs/cache"
+)
+
+const (
+	// entryTimeout is how long the kernel may keep what it was told of a
+	// directory, or of a file whose content is here. Neither changes without
+	// an Invalidate; the limit bounds what a lost notification costs.
+	entryTimeout = 24 * time.Hour
+
+	// negativeTimeout is the same for a name that does not exist. No
+	// notification drops that (see deliver), so this is how late a new file
+	// may be; asking again costs one look into the store.
+	negativeTimeout = 10 * time.Second
+
+	// generation goes with every NodeID. Inode numbers are never used twice,
+	// so there is only one.
+	generation = 1
+
+	// maxName is the longest name that Linux programs can use (NAME_MAX).
+	maxName = 255
+
+	// blockSize is what programs are told to read at a time, and the unit of
+	// statfs.
+	blockSize = 4096
+)
+
+// fsys answers the kernel's requests. Handlers run at the same time, without
+// bound; all that they share is in the Store, the Contents and the counters.
+type fsys struct {
+	// The embedded defaults answer ENOSYS; every operation that Linux can
+	// send has an answer of its own in this package (TestEveryOperation).
+	fuse.RawFileSystem
+
+	store    Store
+	contents Contents
+	hooks    Hooks
+	owner    fuse.Owner
+	fileMode uint32
+	dirMode  uint32
+	// mounted is the time of a root that the store does not know.
+	mounted           int64
+	timeout, negative time.Duration
+
+	// ctx ends when the mount is about to go: it ends the waits of LOOKUPs,
+	// which would keep the mount busy.
+	ctx context.Context
+	// wg counts every goroutine of the mount.
+	wg *sync.WaitGroup
+
+	stats counters
+	log   zerolog.Logger
+	// sampled is log at a bounded rate, for what happens once a request.
+	sampled zerolog.Logger
+	notes   chan note
+}
+
+// newFsys makes the handlers of a mount that lives as long as ctx.
+func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
+	return &fsys{
+		RawFileSystem: fuse.NewDefaultRawFileSystem(),
+		store:         o.Store,
+		contents:      o.Contents,
+		hooks:         o.Hooks,
+		owner:         fuse.Owner{Uid: o.Owner.UID, Gid: o.Owner.GID},
+		fileMode:      fuse.S_IFREG | uint32(o.FileMode.Perm()),
+		dirMode:       fuse.S_IFDIR | uint32(o.DirMode.Perm()),
+		mounted:       time.Now().Unix(),
+		timeout:       o.DemandTimeout,
+		negative:      o.negative,
+		ctx:           ctx,
+		wg:            wg,
+		log:           *o.Log,
+		sampled:       sampledLog(*o.Log),
+		notes:         make(chan note, maxNotes),
+	}
+}
+
+// String is the name that go-fuse uses for the filesystem.
+func (f *fsys) String() string { return fsType }
+
+// Forget has nothing to do: no inode is remembered here.
+func (f *fsys) Forget(nodeID, nlookup uint64) {}
+
+// known reports whether e can be handed to the kernel: only what has its final
+// size. A pending file would have size 0, and cp and cat believe that.
+func known(e *cache.Entry) bool { return e.Kind == cache.Dir || e.Here() }

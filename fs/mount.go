@@ -1,0 +1,156 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"runtime/pprof"
+	"sync"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// fsType is the type of the filesystem: df and /proc/mounts show "fuse.motefs".
+const fsType = "motefs"
+
+// maxRead is the largest READ that the kernel sends, and its readahead, in
+// bytes; what Linux allows unless told otherwise.
+const maxRead = 128 << 10
+
+// Mount is a mounted store. Close it.
+type Mount struct {
+	fs     *fsys
+	server *fuse.Server
+	// dir is the mountpoint without symbolic links; dev is the mount's device
+	// as /proc/self/mountinfo has it, which tells this mount from another
+	// one on the same directory.
+	dir, dev string
+	helper   bool
+
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+	// done is closed when no more requests are served; err is set before.
+	done chan struct{}
+	err  error
+
+	// mu makes unmounts take turns. It is held over the unmount.
+	mu struct {
+		sync.Mutex
+		detached bool
+	}
+}
+
+// Open mounts and begins to serve. When it returns without an error, the mount
+// can be used. The end of ctx ends every wait for the origin, but not the mount.
+func Open(ctx context.Context, o Options) (*Mount, error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("mount: %w", err)
+	}
+	if err := CheckMountpoint(o.Mountpoint, o.StoreDir); err != nil {
+		return nil, err
+	}
+	dir, err := resolve(o.Mountpoint)
+	if err != nil {
+		return nil, fmt.Errorf("mount %q: %w", o.Mountpoint, err)
+	}
+	m := &Mount{dir: dir, helper: o.helper || !canMount(), done: make(chan struct{})}
+	ctx, m.cancel = context.WithCancelCause(ctx)
+	m.fs = newFsys(ctx, &o, &m.wg)
+	if err := m.attach(&o); err != nil {
+		m.cancel(err)
+		return nil, err
+	}
+	m.wg.Go(m.serve)
+	m.wg.Go(func() { m.fs.notify(m.done, m.server) })
+	return m, nil
+}
+
+// attach mounts, and readies the server.
+func (m *Mount) attach(o *Options) error {
+	opts := m.serverOptions(o)
+	target := m.dir
+	if m.helper {
+		if err := checkHelper(); err != nil {
+			return err
+		}
+	} else {
+		fd, err := mountDirect(m.dir, opts)
+		if err != nil {
+			return err
+		}
+		// How go-fuse takes a connection that somebody else has mounted.
+		target = fmt.Sprintf("/dev/fd/%d", fd)
+	}
+	server, err := fuse.NewServer(m.fs, target, opts)
+	if err != nil {
+		// Whatever was mounted has nobody to serve it.
+		return errors.Join(fmt.Errorf("mount %q: %w", m.dir, err), clearDead(m.dir))
+	}
+	m.server = server
+	mounted, err := mountAt(m.dir)
+	if err == nil && mounted == nil {
+		err = errors.New("mounted, and not in the mount table")
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("mount %q: %w", m.dir, err), detachLazily(m.dir, m.helper))
+	}
+	m.dev = mounted.dev
+	return nil
+}
+
+// serverOptions are the options for go-fuse.
+func (m *Mount) serverOptions(o *Options) *fuse.MountOptions {
+	return &fuse.MountOptions{
+		Name:       fsType,
+		FsName:     cleanFsName(o.FsName),
+		AllowOther: o.AllowOther,
+		Options:    []string{"ro", "default_permissions"},
+		MaxWrite:   maxRead,
+		// READDIRPLUS where programs stat what they list, READDIR where they
+		// do not: the kernel's own guess. go-fuse asks for the first alone.
+		ExtraCapabilities: fuse.CAP_READDIRPLUS_AUTO,
+		// Splicing pays for descriptors; all that is read comes from memory.
+		DisableSplice: true,
+		PanicHandler:  m.fs.panicked,
+		Logger:        log.New(fuseLog{m.fs}, "", 0),
+	}
+}
+
+// serve answers requests until the mount is gone.
+func (m *Mount) serve() {
+	defer close(m.done)
+	pprof.Do(context.Background(), pprof.Labels("motefs", "fs.serve"), func(context.Context) {
+		m.server.Serve()
+	})
+	m.cancel(errUnmounting)
+	// The loop ends after an unmount by whomever, which has taken the mount
+	// out of the tree before; or because the connection was aborted, which
+	// leaves a dead mount.
+	if m.mounted() {
+		m.err = errors.Join(fmt.Errorf("mount %q: %w", m.dir, ErrAborted), detachLazily(m.dir, m.helper))
+		m.fs.log.Warn().Err(m.err).Str(fieldPath, m.dir).Msg("dead mount cleared")
+	}
+}
+
+// mounted reports whether this very mount is on its mountpoint.
+func (m *Mount) mounted() bool {
+	at, err := mountAt(m.dir)
+	return err == nil && at != nil && at.dev == m.dev
+}
+
+// Wait returns when the mount is gone, whoever unmounted it: nil, or ErrAborted.
+func (m *Mount) Wait() error {
+	<-m.done
+	return m.err
+}
+
+// Done is closed when Wait would return.
+func (m *Mount) Done() <-chan struct{} { return m.done }
+
+// Dir is the mountpoint, absolute and without symbolic links.
+func (m *Mount) Dir() string { return m.dir }
+
+// Stats counts what the mount has done so far.
+func (m *Mount) Stats() Stats { return m.fs.stats.snapshot() }

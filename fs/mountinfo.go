@@ -1,0 +1,72 @@
+package fs
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+)
+
+const mountTable = "/proc/self/mountinfo"
+
+// mountEntry is one line of the mount table.
+type mountEntry struct {
+	// dev is "major:minor".
+	dev, path, fsType, source string
+}
+
+// mountAt is the topmost mount exactly on path, which has no symbolic links;
+// nil where nothing is mounted there. It reads the kernel's table and so never
+// waits for a filesystem, unlike stat.
+func mountAt(path string) (*mountEntry, error) {
+	f, err := os.Open(mountTable)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return findMount(f, path)
+}
+
+// findMount reads a table in the form of proc_pid_mountinfo(5).
+func findMount(table io.Reader, path string) (*mountEntry, error) {
+	var found *mountEntry
+	lines := bufio.NewScanner(table)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		// 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw
+		left, right, ok := strings.Cut(lines.Text(), " - ")
+		fields, types := strings.Fields(left), strings.Fields(right)
+		if !ok || len(fields) < 5 || len(types) < 2 {
+			continue
+		}
+		if unescape(fields[4]) == path {
+			found = &mountEntry{dev: fields[2], path: path, fsType: types[0], source: unescape(types[1])}
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", mountTable, err)
+	}
+	return found, nil
+}
+
+// unescape undoes the kernel's octal escapes of space, tab, newline and
+// backslash.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if c, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,140 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxLinks is how many symbolic links are followed, as in Linux.
+const maxLinks = 40
+
+// CheckMountpoint reports, cheaply and before anything slow begins, why dir
+// cannot be mounted on: it is missing, no directory, in use by another mount, or
+// it overlaps the store (storeDir; empty: not checked). All of these wrap
+// ErrMountpoint. What a killed motefs has left there ("Transport endpoint is not
+// connected") is cleared away.
+//
+// A directory that is not empty is accepted, as mount(8) does: an unmount brings
+// its files back, and leftovers such as lost+found should not stop a mount.
+func CheckMountpoint(dir, storeDir string) error {
+	path, err := resolve(dir)
+	if err != nil {
+		return mountpointError(dir, err)
+	}
+	if err := checkFree(path); err != nil {
+		return mountpointError(dir, err)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return mountpointError(dir, errors.New("it does not exist"))
+	case err != nil:
+		return mountpointError(dir, err)
+	case !info.IsDir():
+		return mountpointError(dir, errors.New("it is not a directory"))
+	}
+	if err := checkOverlap(path, storeDir); err != nil {
+		return mountpointError(dir, err)
+	}
+	return nil
+}
+
+func mountpointError(dir string, err error) error {
+	return fmt.Errorf("%q is %w: %w", dir, ErrMountpoint, err)
+}
+
+// checkFree makes sure that nothing is mounted exactly on path.
+func checkFree(path string) error {
+	at, err := mountAt(path)
+	if err != nil || at == nil {
+		return err
+	}
+	if at.fsType == "fuse."+fsType {
+		if err := clearDead(path); err != nil {
+			return err
+		}
+		if at, err = mountAt(path); err != nil || at == nil {
+			return err
+		}
+	}
+	return fmt.Errorf("already mounted: %s of type %s", at.source, at.fsType)
+}
+
+// clearDead detaches the mount on path if nobody serves it any more. Mounts of
+// other programs are never passed to it. It asks by statfs, because the kernel
+// answers stat from its cache for as long as entryTimeout, dead or not.
+func clearDead(path string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); !errors.Is(err, unix.ENOTCONN) {
+		return nil
+	}
+	if err := detachLazily(path, !canMount()); err != nil {
+		return fmt.Errorf("clear dead mount: %w", err)
+	}
+	return nil
+}
+
+// checkOverlap refuses a mountpoint in the store, which the mount would write
+// into the store's own files' place, and a store below the mountpoint, which the
+// mount would hide.
+func checkOverlap(path, storeDir string) error {
+	if storeDir == "" {
+		return nil
+	}
+	store, err := resolve(storeDir)
+	if err != nil {
+		return err
+	}
+	switch {
+	case contains(store, path):
+		return fmt.Errorf("it is inside the store %q", storeDir)
+	case contains(path, store):
+		return fmt.Errorf("the store %q is inside it", storeDir)
+	}
+	return nil
+}
+
+// contains reports whether path is dir or lies in it.
+func contains(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+// resolve makes path absolute and follows its symbolic links. What does not
+// exist yet stays as it is. The last component is only asked whether it is a
+// link, which is safe even where a dead mount is on it.
+func resolve(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	for range maxLinks {
+		parent, base := filepath.Split(path)
+		parent = filepath.Clean(parent)
+		if base == "" {
+			return path, nil
+		}
+		real, err := filepath.EvalSymlinks(parent)
+		if errors.Is(err, os.ErrNotExist) {
+			real, err = resolve(parent)
+		}
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(real, base)
+		target, err := os.Readlink(path)
+		if err != nil {
+			return path, nil
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(real, target)
+		}
+		path = filepath.Clean(target)
+	}
+	return "", fmt.Errorf("%q: too many symbolic links", path)
+}

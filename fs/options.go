@@ -1,0 +1,148 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/motefs/motefs/cache"
+)
+
+// Store is what a mount reads: it answers from the local store only and never
+// waits for the network.
+type Store interface {
+	// Lookup returns the entry called name; cache.ErrNotFound if there is
+	// none. A file that the origin no longer has is returned with its state
+	// Gone.
+	Lookup(parent cache.Inode, name string) (cache.Entry, error)
+	// Get returns an entry by its number.
+	Get(ino cache.Inode) (cache.Entry, error)
+	// ReadAt reads the content of a file that is Here. At the end of the file
+	// it is short, with a nil error; past it, 0.
+	ReadAt(ino cache.Inode, p []byte, off int64) (int, error)
+	// ReadDir hands out the entries of dir in inode order, from the first one
+	// after the given inode (0: from the start), until fn returns false. fn
+	// may call the Store.
+	ReadDir(dir, after cache.Inode, fn func(cache.DirEntry) bool) error
+	// Usage is what the store holds, for statfs.
+	Usage() cache.Usage
+	// ListingComplete reports whether every name of the origin is in the
+	// store.
+	ListingComplete() bool
+}
+
+// Contents is what a mount needs from the engine.
+type Contents interface {
+	// Fetch brings one file into the store, now, and returns its entry. It
+	// returns promptly when ctx ends, and an error that wraps
+	// cache.ErrNotFound where the origin has no such file. Any number of calls
+	// run at the same time; those for the same file are expected to share one
+	// request.
+	Fetch(ctx context.Context, parent cache.Inode, name string) (cache.Entry, error)
+}
+
+// Owner is the user and group that everything in a mount belongs to.
+type Owner struct{ UID, GID uint32 }
+
+// Hooks are called as things happen; those that are nil are not. They run
+// inside a request and must be quick.
+type Hooks struct {
+	// Miss is called after a LOOKUP went to Contents, with what it took and
+	// how it ended.
+	Miss func(parent cache.Inode, name string, took time.Duration, err error)
+	// Panic is called where a handler panicked, after it was logged. The
+	// program that asked gets EIO.
+	Panic func(value any, stack []byte)
+}
+
+// Options are what Open needs. Store, Contents and Mountpoint must be set; the
+// zero value of everything else is the default.
+type Options struct {
+	// Mountpoint is the directory to mount on. See CheckMountpoint. It may
+	// hold files, as with mount(8): they are hidden until the unmount.
+	Mountpoint string
+	// StoreDir is the store's directory, which must not overlap the
+	// mountpoint. Empty: not checked.
+	StoreDir string
+	Store    Store
+	Contents Contents
+	// FsName is the first column of df and of /proc/mounts: the origin's URL.
+	// Every user of the machine can read it, so it must not hold a password.
+	// Default "motefs".
+	FsName string
+	// AllowOther lets users other than the one who mounts see the files.
+	AllowOther bool
+	// Owner owns every file. Default: the user and group of this process.
+	Owner *Owner
+	// FileMode and DirMode are the permission bits. Defaults 0444 and 0555.
+	FileMode, DirMode os.FileMode
+	// DemandTimeout ends the wait of a program for a file that has to come
+	// from the origin; it sees ETIMEDOUT. Default 60 s.
+	DemandTimeout time.Duration
+	// Log gets errors, at a bounded rate. Default: silent.
+	Log *zerolog.Logger
+	// Hooks observe.
+	Hooks Hooks
+
+	// helper mounts by fusermount3 also where this process could mount
+	// itself. For tests, which run as root.
+	helper bool
+	// negative is negativeTimeout, unless a test cannot wait for that.
+	negative time.Duration
+}
+
+const (
+	defaultFileMode      = 0o444
+	defaultDirMode       = 0o555
+	defaultDemandTimeout = 60 * time.Second
+)
+
+// EnsureDefaults sets what is not set.
+func (o *Options) EnsureDefaults() {
+	if o.FsName == "" {
+		o.FsName = fsType
+	}
+	if o.Owner == nil {
+		o.Owner = &Owner{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+	}
+	if o.FileMode == 0 {
+		o.FileMode = defaultFileMode
+	}
+	if o.DirMode == 0 {
+		o.DirMode = defaultDirMode
+	}
+	if o.DemandTimeout == 0 {
+		o.DemandTimeout = defaultDemandTimeout
+	}
+	if o.negative == 0 {
+		o.negative = negativeTimeout
+	}
+	if o.Log == nil {
+		nop := zerolog.Nop()
+		o.Log = &nop
+	}
+}
+
+// Validate reports everything that is wrong with the options.
+func (o *Options) Validate() error {
+	var errs []error
+	if o.Mountpoint == "" {
+		errs = append(errs, errors.New("no mountpoint"))
+	}
+	if o.Store == nil {
+		errs = append(errs, errors.New("no store"))
+	}
+	if o.Contents == nil {
+		errs = append(errs, errors.New("no contents"))
+	}
+	if o.DemandTimeout < 0 {
+		errs = append(errs, errors.New("demand timeout is negative"))
+	}
+	if (o.FileMode|o.DirMode)&^os.ModePerm != 0 {
+		errs = append(errs, errors.New("modes have more than permission bits"))
+	}
+	return errors.Join(errs...)
+}
