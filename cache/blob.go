@@ -201,10 +201,10 @@ func (b *blobStore) readAt(e *Entry, p []byte, off int64) (int, error) {
 	}
 	defer h.drop()
 	n, err := h.file.ReadAt(p, off)
-	if err == io.EOF && n < len(p) {
+	if errors.Is(err, io.EOF) && n < len(p) {
 		return 0, fmt.Errorf("%w: blob %016x ends at %d of %d bytes", ErrCorrupt, e.blob, off+int64(n), e.Size)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, &DiskError{Err: err}
 	}
 	return n, nil

@@ -119,14 +119,14 @@ func (r *run) all(ctx context.Context) error {
 		workers = 1 // committing names is all there is to do
 	}
 	var planErr error
-	r.spawn(group, ctx, "list", func(ctx context.Context) error {
+	r.spawn(ctx, group, "list", func(ctx context.Context) error {
 		defer close(r.queue)
 		// What was listed before an error is still fetched.
 		planErr = r.plan(ctx)
 		return nil
 	})
 	for range workers {
-		r.spawn(group, ctx, "fetch", func(ctx context.Context) error { return r.work(ctx, fetchCtx) })
+		r.spawn(ctx, group, "fetch", func(ctx context.Context) error { return r.work(ctx, fetchCtx) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -135,7 +135,7 @@ func (r *run) all(ctx context.Context) error {
 }
 
 // spawn starts a goroutine whose profile samples carry its role.
-func (r *run) spawn(group *errgroup.Group, ctx context.Context, role string, fn func(context.Context) error) {
+func (r *run) spawn(ctx context.Context, group *errgroup.Group, role string, fn func(context.Context) error) {
 	group.Go(func() (err error) {
 		pprof.Do(ctx, pprof.Labels("motefs", role), func(ctx context.Context) { err = fn(ctx) })
 		return err

@@ -47,7 +47,7 @@ func (a *app) demo(ctx context.Context, files int) (err error) {
 	if err := os.Mkdir(mountpoint, 0o755); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	url, stopOrigin, err := startOrigin(ctx, files)
+	url, stopOrigin, err := startOrigin(files)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (a *app) say(format string, args ...any) {
 
 // startOrigin runs `motefs serve` in a process of its own, so that what this one
 // uses is the client's alone.
-func startOrigin(ctx context.Context, files int) (url string, stop func() error, err error) {
+func startOrigin(files int) (url string, stop func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, fmt.Errorf("demo: %w", err)

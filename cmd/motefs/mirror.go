@@ -45,7 +45,7 @@ func (a *app) mirror(ctx context.Context, f *sourceFlags, raw string) (err error
 	if err != nil {
 		return err
 	}
-	s, err := openSession(ctx, sessionOptions{flags: f, id: id, dir: dir, prefetch: true, log: log})
+	s, err := openSession(sessionOptions{flags: f, id: id, dir: dir, prefetch: true, log: log})
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ type mounted struct {
 
 func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, log zerolog.Logger) (_ *mounted, err error) {
 	m := &mounted{}
-	m.session, err = openSession(ctx, sessionOptions{
+	m.session, err = openSession(sessionOptions{
 		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, outage: -1, log: log,
 		events: mirror.Events{Gone: func(parent cache.Inode, name string) { m.mount.Invalidate(parent, name) }},
 	})

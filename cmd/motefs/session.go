@@ -36,7 +36,7 @@ type sessionOptions struct {
 
 // openSession opens what a mirror needs. An origin that does not answer is an
 // error only where the store has nothing to serve yet.
-func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) {
+func openSession(o sessionOptions) (_ *session, err error) {
 	s := &session{id: o.id, log: o.log}
 	defer func() {
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func unmountCommand(a *app) *cobra.Command {
+func unmountCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "unmount MOUNTPOINT",
 		Short: "Unmount a directory that motefs mounted",

@@ -1,0 +1,55 @@
+// Package cache is the local store: the names of an origin's listing and the
+// contents of its files, on Pebble and in blob files. It imports nothing of ours.
+//
+// # Words
+//
+// An entry is one name of a directory, with its inode number and, once it was
+// fetched, its content. A run is a row of consecutive inode numbers of one
+// directory with their names. A page is the unit of work: up to MaxPage files
+// that are committed together. The progress is what the store says of its own
+// completeness.
+//
+// # Layout
+//
+// A store is a directory:
+//
+//	LOCK       held by the process that has the store open; OWNER says which
+//	db/        Pebble, without a write-ahead log
+//	blobs/     contents over Options.InlineLimit, one file each; see blob.go
+//
+// and these keys, with numbers in big endian:
+//
+//	d parent-inode name          an entry; its value is in entry.go. One key a
+//	                             file: two cost twice as much
+//	p parent-inode first-inode   a run; its value is in run.go. Turns a number
+//	                             into a name, and is what a directory is read from
+//	i first-inode                the directory of the run that begins there
+//	f inode                      why a file could not be fetched; see failed.go
+//	m f, m o, m p                format version, origin, progress
+//
+// Numbers are given out in listing order, each once. The root is 1. A directory
+// is an entry like any other, with a run of its own kind.
+//
+// # What a crash leaves
+//
+// Without a log, Pebble keeps a prefix of the commits: memtables reach the disk
+// in the order in which they were filled. Every commit carries the progress that
+// is true with it, so that counts and checkpoint always describe exactly what
+// survived; and the checkpoint moves (Advance) only in a commit after all pages
+// below it. A directory is committed before anything in it, a blob file is
+// renamed into place before the entry that names it. What a crash can leave
+// behind is a blob file without an entry, and inode numbers that nobody saw, which
+// are given out again.
+//
+// Pages that were committed beyond the checkpoint are listed again after a crash.
+// Their names are then found here; see compare.go.
+//
+// # Invariants
+//
+//   - An entry's number never changes. (In a listing out of order that names a
+//     file twice, the later number wins and the earlier one still resolves.)
+//   - A name stands in at most one run, and in none while its file is gone.
+//   - Progress.ListingComplete is set only by a commit after the last page.
+//
+// Verify checks all of this.
+package cache

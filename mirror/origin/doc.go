@@ -1,0 +1,50 @@
+// Package origin is the HTTP client of the mirrored service: it lists it page
+// by page and gets its files in pipelined batches. Client is a mirror.Lister
+// and a mirror.Fetcher.
+//
+// # Words
+//
+// An answer is one HTTP response. A name is asked when its GET was written and
+// answered when its answer was read whole. A round is a run of GETs written on
+// a connection without waiting; its answers come back in the same order, which
+// is all that ties a body to a name.
+//
+// # Invariants
+//
+//   - A body is delivered under the name that it answers, or not at all. Any
+//     doubt about where an answer begins or ends (ErrFraming) drops the
+//     connection with everything on it. The names that were not answered are
+//     asked again on another one.
+//   - Every name is delivered once. A connection that is cut after some answers
+//     charges nobody. One that gives no answer at all charges the name that it
+//     owed first; maxStrikes of those in a row are an origin out of reach. One
+//     from the idle pool that gives no answer charges nobody, as servers close
+//     idle connections when they like.
+//   - The goroutine that calls Fetch reads; another one writes. So neither waits
+//     for the other through the origin's socket buffers (RFC 9112 section 9.3.2
+//     lets a server stop reading while its answers are not taken).
+//   - In the steady state nothing is allocated for a file: request lines go into
+//     a reused buffer, short bodies are handed out in the read buffer.
+//   - Time is bounded on the read side: no byte for timing.idle, or an answer
+//     slower than timing.minRate, cuts the connection, which also ends the
+//     writer's stalled write. The time that deliver takes does not count.
+//   - Names are percent-encoded byte by byte and never cleaned: "a//b" and
+//     "a/../b" reach the origin as they stand.
+//
+// # Framing
+//
+// Heads are parsed by fasthttp, and checked for what it lets pass: Content-Length
+// beside Transfer-Encoding, Transfer-Encoding in HTTP/1.0, blank lines before the
+// status line, bare line feeds. Bodies are framed here: by length, by chunks, or
+// by the end of the connection.
+//
+// What no client can see is an origin that answers one request twice in the
+// middle of a round, or whose wrong Content-Length happens to end where a head
+// begins. At the end of a round surplus bytes are seen, also those that come
+// while a connection is idle.
+//
+// # Out of scope
+//
+// HTTP/2, cookies, authentication other than fixed extra headers, and proxies:
+// HTTP_PROXY and its like in the environment are not looked at.
+package origin

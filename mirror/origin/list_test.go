@@ -1,0 +1,292 @@
+package origin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/motefs/motefs/mirror"
+)
+
+// pages are bodies of 200 answers to a list request.
+var pages = []struct {
+	page  string
+	names []string
+	next  string
+	err   string // part of an ErrListing, from List or from Decode
+}{
+	{page: `{"FileNames":["a","b"],"NextFile":"c"}`, names: []string{"a", "b"}, next: "c"},
+	{page: ` { "NextFile" : "c" , "FileNames" : [ "a" , "b" ] } ` + "\r\n\t", names: []string{"a", "b"}, next: "c"},
+	{page: `{"FileNames":[]}`},
+	{page: `{"FileNames":[ ],"NextFile":"x"}`, next: "x"},
+	{page: `{"FileNames":null,"NextFile":null}`},
+	{page: `{"FileNames":["a"],"NextFile":""}`, names: []string{"a"}},
+	{page: `{"FileNames":["a"],"NextFile":null}`, names: []string{"a"}},
+	{page: `{"x":{"y":[1,{"z":"}]\""}],"FileNames":3},"n":-1.5e3,"FileNames":["a"],"t":true,"":"","NextFile":"b","e":[]}`, names: []string{"a"}, next: "b"},
+	{page: `{"FileNames":["a"],"FileNames":["b","c"],"NextFile":"a","NextFile":"b"}`, names: []string{"b", "c"}, next: "b"},
+	{page: `{"FileNames":["a"],"FileNames":null,"NextFile":"a","NextFile":null}`, next: "a"},
+	{page: `{"File\u004eames":["a"],"Next\u0046ile":"b"}`, names: []string{"a"}, next: "b"},
+	{page: `{"FileNames":["\"\\\/\b\f\n\r\t\u0041\u00e9\u20ac\ud83d\ude00\\","\\\"",""],"NextFile":"\\\""}`,
+		names: []string{"\"\\/\b\f\n\r\tAé€😀\\", `\"`, ""}, next: `\"`},
+	{page: "{\"FileNames\":[\"\xff\xfe\",\"a\xc3\",\"\x7f\"],\"NextFile\":\"\xff\"}", names: []string{"\xff\xfe", "a\xc3", "\x7f"}, next: "\xff"},
+	{page: `{"FileNames":["\u0000"]}`, names: []string{"\x00"}},
+
+	{page: ``, err: "not JSON"},
+	{page: `<!DOCTYPE html><title>Log in</title>`, err: `content type "text/html", page begins "<!DOCTYPE html><title>Log in`},
+	{page: `null`, err: "not JSON"},
+	{page: `[]`, err: "not JSON"},
+	{page: `{}`, err: "without FileNames"},
+	{page: `{"Message":"slow down"}`, err: "without FileNames"},
+	{page: `{"NextFile":"b"}`, err: "without FileNames"},
+	{page: `{"filenames":["a"]}`, err: "without FileNames"},
+	{page: `{"FileNames":"a"}`, err: "no array"},
+	{page: `{"FileNames":{"a":1}}`, err: "no array"},
+	{page: `{"FileNames":[1]}`, err: "not a string"},
+	{page: `{"FileNames":["a",null]}`, err: "not a string"},
+	{page: `{"FileNames":["a",]}`, err: "not a string"},
+	{page: `{"FileNames":[,"a"]}`, err: "not a string"},
+	{page: `{"FileNames":["a" "b"]}`, err: "not JSON"},
+	{page: `{"FileNames":["a"]`, err: "not JSON"},
+	{page: `{"FileNames":["a"`, err: "not JSON"},
+	{page: `{"FileNames":["a`, err: "not a string"},
+	{page: `{"FileNames":["a\"]}`, err: "not a string"},
+	{page: `{"FileNames":["a"],}`, err: "not JSON"},
+	{page: `{"FileNames":["a"],"NextFile":7}`, err: "NextFile is no string"},
+	{page: `{"FileNames":["a"],"NextFile":false}`, err: "NextFile is no string"},
+	{page: `{"FileNames":["a"],"NextFile":"\ud800"}`, err: "lone surrogate"},
+	{page: `{"FileNames":["a"]} x`, err: "after the object"},
+	{page: `{"FileNames":["a"]}{}`, err: "after the object"},
+	{page: `{"FileNames":["a"],"x":}`, err: "not JSON"},
+	{page: `{"FileNames":["a"],"x":[}]}`, err: "not JSON"},
+	{page: `{"FileNames":["a"],"x":tru}`, err: "not JSON"},
+	{page: `{"FileNames":["a"],"x":[[[}`, err: "not JSON"},
+	{page: `{"FileNames":nul}`, err: "no array"},
+	{page: `{"FileNames":nullx}`, err: "not JSON"},
+	{page: `{FileNames:["a"]}`, err: "not JSON"},
+	{page: "\ufeff" + `{"FileNames":[]}`, err: "not JSON"},
+	{page: `{"FileNames":["a"],"NextFile":"` + strings.Repeat("m", maxMarker+1) + `"}`, err: "next marker of 65537 bytes"},
+	{page: "{\"FileNames\":[\"a\nb\"]}", err: "control character"},
+	{page: "{\"FileNames\":[\"long enough for words \x00\"]}", err: "control character"},
+	{page: `{"FileNames":["\x"]}`, err: "escape"},
+	{page: `{"FileNames":["\u12"]}`, err: "escape"},
+	{page: `{"FileNames":["\u12g4"]}`, err: "escape"},
+	{page: `{"FileNames":["\ud800"]}`, err: "lone surrogate"},
+	{page: `{"FileNames":["\udc00\ud800"]}`, err: "lone surrogate"},
+	{page: `{"FileNames":["\ud800\u0041"]}`, err: "lone surrogate"},
+	{page: `{"FileNames":["\ud800x"]}`, err: "lone surrogate"},
+}
+
+func names(entries []mirror.Listed) (names []string) {
+	for _, e := range entries {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+func TestPages(t *testing.T) {
+	i := 0
+	s := serveRaw(t, func(c *rawConn) {
+		for {
+			if _, ok := c.next(); !ok {
+				return
+			}
+			p := pages[i].page
+			c.say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s", len(p), p)
+		}
+	})
+	c := newClient(t, Options{BaseURL: s.url()})
+	for i = range pages {
+		p := pages[i]
+		page, err := c.List(t.Context(), "m")
+		var entries []mirror.Listed
+		if err == nil {
+			entries, err = page.Decode([]mirror.Listed{{Name: "before"}})
+		}
+		if p.err != "" {
+			if !errors.Is(err, mirror.ErrListing) || mirror.Temporary(err) || !strings.Contains(err.Error(), p.err) {
+				t.Errorf("%.60s: %v", p.page, err)
+			}
+			continue
+		}
+		if err != nil || page.Next != p.next || !slices.Equal(names(entries[1:]), p.names) || entries[0].Name != "before" {
+			t.Errorf("%s: %q, next %q, %v", p.page, names(entries), page.Next, err)
+		}
+		if page.Size < len(p.page) {
+			t.Errorf("size %d for %d bytes", page.Size, len(p.page))
+		}
+		for _, e := range entries[1:] {
+			if e.Size != -1 {
+				t.Errorf("size %d", e.Size)
+			}
+		}
+		if _, err := page.Decode(nil); err == nil {
+			t.Error("decoded twice")
+		}
+	}
+	if s.dials() != 1 {
+		t.Errorf("%d connections", s.dials())
+	}
+}
+
+// TestListAnswers has answers to list requests that are odd as answers.
+func TestListAnswers(t *testing.T) {
+	page := `{"FileNames":["a"],"NextFile":"b"}`
+	for _, a := range []struct {
+		name, answer string
+		err          []error
+	}{
+		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n" + page[:5] + "\r\n1d\r\n" + page[5:] + "\r\n0\r\n\r\n", nil},
+		{"until close", "HTTP/1.1 200 OK\r\n\r\n" + page, nil},
+		{"cut", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + page, []error{mirror.ErrCut}},
+		{"silence", "", []error{mirror.ErrCut}},
+		{"framing", "garbage", []error{mirror.ErrFraming}},
+		{"too large", "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + page, []error{mirror.ErrListing, mirror.ErrTooLarge}},
+		{"too large chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + strings.Repeat("x", 2000) + "\r\n0\r\n\r\n", []error{mirror.ErrListing, mirror.ErrTooLarge}},
+		{"gzip", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", []error{mirror.ErrListing, ErrEncoding}},
+		{"gone", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", []error{statusCode(404)}},
+		{"busy", "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", []error{statusCode(503)}},
+		{"partial", "HTTP/1.1 206 Part\r\nContent-Length: 0\r\n\r\n", []error{statusCode(206)}},
+		{"elsewhere", "HTTP/1.1 302 Found\r\nLocation: //example.com/\r\nContent-Length: 0\r\n\r\n", []error{mirror.ErrRedirect}},
+		{"moved", "HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n", nil},
+		{"round", "HTTP/1.1 302 Found\r\nLocation: /base/list\r\nContent-Length: 0\r\n\r\n", []error{mirror.ErrRedirect}},
+	} {
+		t.Run(a.name, func(t *testing.T) {
+			s := serveRaw(t, func(c *rawConn) {
+				for {
+					target, ok := c.next()
+					switch {
+					case !ok:
+						return
+					case target == "/there":
+						c.file(page)
+						continue
+					}
+					c.say("%s", a.answer)
+					if !strings.Contains(a.answer, "Content-Length: 0") {
+						c.closeGently()
+						return
+					}
+				}
+			})
+			p, err := newClient(t, Options{BaseURL: s.url() + "/base", MaxPageBytes: 1000}).List(t.Context(), "")
+			if len(a.err) == 0 && (err != nil || p.Next != "b") {
+				t.Errorf("%q, %v", p.Next, err)
+			}
+			for _, want := range a.err {
+				if !matches(err, want) {
+					t.Errorf("%v, want %v", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestLongMarker(t *testing.T) {
+	s := serveRaw(t, func(c *rawConn) {
+		for {
+			target, ok := c.next()
+			if !ok {
+				return
+			}
+			c.file(fmt.Sprintf(`{"FileNames":[%q]}`, target))
+		}
+	})
+	c := newClient(t, Options{BaseURL: s.url()})
+	if _, err := c.List(t.Context(), strings.Repeat("\xff", maxMarker)); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.List(t.Context(), strings.Repeat("m", maxMarker+1)); !errors.Is(err, mirror.ErrListing) || len(err.Error()) > 1000 {
+		t.Error(err)
+	}
+}
+
+// FuzzPage holds the decoder against encoding/json. They differ by intent where
+// a page is not UTF-8, has a lone surrogate or an entry that is null, and in the
+// case of keys.
+func FuzzPage(f *testing.F) {
+	for _, p := range pages {
+		f.Add([]byte(p.page))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		kept := string(raw)
+		s := skimmer{b: raw}
+		err := s.page()
+		var got []mirror.Listed
+		if err == nil {
+			got, err = appendNames(nil, raw[s.from:s.to], s.count, s.bytes)
+		}
+		if string(raw) != kept {
+			t.Fatal("the page was changed")
+		}
+		if err != nil && !errors.Is(err, mirror.ErrListing) {
+			t.Fatal(err)
+		}
+		var want struct {
+			FileNames []*string
+			NextFile  string
+		}
+		wrong := json.Unmarshal(raw, &want)
+		if err == nil && !json.Valid(raw) {
+			t.Fatalf("took %q for a page", raw)
+		}
+		if err != nil || wrong != nil || !utf8.Valid(raw) || strings.Contains(strings.ToLower(kept), `\ud`) || foldedKeys(raw) {
+			return
+		}
+		if s.next != want.NextFile || len(got) != len(want.FileNames) {
+			t.Fatalf("%q: %q, next %q; want %d names, next %q", raw, names(got), s.next, len(want.FileNames), want.NextFile)
+		}
+		for i, w := range want.FileNames {
+			if got[i].Name != *w {
+				t.Fatalf("%q: name %d is %q, want %q", raw, i, got[i].Name, *w)
+			}
+		}
+	})
+}
+
+// foldedKeys reports keys that only encoding/json takes for ours.
+func foldedKeys(raw []byte) bool {
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(raw, &keys) != nil {
+		return true
+	}
+	for key := range keys {
+		if key != "FileNames" && key != "NextFile" && (strings.EqualFold(key, "FileNames") || strings.EqualFold(key, "NextFile")) {
+			return true
+		}
+	}
+	return false
+}
+
+// FuzzString holds the string decoder against encoding/json.
+func FuzzString(f *testing.F) {
+	for _, s := range []string{``, `a`, `\n`, `\u00e9`, `\ud83d\ude00`, `\ud800`, `\\`, "\x00", "12345678\x1f", "ü", `\u`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if !utf8.Valid(raw) {
+			return
+		}
+		got, err := unquote(nil, raw)
+		if err == nil && clean(raw) && string(got) != string(raw) {
+			t.Fatalf("%q is not clean", raw)
+		}
+		if err != nil && clean(raw) {
+			t.Fatalf("%q is clean, but %v", raw, err)
+		}
+		var want string
+		wrong := json.Unmarshal([]byte(`"`+string(raw)+`"`), &want)
+		if err != nil && strings.Contains(err.Error(), "lone surrogate") {
+			return
+		}
+		if slices.Contains(raw, '"') {
+			return // it would have ended the string
+		}
+		if (err == nil) != (wrong == nil) || err == nil && string(got) != want {
+			t.Fatalf("%q: %q, %v; want %q, %v", raw, got, err, want, wrong)
+		}
+	})
+}

@@ -1,0 +1,141 @@
+package origin
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/motefs/motefs/mirror"
+)
+
+var errDecoded = errors.New("page decoded twice")
+
+// appendNames decodes the inside of an array of count strings of size bytes in
+// all, which a skimmer went through. The names share one allocation; that is
+// as long as they are kept, and they are kept together.
+func appendNames(dst []mirror.Listed, array []byte, count, size int) ([]mirror.Listed, error) {
+	dst = slices.Grow(dst, count)
+	var arena strings.Builder
+	arena.Grow(size) // never exceeded: decoding does not lengthen
+	s, scratch := skimmer{b: array}, []byte(nil)
+	for range count {
+		raw, err := s.str()
+		if err != nil {
+			return dst, err
+		}
+		s.got(',')
+		start := arena.Len()
+		if clean(raw) {
+			arena.Write(raw)
+		} else {
+			if scratch, err = unquote(scratch[:0], raw); err != nil {
+				return dst, err
+			}
+			arena.Write(scratch)
+		}
+		dst = append(dst, mirror.Listed{Name: arena.String()[start:], Size: -1})
+	}
+	return dst, nil
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// clean reports whether an encoded string stands for itself: no backslash, no
+// control character. It looks at eight bytes at a time, with the tricks of
+// "Bit Twiddling Hacks" (hasless, haszero), which may see what is not there in
+// the bytes above one that is, but never miss one.
+func clean(raw []byte) bool {
+	for len(raw) >= 8 {
+		w := binary.LittleEndian.Uint64(raw)
+		slash := w ^ '\\'*ones
+		if ((w-' '*ones)&^w|(slash-ones)&^slash)&highs != 0 {
+			return false
+		}
+		raw = raw[8:]
+	}
+	for _, c := range raw {
+		if c < ' ' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// unquote appends what the inside of a JSON string stands for. Unlike
+// encoding/json it keeps bytes that are no UTF-8 as they are, and refuses a
+// lone surrogate: either way two names could become one.
+func unquote(dst, raw []byte) ([]byte, error) {
+	for i := 0; i < len(raw); {
+		c := raw[i]
+		if c < ' ' {
+			return dst, listingError("control character %#x in a string", c)
+		}
+		if c != '\\' {
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		n, err := 0, error(nil)
+		if dst, n, err = unescape(dst, raw[i:]); err != nil {
+			return dst, err
+		}
+		i += n
+	}
+	return dst, nil
+}
+
+// unescape appends what the escape at the start of raw stands for, and returns
+// its length.
+func unescape(dst, raw []byte) ([]byte, int, error) {
+	if len(raw) < 2 {
+		return dst, 0, listingError("escape without an end")
+	}
+	switch c := raw[1]; c {
+	case '"', '\\', '/':
+		return append(dst, c), 2, nil
+	case 'b':
+		return append(dst, '\b'), 2, nil
+	case 'f':
+		return append(dst, '\f'), 2, nil
+	case 'n':
+		return append(dst, '\n'), 2, nil
+	case 'r':
+		return append(dst, '\r'), 2, nil
+	case 't':
+		return append(dst, '\t'), 2, nil
+	}
+	r := codeUnit(raw)
+	if r < 0 {
+		return dst, 0, listingError("escape %.6q", raw)
+	}
+	if !utf16.IsSurrogate(r) {
+		return utf8.AppendRune(dst, r), 6, nil
+	}
+	pair := utf16.DecodeRune(r, codeUnit(raw[6:]))
+	if pair == utf8.RuneError {
+		return dst, 0, listingError("lone surrogate %.6q", raw)
+	}
+	return utf8.AppendRune(dst, pair), 12, nil
+}
+
+// codeUnit is the value of the \uXXXX at the start of raw, or -1.
+func codeUnit(raw []byte) rune {
+	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
+		return -1
+	}
+	r := rune(0)
+	for _, c := range raw[2:6] {
+		v := unhex(c)
+		if v < 0 {
+			return -1
+		}
+		r = r<<4 | rune(v)
+	}
+	return r
+}

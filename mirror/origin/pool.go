@@ -1,0 +1,123 @@
+package origin
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	"github.com/motefs/motefs/mirror"
+)
+
+// maxIdle bounds the connections that are kept for later. With their buffers
+// they hold about 100 KiB each.
+const maxIdle = 128
+
+// take returns an idle connection, or where there is none, or a fresh one is
+// wanted, a new one.
+func (c *Client) take(ca *call, fresh bool) (*conn, error) {
+	for !fresh {
+		cn := c.pop()
+		if cn == nil {
+			break
+		}
+		// The old deadlines would fail the check.
+		if cn.surplus() || cn.nc.SetDeadline(time.Time{}) != nil || !quiet(cn.raw) {
+			c.drop(cn)
+			continue
+		}
+		cn.call, cn.reused, cn.deadline = ca, true, time.Time{}
+		return cn, nil
+	}
+	cn, err := c.dial(ca.ctx)
+	if err != nil {
+		if cause := ca.err(); cause != nil {
+			return nil, cause
+		}
+		return nil, fmt.Errorf("%w: %w", mirror.ErrUnreachable, err)
+	}
+	cn.call = ca
+	return cn, nil
+}
+
+func (c *Client) dial(ctx context.Context) (*conn, error) {
+	dialing, cancel := context.WithTimeout(ctx, c.o.timing.dial)
+	defer cancel()
+	raw, err := c.o.Dial(dialing, "tcp", c.base.addr)
+	if err != nil {
+		return nil, err
+	}
+	if c.tls == nil {
+		return c.newConn(raw, raw), nil
+	}
+	shaking, cancel := context.WithTimeout(ctx, c.o.timing.handshake)
+	defer cancel()
+	session := tls.Client(raw, c.tls)
+	if err := session.HandshakeContext(shaking); err != nil {
+		raw.Close()
+		return nil, fmt.Errorf("tls to %s: %w", c.base.addr, err)
+	}
+	return c.newConn(raw, session), nil
+}
+
+func (c *Client) pop() *conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expireLocked(time.Now())
+	n := len(c.mu.idle)
+	if n == 0 {
+		return nil
+	}
+	// The one used last: it is the least likely to be dead.
+	cn := c.mu.idle[n-1]
+	c.mu.idle = c.mu.idle[:n-1]
+	return cn
+}
+
+// put keeps a connection on which nothing is owed.
+func (c *Client) put(cn *conn) {
+	cn.call = nil
+	c.mu.Lock()
+	if c.mu.closed || len(c.mu.idle) >= maxIdle || cn.br.Buffered() > 0 || cn.failed != nil {
+		c.mu.Unlock()
+		c.drop(cn)
+		return
+	}
+	cn.idleAt = time.Now()
+	c.mu.idle = append(c.mu.idle, cn)
+	if c.mu.expiry == nil {
+		c.mu.expiry = time.AfterFunc(c.o.timing.keep, c.expire)
+	}
+	c.mu.Unlock()
+}
+
+// drop closes a connection. Its writer must have ended.
+func (c *Client) drop(cn *conn) {
+	cn.kill()
+	cn.br.Reset(nil)
+	c.buffs.Put(cn.buf)
+}
+
+func (c *Client) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.expiry = nil
+	now := time.Now()
+	c.expireLocked(now)
+	if !c.mu.closed && len(c.mu.idle) > 0 {
+		c.mu.expiry = time.AfterFunc(c.o.timing.keep-now.Sub(c.mu.idle[0].idleAt), c.expire)
+	}
+}
+
+// expireLocked closes what was idle for too long. Closing a socket does not
+// wait, so it may be done under the lock.
+func (c *Client) expireLocked(now time.Time) {
+	n := 0
+	for n < len(c.mu.idle) && now.Sub(c.mu.idle[n].idleAt) >= c.o.timing.keep {
+		c.drop(c.mu.idle[n])
+		n++
+	}
+	if n > 0 {
+		c.mu.idle = append(c.mu.idle[:0], c.mu.idle[n:]...)
+	}
+}
