@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/motefs/motefs/mirror/origin/origintest"
+)
+
+func TestMirrorThenMount(t *testing.T) {
+	src := synthetic(3000)
+	s := serveTest(t, origintest.Options{}, src)
+	store := filepath.Join(t.TempDir(), "store")
+	p := finish(t, exitOK, "mirror", "--store", store, s.URL())
+	for _, want := range []string{store, s.URL(), "3,000 fetched", "the mirror is complete"} {
+		if !strings.Contains(p.stdout.String(), want) {
+			t.Errorf("mirror does not say %q:\n%s", want, p.stdout)
+		}
+	}
+	finish(t, exitOK, "mirror", "--store", store, s.URL())
+	if n := s.Counts().Gets; n != 3000 {
+		t.Errorf("%d gets", n)
+	}
+	v := finish(t, exitOK, "verify", "--store", store, s.URL())
+	if !strings.Contains(v.stdout.String(), "the store is sound") {
+		t.Errorf("verify says %q", v.stdout)
+	}
+}
+
+// TestKilled kills a mirror at random moments and goes on with it each time.
+func TestKilled(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 60_000, FilesPerDir: 777, LargeEvery: 500, LargeSize: 100_000})
+	s := serveTest(t, origintest.Options{PageSize: 300, ListLatency: 5 * time.Millisecond}, src)
+	store := filepath.Join(t.TempDir(), "store")
+	for range 6 {
+		p := start(t, "mirror", "--store", store, s.URL())
+		p.waitFor("mirroring")
+		time.Sleep(time.Duration(rng.IntN(400)) * time.Millisecond) // the moment is what is random
+		p.signal(syscall.SIGKILL)
+		p.wait()
+		finish(t, exitOK, "verify", "--store", store)
+	}
+	finish(t, exitOK, "mirror", "--store", store, s.URL())
+	v := finish(t, exitOK, "verify", "--store", store)
+	if !strings.Contains(v.stdout.String(), "60,000 fetched") {
+		t.Errorf("verify says %q", v.stdout)
+	}
+}
+
+func TestInterruptedMirrorLosesNothing(t *testing.T) {
+	s := serveTest(t, origintest.Options{PageSize: 200, ListLatency: 20 * time.Millisecond}, synthetic(30_000))
+	store := filepath.Join(t.TempDir(), "store")
+	p := start(t, "mirror", "--store", store, s.URL())
+	for s.Counts().Gets < 2000 {
+		time.Sleep(time.Millisecond)
+	}
+	p.signal(os.Interrupt)
+	if status := p.wait(); status != exitInterrupted {
+		t.Errorf("an interrupted mirror exits with %d:\n%s%s", status, p.stdout, p.stderr)
+	}
+	finish(t, exitOK, "verify", "--store", store)
+	finish(t, exitOK, "mirror", "--store", store, s.URL())
+	if n := s.Counts().Gets; n > 30_000+1000 {
+		t.Errorf("%d gets for 30000 files", n)
+	}
+}
+
+func TestFailedFilesAreNamed(t *testing.T) {
+	src := synthetic(500)
+	s := serveTest(t, origintest.Options{}, src)
+	bad := src.Name(123)
+	s.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
+		if string(name) == bad {
+			return origintest.Fault{Status: 403}
+		}
+		return origintest.Fault{}
+	}})
+	store := filepath.Join(t.TempDir(), "store")
+	p := finish(t, exitFailed, "mirror", "--store", store, s.URL())
+	if text := p.stderr.String(); !strings.Contains(text, bad) || !strings.Contains(text, "403") || !strings.Contains(text, "--list-failed") {
+		t.Errorf("the failed file is not named:\n%s", text)
+	}
+	l := finish(t, exitOK, "verify", "--store", store, "--list-failed")
+	if text := l.stdout.String(); !strings.Contains(text, bad) || len(lines(text)) != 1 {
+		t.Errorf("--list-failed says %q", text)
+	}
+	s.SetFaults(origintest.Faults{})
+	finish(t, exitOK, "mirror", "--store", store, s.URL())
+}
+
+func TestHeaderReachesTheOrigin(t *testing.T) {
+	s := serveTest(t, origintest.Options{Token: "secret"}, synthetic(10))
+	finish(t, exitOrigin, "mirror", "--store", t.TempDir(), s.URL())
+	finish(t, exitOK, "mirror", "--store", t.TempDir(), "--header", "Authorization: Bearer secret", s.URL())
+}
+
+func TestDamageIsFound(t *testing.T) {
+	s := serveTest(t, origintest.Options{}, origintest.NewSynthetic(origintest.SyntheticOptions{Files: 3, BodySize: 100_000}))
+	store := filepath.Join(t.TempDir(), "store")
+	finish(t, exitOK, "mirror", "--store", store, s.URL())
+	blobs, err := filepath.Glob(filepath.Join(store, "blobs", "??", "*"))
+	if err != nil || len(blobs) != 3 {
+		t.Fatalf("blobs %q, %v", blobs, err)
+	}
+	f, err := os.OpenFile(blobs[0], os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("damage"), 5000); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	p := finish(t, exitDamaged, "verify", "--store", store)
+	if !strings.Contains(p.stdout.String(), "problem:") {
+		t.Errorf("verify says %q", p.stdout)
+	}
+}
+
+func TestDemo(t *testing.T) {
+	needFUSE(t)
+	before := tempEntries(t)
+	p := finish(t, exitOK, "demo", "--files", "20000")
+	for _, want := range []string{"ls -U | head -n 3", "file-000000000002", "cat", "20000", "files/s", "µs of CPU a file", "of memory"} {
+		if !strings.Contains(p.stdout.String(), want) {
+			t.Errorf("the demo does not show %q:\n%s", want, p.stdout)
+		}
+	}
+	if after := tempEntries(t); after != before {
+		t.Errorf("the demo leaves something behind: %s, then %s", before, after)
+	}
+}
+
+func tempEntries(t *testing.T) string {
+	t.Helper()
+	left, err := filepath.Glob(filepath.Join(os.TempDir(), "motefs-demo-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(left)
+}
+
+func TestServeDirectory(t *testing.T) {
+	tree := makeTree(t)
+	p := start(t, "serve", "--listen", "127.0.0.1:0", tree)
+	p.waitFor("origin at ")
+	_, rest, _ := strings.Cut(p.stdout.String(), "origin at ")
+	url, _, _ := strings.Cut(rest, ";")
+	m := startMount(t, url, "--prefetch-all")
+	m.waitLog("mirror is complete")
+	child(t, "diff", "-r", tree, m.dir)
+	m.stop()
+	p.signal(syscall.SIGTERM)
+	if status := p.wait(); status != 0 {
+		t.Errorf("serve exits with %d:\n%s", status, p.stderr)
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/motefs/motefs/mirror/origin/origintest"
+)
+
+// TestStatuses has every mistake that a user can make answered in one line, with
+// the documented status.
+func TestStatuses(t *testing.T) {
+	s := serveTest(t, origintest.Options{}, synthetic(5))
+	login := serveTest(t, origintest.Options{}, synthetic(5))
+	login.SetFaults(origintest.Faults{OnList: func(string, int) origintest.Fault {
+		return origintest.Fault{Body: []byte("<html>log in</html>")}
+	}})
+	down := serveTest(t, origintest.Options{}, synthetic(5))
+	if err := down.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir, empty := t.TempDir(), t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	store := filepath.Join(dir, "store")
+	finish(t, exitOK, "mirror", "--store", store, s.URL())
+	for _, tc := range []struct {
+		status int
+		says   string
+		args   []string
+	}{
+		{exitUsage, "unknown command", []string{"munt"}},
+		{exitUsage, "accepts 2 arg", []string{"mount", s.URL()}},
+		{exitUsage, "unknown flag", []string{"mirror", "--conections", "3", s.URL()}},
+		{exitUsage, "--connections", []string{"mirror", "--connections", "0", s.URL()}},
+		{exitUsage, "invalid argument", []string{"mirror", "--connections", "many", s.URL()}},
+		{exitUsage, "give a URL", []string{"mirror", "ftp://host"}},
+		{exitUsage, "give a URL", []string{"mirror", "host:80"}},
+		{exitUsage, "not a URL", []string{"mirror", "http://host:port"}},
+		{exitUsage, "query", []string{"mirror", "--store", empty, s.URL() + "?a=b"}},
+		{exitUsage, "--header", []string{"mirror", "--store", empty, "--header", "no colon", s.URL()}},
+		{exitUsage, "eader", []string{"mirror", "--store", empty, "--header", "Host: x", s.URL()}},
+		{exitUsage, "--log-level", []string{"mirror", "--log-level", "loud", s.URL()}},
+		{exitUsage, "--log-format", []string{"mirror", "--log-format", "xml", s.URL()}},
+		{exitUsage, "give either", []string{"serve"}},
+		{exitUsage, "serve", []string{"serve", filepath.Join(dir, "nothing")}},
+		{exitUsage, "--store", []string{"verify"}},
+		{exitUsage, "--files", []string{"demo", "--files", "0"}},
+		{exitMountpoint, "does not exist", []string{"mount", s.URL(), filepath.Join(dir, "nothing")}},
+		{exitMountpoint, "not a directory", []string{"mount", s.URL(), file}},
+		{exitMountpoint, "store", []string{"mount", "--store", store, s.URL(), filepath.Join(store, "db")}},
+		{exitMountpoint, "store", []string{"mount", "--store", filepath.Join(empty, "store"), s.URL(), empty}},
+		{exitMountpoint, "nothing is mounted", []string{"unmount", empty}},
+		{exitStore, "other", []string{"mirror", "--store", store, login.URL()}},
+		{exitStore, "not a store", []string{"mirror", "--store", filepath.Dir(file), s.URL()}},
+		{exitStore, "no store", []string{"verify", "--store", filepath.Join(dir, "nothing")}},
+		{exitOrigin, "cannot be listed", []string{"mirror", "--store", filepath.Join(empty, "s1"), down.URL()}},
+		{exitOrigin, "log in", []string{"mirror", "--store", filepath.Join(empty, "s2"), login.URL()}},
+		{exitOrigin, "cannot be listed", []string{"mount", "--store", filepath.Join(t.TempDir(), "s"), down.URL(), empty}},
+	} {
+		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
+			p := finish(t, tc.status, tc.args...)
+			text := p.stderr.String()
+			if !strings.Contains(text, tc.says) || strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "motefs: ") {
+				t.Errorf("it says %q, want one line with %q", text, tc.says)
+			}
+		})
+	}
+	busy := startMount(t, s.URL())
+	p := finish(t, exitMountpoint, "mount", "--store", filepath.Join(t.TempDir(), "s"), s.URL(), busy.dir)
+	if !strings.Contains(p.stderr.String(), "mounted") {
+		t.Errorf("a busy mountpoint: %q", p.stderr)
+	}
+	busy.stop()
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	for _, args := range [][]string{{}, {"--help"}, {"mount", "--help"}, {"version"}} {
+		p := finish(t, exitOK, args...)
+		if p.stdout.String() == "" || p.stderr.String() != "" {
+			t.Errorf("motefs %q prints %q and %q", args, p.stdout, p.stderr)
+		}
+	}
+}
+
+func TestOriginID(t *testing.T) {
+	for raw, want := range map[string]string{
+		"http://Host:80":           "http://host",
+		"HTTP://host/":             "http://host",
+		"https://host:443/a/b//":   "https://host/a/b",
+		"http://host:8080/a%2fb":   "http://host:8080/a%2fb",
+		"http://[::1]:8080":        "http://[::1]:8080",
+		"http://[::1]":             "http://[::1]",
+		"https://host:80/UPPER/":   "https://host:80/UPPER",
+		"http://127.0.0.1:8080///": "http://127.0.0.1:8080",
+	} {
+		got, err := originID(raw)
+		if err != nil || got != want {
+			t.Errorf("originID(%q) = %q, %v; want %q", raw, got, err, want)
+		}
+	}
+}
+
+func TestStoreNamesDiffer(t *testing.T) {
+	seen := map[string]string{}
+	for _, id := range []string{"http://host", "https://host", "http://host/a/b", "http://host/a_b", "http://host:80", "http://" + strings.Repeat("x", 300)} {
+		name := storeName(id)
+		if other, ok := seen[name]; ok || strings.ContainsAny(name, "/\x00") || len(name) > 100 {
+			t.Errorf("%q and %q are both %q", id, other, name)
+		}
+		seen[name] = id
+	}
+}
