@@ -110,7 +110,13 @@ func TestFaultsThatPass(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 500})
 			r := newRig(t, origintest.Options{PageSize: 100}, src)
-			r.server.SetFaults(origintest.Faults{OnGet: origintest.EveryNth(7, fault), OnList: func(_ string, n int) origintest.Fault {
+			twice := origintest.FirstTries(2, fault)
+			r.server.SetFaults(origintest.Faults{OnGet: func(name []byte, n int) origintest.Fault {
+				if name[len(name)-1] != '7' {
+					return origintest.Fault{}
+				}
+				return twice(name, n)
+			}, OnList: func(_ string, n int) origintest.Fault {
 				if n%2 == 0 {
 					return fault
 				}
@@ -260,17 +266,28 @@ func TestNamesListedTwice(t *testing.T) {
 }
 
 func TestHostileNames(t *testing.T) {
-	names := []string{"", ".", "b/..", "../../etc/passwd", "/abs", "a/", "c//b", "nul\x00", "%2e%2e", "%%", "new\nline",
+	names := []string{".", "b/..", "../../etc/passwd", "/abs", "a/", "c//b", "nul\x00", "%2e%2e", "%%", "new\nline",
 		"\xff\xfe", strings.Repeat("n", 255), strings.Repeat("o", 256), strings.Repeat("p/", 300) + "q", "ünï", "a?b#c&d=e+f", `back\slash`, `"quote"`}
 	r := newRig(t, origintest.Options{PageSize: 3}, named(names...))
 	r.must(r.run(nil))
 	r.complete(uint64(len(names)))
-	for _, name := range names[1:] { // the origin has no address for the empty name
+	for _, name := range names {
 		path, err := cache.SplitName(nil, name)
 		r.must(err)
 		if got := r.read(strings.Join(path, "/")); got != "body of "+name {
 			t.Errorf("%q holds %q", name, got)
 		}
+	}
+}
+
+// TestEmptyName: it has an address at the origin, which this origin does not
+// serve; so it is gone, like any file that is listed and not there.
+func TestEmptyName(t *testing.T) {
+	r := newRig(t, origintest.Options{}, named("", "a"))
+	r.must(r.run(nil))
+	r.complete(2)
+	if p := r.store.Progress(); p.Gone != 1 || p.Fetched != 1 {
+		t.Errorf("progress %+v", p)
 	}
 }
 

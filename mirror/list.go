@@ -50,7 +50,7 @@ func (r *run) walk(ctx context.Context, pages chan<- listed) error {
 	for {
 		page, err := r.e.list(ctx, marker)
 		if err != nil {
-			return fmt.Errorf("list page at marker %q: %w", brief(marker), err)
+			return err // the lister says which page
 		}
 		if page.Next != "" && (page.Next == marker || loop.seen(page.Next)) {
 			return fmt.Errorf("list page at marker %q: %w: the marker %q comes again, so that the listing has no end", brief(marker), ErrListing, brief(page.Next))

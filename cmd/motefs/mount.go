@@ -109,12 +109,8 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) error {
 	runCtx, stopRun := context.WithCancel(ctx)
 	defer stopRun()
-	progress := startProgress(screen, m.log, m.store, prefetch)
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		m.keepRunning(runCtx, prefetch)
-		progress.stop()
-	})
+	wg.Go(func() { m.keepRunning(runCtx, screen, prefetch) })
 	var broken error
 	select {
 	case <-ctx.Done():
@@ -143,10 +139,12 @@ const tryListingAgain = time.Minute
 
 // keepRunning runs the engine until all is here. A mount goes on serving what it
 // has whatever becomes of the listing.
-func (m *mounted) keepRunning(ctx context.Context, prefetch bool) {
+func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool) {
 	for {
 		start, before := time.Now(), m.store.Progress()
+		progress := startProgress(screen, m.log, m.store, prefetch)
 		err := m.run(ctx)
+		progress.stop()
 		p := m.store.Progress()
 		if ctx.Err() != nil || m.store.BrokenErr() != nil {
 			return
