@@ -72,7 +72,12 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 		abs = mountpoint
 	}
 	fmt.Fprintf(a.stdout, "motefs: serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s\n", id, abs, dir, abs)
-	return m.serve(ctx, screen, f.prefetchAll)
+	before, start := m.store.Progress(), time.Now()
+	if err := m.serve(ctx, screen, f.prefetchAll); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "motefs: unmounted %s: %s\n", abs, summary(m.store.Progress(), before, time.Since(start)))
+	return nil
 }
 
 // mounted is a session with its mount.
