@@ -78,6 +78,7 @@ type BlobWriter struct {
 	file vfs.File
 	sum  hash.Hash64
 	size int64
+	buf  []byte
 }
 
 // NewBlob begins a content that is too long for an entry.
@@ -90,15 +91,26 @@ func (s *Store) NewBlob() (*BlobWriter, error) {
 	return &BlobWriter{b: s.blobs, id: id, file: file, sum: xxhash.New()}, nil
 }
 
+// blobBuffer is the length of the pieces in which a blob is written.
+const blobBuffer = 64 << 10
+
 // Write appends p to the content. Its error is the disk's.
 func (w *BlobWriter) Write(p []byte) (int, error) {
-	n, err := w.file.Write(p)
-	w.size += int64(n)
-	_, _ = w.sum.Write(p[:n]) // a hash never fails
-	if err != nil {
-		return n, &DiskError{Err: err}
+	if w.buf == nil {
+		w.buf = make([]byte, blobBuffer)
 	}
-	return n, nil
+	_, _ = w.sum.Write(p) // a hash never fails
+	for done := 0; done < len(p); {
+		// A vfs.File may change what it is given to write, an io.Writer must
+		// not.
+		n, err := w.file.Write(w.buf[:copy(w.buf, p[done:])])
+		w.size += int64(n)
+		done += n
+		if err != nil {
+			return done, &DiskError{Err: err}
+		}
+	}
+	return len(p), nil
 }
 
 // Size is how much was written, in bytes.
