@@ -10,7 +10,7 @@ import (
 // Commit writes everything that was decided, with the names of a new page and
 // the counts, in one batch. On success the page can go on to be used.
 func (p *Page) Commit() error {
-	if !p.fresh && p.inBatch == 0 {
+	if !p.fresh && p.inBatch == 0 && len(p.obsolete) == 0 {
 		return nil
 	}
 	if p.batch == nil {
@@ -44,6 +44,12 @@ func (p *Page) Commit() error {
 func (p *Page) writeLocked(next *Progress) error {
 	if p.fresh {
 		if err := p.writeRuns(next); err != nil {
+			return err
+		}
+	}
+	for _, ino := range p.obsolete {
+		next.Failed--
+		if err := p.batch.Delete(appendFailedKey(nil, ino), nil); err != nil {
 			return err
 		}
 	}
@@ -105,7 +111,7 @@ func (p *Page) writeRuns(next *Progress) error {
 		a = b
 	}
 	next.Next = max(next.Next, p.End())
-	if p.asked {
+	if p.asked && !p.Listed() {
 		next.Asked++
 	}
 	next.Skipped += p.skipped
@@ -153,6 +159,11 @@ func writeRun(batch *pebble.Batch, parent, first Inode, kind Kind, n int, name f
 func (p *Page) punchHoles(gone map[Inode][]Inode) error {
 	for first, inodes := range gone {
 		r, err := p.s.runOf(first)
+		if err == nil {
+			// Read anew: a reader that began before the last hole was punched
+			// may have put the run as it was into the cache after it.
+			r, err = p.s.loadRun(r.parent, r.first)
+		}
 		if err != nil {
 			return err
 		}
@@ -190,7 +201,7 @@ func (p *Page) committedLocked() error {
 	if p.fresh && !p.asked {
 		p.s.commit.careful -= min(p.s.commit.careful, uint64(len(p.slots)))
 	}
-	p.fresh, p.inBatch, p.skipped = false, 0, 0
+	p.fresh, p.inBatch, p.skipped, p.obsolete = false, 0, 0, nil
 	p.updates = p.s.commit.updates
 	err := p.batch.Close()
 	p.batch = nil

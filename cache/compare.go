@@ -145,6 +145,10 @@ func (p *Page) meet(slot *slot, e *Entry, raw []byte) error {
 		slot.elsewhere = true
 	}
 	old := slot.inode
+	if !p.fresh && slot.hadFailed && old != e.Inode {
+		p.obsolete = append(p.obsolete, old)
+		slot.hadFailed = false
+	}
 	slot.inode = e.Inode
 	if !settled {
 		failed, err := p.s.hasFailed(e.Inode)

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -38,9 +39,6 @@ func (s *Store) loadMeta() error {
 	}
 	s.commit.progress = p
 	s.progress.Store(&p)
-	// Pages committed beyond the checkpoint will be listed again; their names
-	// are among as many as there are numbers given out since.
-	s.commit.careful = uint64(p.Next - p.Listed)
 	s.nextInode.Store(uint64(p.Next))
 	return nil
 }
@@ -65,7 +63,7 @@ func (s *Store) initMeta() error {
 	if err := s.applyLocked(batch, Progress{Listed: FirstInode, Next: FirstInode, Settled: FirstInode}); err != nil {
 		return err
 	}
-	return s.db.Flush()
+	return s.Flush(context.Background())
 }
 
 // checkEmpty refuses a database without our format that holds something.

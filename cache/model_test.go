@@ -25,7 +25,8 @@ type model struct {
 	rng   *rand.Rand
 	names []string
 	state map[string]State // of every name that was listed or asked for
-	open  []*Page          // planned, not committed: several at a time, as connections do
+	pl    *Planner
+	open  []*Page // planned, not committed: several at a time, as connections do
 }
 
 func (m *model) list() {
@@ -36,11 +37,13 @@ func (m *model) list() {
 	if m.rng.IntN(2) == 0 {
 		slices.Sort(page)
 	}
-	pl, err := m.s.NewPlanner()
-	if err != nil {
-		m.t.Fatal(err)
+	if m.pl == nil {
+		var err error
+		if m.pl, err = m.s.NewPlanner(); err != nil {
+			m.t.Fatal(err)
+		}
 	}
-	p, err := pl.Plan(names(page...))
+	p, err := m.pl.Plan(names(page...))
 	if err != nil {
 		m.t.Fatalf("plan %q: %v", page, err)
 	}
@@ -195,7 +198,7 @@ func TestModel(t *testing.T) {
 					for len(m.open) > 0 {
 						m.finish()
 					}
-					m.s = reopen(t, m.s)
+					m.s, m.pl = reopen(t, m.s), nil
 				case n < 3:
 					m.ask()
 				default:

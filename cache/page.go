@@ -24,7 +24,7 @@ type Page struct {
 
 	// fresh is a page whose names have no run yet; its k-th number is first+k.
 	fresh   bool
-	careful bool // names may be here already, see loadMeta
+	careful bool // names may be here already, see NewPlanner
 	asked   bool // made for a reader, not for the listing
 	// unchecked: some of its names were out of order and could not be compared
 	// with the store at a bearable cost.
@@ -35,6 +35,9 @@ type Page struct {
 	inBatch int    // slots decided and not committed
 	updates uint64 // commit.updates when the slots were last compared
 	skipped uint64 // names without a path that were met at the commit
+	// obsolete are numbers with a record of failure whose name another number
+	// has taken.
+	obsolete []Inode
 }
 
 // MaxPage is the most files that a page can have.

@@ -2,10 +2,10 @@ package cache
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
-	"github.com/rs/zerolog"
 )
 
 // bloomBits is the size of the filters that spare a lookup the tables which do
@@ -19,7 +19,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                          s.opts.FS,
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
-		Logger:                      pebbleLog{s.opts.Log},
+		Logger:                      pebbleLog{s},
 		CacheSize:                   blockCacheSize,
 		MaxOpenFiles:                maxOpenTables,
 		MemTableSize:                memTableSize,
@@ -33,7 +33,12 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		L0StopWritesThreshold:      64,
 		LBaseMaxBytes:              256 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
-		EventListener:              &pebble.EventListener{BackgroundError: s.fail},
+		EventListener: &pebble.EventListener{
+			BackgroundError: s.fail,
+			// Whoever met the damage gets the error; the default would end the
+			// process, and with it the mount, for one bad block.
+			DataCorruption: func(pebble.DataCorruptionInfo) {},
+		},
 	}
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = blockSize
@@ -52,23 +57,49 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	return o
 }
 
+// openDB is pebble.Open with what it panics for on a bad disk made errors.
+func (s *Store) openDB() (db *pebble.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			disk, ok := r.(error)
+			if _, bug := r.(runtime.Error); bug || !ok {
+				panic(r)
+			}
+			err = disk
+		}
+		s.opened.Store(err == nil)
+	}()
+	return pebble.Open(s.opts.FS.PathJoin(s.opts.Dir, "db"), s.pebbleOptions())
+}
+
+// fatalError is an error after which Pebble must not go on.
+type fatalError string
+
+func (e fatalError) Error() string { return string(e) }
+
 // pebbleLog sends what Pebble says to our log. Its information lines, one for
 // each flush and compaction, are debug lines here.
-type pebbleLog struct{ log zerolog.Logger }
+type pebbleLog struct{ s *Store }
 
 func (l pebbleLog) Infof(format string, args ...any) {
-	if e := l.log.Debug(); e.Enabled() {
+	if e := l.s.opts.Log.Debug(); e.Enabled() {
 		e.Msg(fmt.Sprintf(format, args...))
 	}
 }
 
 func (l pebbleLog) Errorf(format string, args ...any) {
-	l.log.Error().Msg(fmt.Sprintf(format, args...))
+	l.s.opts.Log.Error().Msg(fmt.Sprintf(format, args...))
 }
 
-// Fatalf must not return; Pebble calls it when going on would lose data.
+// Fatalf must not return; Pebble calls it when going on would lose data, say
+// because its manifest cannot be written to a full disk. It ends an Open, and
+// later leaves its goroutine where it is and breaks the store, so that the
+// process can say so, unmount, and end.
 func (l pebbleLog) Fatalf(format string, args ...any) {
-	msg := fmt.Sprintf(format, args...)
-	l.log.Error().Msg(msg)
-	panic("store: " + msg)
+	fatal := fatalError(fmt.Sprintf(format, args...))
+	if !l.s.opened.Load() {
+		panic(fatal)
+	}
+	l.s.fail(fatal)
+	select {}
 }

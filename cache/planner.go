@@ -41,12 +41,19 @@ type madeDir struct {
 // plannerDirs bounds the directories that a planner remembers, in entries.
 const plannerDirs = 16 << 10
 
-// NewPlanner returns a planner for the store. It needs no Close.
+// NewPlanner returns a planner for a listing from the checkpoint on. It needs no
+// Close.
 func (s *Store) NewPlanner() (*Planner, error) {
 	known, err := lru.New[string, Inode](plannerDirs)
 	if err != nil {
 		return nil, err
 	}
+	// Pages committed beyond the checkpoint, before a crash or by a listing that
+	// was stopped, are listed again; their names are among as many as there are
+	// numbers given out since.
+	s.commit.Lock()
+	s.commit.careful = uint64(s.commit.progress.Next - s.commit.progress.Listed)
+	s.commit.Unlock()
 	return &Planner{s: s, known: known, madeIndex: map[dirKey]Inode{}}, nil
 }
 

@@ -40,7 +40,12 @@ type Progress struct {
 
 // Complete reports whether every file that the origin listed is here or gone.
 func (p *Progress) Complete() bool {
-	return p.ListingComplete && p.Fetched+p.Gone == p.Files
+	if !p.ListingComplete || p.Failed > 0 {
+		return false
+	}
+	// Where a later listing of a name took the place of a file that was not
+	// here yet, Files counts a number that no file has any more.
+	return p.Fetched+p.Gone == p.Files || p.Unchecked > 0 && p.Settled >= p.Listed
 }
 
 func (p *Progress) append(dst []byte) []byte {

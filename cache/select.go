@@ -35,8 +35,8 @@ func (s *Store) Ask(parent Inode, name string) (*Page, error) {
 func (p *Page) Listed() bool { return p.slots[0].elsewhere }
 
 // Pending returns a page of files that were listed and not fetched, with
-// numbers from from on, and the number from which to go on. The page is nil
-// where there are none below limit.
+// numbers from from on, and the number from which to go on, which is limit once
+// there are no more. The page is nil where none was met on the way.
 func (s *Store) Pending(from, limit Inode) (page *Page, next Inode, err error) {
 	runs, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: appendRunIndexKey(nil, limit)})
 	if err != nil {
@@ -62,9 +62,10 @@ func (s *Store) gatherPending(page *Page, runs *pebble.Iterator, entries *cursor
 	if !valid {
 		valid = runs.First()
 	}
+	scanned := 0
 	for ; valid; valid = runs.Next() {
 		first, _ := splitInodeKey(runs.Key())
-		if len(page.slots) >= pendingPage {
+		if len(page.slots) >= pendingPage || scanned >= pendingScan {
 			return first, nil
 		}
 		value, err := runs.ValueAndErr()
@@ -76,6 +77,7 @@ func (s *Store) gatherPending(page *Page, runs *pebble.Iterator, entries *cursor
 		if err != nil {
 			return 0, err
 		}
+		scanned += r.n
 		if r.kind == Dir || first+Inode(r.n) <= from {
 			continue
 		}
@@ -86,8 +88,14 @@ func (s *Store) gatherPending(page *Page, runs *pebble.Iterator, entries *cursor
 	return limit, storeError("find pending files", runs.Error())
 }
 
-// pendingPage is how many files Pending gathers before it stops at a run's end.
-const pendingPage = 1000
+const (
+	// pendingPage is how many files Pending gathers before it stops at a run's
+	// end.
+	pendingPage = 1000
+	// pendingScan is how many names it looks at before it stops there, so that
+	// a billion files that are all here do not make one call of minutes.
+	pendingScan = 64 << 10
+)
 
 func (s *Store) pendingOfRun(page *Page, r *cachedRun, entries *cursor, from Inode) error {
 	skip := 0

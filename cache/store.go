@@ -36,7 +36,7 @@ type Store struct {
 		// updates counts the commits that changed existing entries.
 		updates uint64
 		// careful is how many names are still to be listed that may be here
-		// already, after a crash.
+		// already; see NewPlanner.
 		careful uint64
 		closed  bool
 		buf     []byte
@@ -46,15 +46,17 @@ type Store struct {
 	nextInode atomic.Uint64
 	// progress is what commit.progress last was, for readers.
 	progress atomic.Pointer[Progress]
-	dirty    atomic.Bool // commits since the last flush
+	// commits counts the commits; the first flushed of them survive a crash.
+	commits, flushed atomic.Uint64
 
 	broken struct {
 		sync.Once
 		err error
 		ch  chan struct{}
 	}
-	stop func()
-	wg   sync.WaitGroup
+	opened, closing atomic.Bool
+	stop            func()
+	wg              sync.WaitGroup
 }
 
 // Open opens the store in o.Dir, or makes one there. It must be closed. The
@@ -71,27 +73,24 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := openLocked(o, lock)
-	if err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
-	return s, nil
+	return openLocked(o, lock)
 }
 
 func openLocked(o Options, lock *dirLock) (_ *Store, err error) {
 	s := &Store{opts: o, lock: lock, entries: newEntryCache(entryCacheSize), runs: newRunCache(runCacheSize)}
 	s.broken.ch = make(chan struct{})
+	s.stop = func() {}
 	if s.blobs, err = openBlobs(&o); err != nil {
-		return nil, err
+		return nil, errors.Join(err, lock.Close())
 	}
-	if s.db, err = pebble.Open(o.FS.PathJoin(o.Dir, "db"), s.pebbleOptions()); err != nil {
+	if s.db, err = s.openDB(); err != nil {
 		if pebble.IsCorruptionError(err) {
 			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", o.Dir, err), s.blobs.Close())
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", o.Dir, err), s.blobs.Close(), lock.Close())
 	}
 	if err = s.loadMeta(); err != nil {
-		return nil, errors.Join(err, s.db.Close(), s.blobs.Close())
+		return nil, errors.Join(err, s.Close())
 	}
 	s.startFlusher()
 	return s, nil
@@ -99,7 +98,6 @@ func openLocked(o Options, lock *dirLock) (_ *Store, err error) {
 
 func (s *Store) startFlusher() {
 	if s.opts.FlushEvery < 0 {
-		s.stop = func() {}
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -129,7 +127,11 @@ func (s *Store) flushLoop(ctx context.Context) {
 // Flush makes everything that was committed before the call survive a crash of
 // the process or the machine.
 func (s *Store) Flush(ctx context.Context) error {
-	if !s.dirty.Swap(false) {
+	if err := s.BrokenErr(); err != nil {
+		return err
+	}
+	commits := s.commits.Load()
+	if s.flushed.Load() >= commits {
 		return nil
 	}
 	done, err := s.db.AsyncFlush()
@@ -138,11 +140,11 @@ func (s *Store) Flush(ctx context.Context) error {
 	}
 	select {
 	case <-done:
+		s.flushed.Store(commits)
 		return nil
 	case <-s.broken.ch:
 		return s.broken.err
 	case <-ctx.Done():
-		s.dirty.Store(true)
 		return ctx.Err()
 	}
 }
@@ -156,8 +158,8 @@ func (s *Store) fail(err error) {
 }
 
 // Broken is closed once the store cannot be written any more, say because its
-// disk is full; BrokenErr then says why. Commits may hang from then on, and so
-// may Close: what was flushed is safe, and the process should end.
+// disk is full; BrokenErr then says why. Commits may hang from then on: what was
+// flushed is safe, and the process should end.
 func (s *Store) Broken() <-chan struct{} { return s.broken.ch }
 
 // BrokenErr is the error behind Broken, nil while the store works.
@@ -171,18 +173,28 @@ func (s *Store) BrokenErr() error {
 }
 
 // Close writes out what was committed and releases the store. It waits for the
-// store's goroutines; the second and later calls do nothing.
+// store's goroutines, unless the store is Broken: then it returns why, and what
+// hangs is left to the end of the process. The second and later calls do nothing.
 func (s *Store) Close() error {
-	s.commit.Lock()
-	closed := s.commit.closed
-	s.commit.closed = true
-	s.commit.Unlock()
-	if closed {
+	if s.closing.Swap(true) {
 		return nil
 	}
+	done := make(chan error, 1)
+	go func() { done <- s.close() }()
+	select {
+	case err := <-done:
+		return err
+	case <-s.broken.ch:
+		return s.broken.err
+	}
+}
+
+func (s *Store) close() error {
+	s.commit.Lock()
+	s.commit.closed = true
+	s.commit.Unlock()
 	s.stop()
 	s.wg.Wait()
-	s.dirty.Store(true)
 	err := s.Flush(context.Background())
 	return errors.Join(err, s.db.Close(), s.blobs.Close(), s.lock.Close())
 }
@@ -232,7 +244,7 @@ func (s *Store) applyLocked(batch *pebble.Batch, next Progress) error {
 	}
 	s.commit.progress = next
 	s.progress.Store(&next)
-	s.dirty.Store(true)
+	s.commits.Add(1)
 	return nil
 }
 

@@ -122,7 +122,8 @@ func TestFaultsThatPass(t *testing.T) {
 				}
 				return origintest.Fault{}
 			}})
-			r.must(r.run(nil))
+			// An attempt and a listing that meet a fault look like an outage.
+			r.must(r.run(func(o *mirror.Options) { o.Outage = time.Minute }))
 			r.complete(500)
 			r.same(src)
 		})

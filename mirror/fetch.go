@@ -91,7 +91,9 @@ type fetcher struct {
 	// suspects are those of again on which the origin's answer broke off or
 	// was wrong, so that it may be the file's fault.
 	suspects []int
-	// answers counts the whole answers of this attempt, whatever they said.
+	// answers counts the whole answers of this attempt, whatever they said but
+	// for a status that may pass: that is also how a proxy in front of an
+	// origin that is down answers for every file.
 	answers int
 	lastErr error
 	copyBuf []byte
@@ -126,7 +128,8 @@ func (f *fetcher) attempt() (progress bool, err error) {
 	if err := f.e.opts.Fetcher.Fetch(f.ctx, f.names, f.deliver); err != nil {
 		return f.answers > 0, err
 	}
-	if len(f.suspects) > 0 && (f.answers > 0 || f.e.alive(f.ctx)) {
+	charged := len(f.suspects) > 0 && (f.answers > 0 || f.e.alive(f.ctx))
+	if charged {
 		f.charge()
 	}
 	if len(f.again) == 0 {
@@ -136,7 +139,7 @@ func (f *fetcher) attempt() (progress bool, err error) {
 	// always in front of the same others.
 	rand.Shuffle(len(f.again), func(i, j int) { f.again[i], f.again[j] = f.again[j], f.again[i] })
 	f.slots, f.again = f.again, f.slots
-	return f.answers > 0, f.lastErr
+	return f.answers > 0 || charged, f.lastErr
 }
 
 // charge counts a try for each suspect, and gives up those that have had enough.
@@ -192,9 +195,6 @@ func (f *fetcher) tryAgain(k int, err error) {
 		return
 	}
 	f.suspects = append(f.suspects, k)
-	if _, whole := errors.AsType[*StatusError](err); whole {
-		f.answers++
-	}
 }
 
 // put stores one file. Its error is a storeError, or that of a broken stream.

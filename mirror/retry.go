@@ -12,8 +12,8 @@ import (
 // retry is the one place where anything is tried again. It calls attempt until
 // that returns nil, an error for which Temporary does not hold, or until limit
 // has passed (negative: for ever) since the first of the attempts that got
-// nowhere. The wait between attempts grows, with jitter, and is at least what the origin's
-// Retry-After asks for.
+// nowhere. The wait between attempts grows, with jitter, and is at least what the
+// origin's Retry-After asks for, as far as limit allows.
 func (e *Engine) retry(ctx context.Context, limit time.Duration, attempt func() (progress bool, err error)) error {
 	wait := &backoff.ExponentialBackOff{
 		InitialInterval:     e.opts.Backoff,
@@ -38,8 +38,12 @@ func (e *Engine) retry(ctx context.Context, limit time.Duration, attempt func() 
 			since = time.Now()
 		}
 		pause := max(wait.NextBackOff(), retryAfter(err))
-		if limit >= 0 && time.Since(since)+pause > limit {
-			return fmt.Errorf("%w (tried again for %v)", err, time.Since(since).Round(time.Second))
+		if limit >= 0 {
+			left := limit - time.Since(since)
+			if left <= 0 {
+				return fmt.Errorf("%w (tried again for %v)", err, time.Since(since).Round(time.Second))
+			}
+			pause = min(pause, left) // a Retry-After of one file must not end a Run
 		}
 		e.opts.Log.Debug().Err(err).Dur("pause", pause).Msg("trying again")
 		if err := sleep(ctx, pause); err != nil {

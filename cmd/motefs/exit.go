@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/motefs/motefs/cache"
@@ -69,7 +70,19 @@ func exitStatus(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
+	// What becomes of single files is in the store; this is the listing's.
+	if _, ok := errors.AsType[*mirror.StatusError](err); ok || mirror.Temporary(err) {
+		return exitOrigin
+	}
 	return exitError
+}
+
+// onlyCancelled reports whether nothing else went wrong than that ctx ended.
+func onlyCancelled(err error) bool {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return !slices.ContainsFunc(joined.Unwrap(), func(err error) bool { return !onlyCancelled(err) })
+	}
+	return errors.Is(err, context.Canceled)
 }
 
 // report prints err, on one line, and returns the exit status for it.
@@ -78,10 +91,10 @@ func report(w io.Writer, err error) int {
 		return exitOK
 	}
 	status := exitStatus(err)
-	switch status {
-	case exitInterrupted:
+	switch {
+	case status == exitInterrupted && onlyCancelled(err):
 		fmt.Fprintln(w, "motefs: interrupted")
-	case exitUsage:
+	case status == exitUsage:
 		fmt.Fprintf(w, "motefs: %s (see motefs --help)\n", oneLine(err))
 	default:
 		fmt.Fprintf(w, "motefs: %s\n", oneLine(err))

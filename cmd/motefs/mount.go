@@ -88,9 +88,17 @@ type mounted struct {
 
 func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, log zerolog.Logger) (_ *mounted, err error) {
 	m := &mounted{}
+	ready := make(chan struct{}) // m.mount is set; the mount is there a moment before
+	gone := func(parent cache.Inode, name string) {
+		select {
+		case <-ready:
+			m.mount.Invalidate(parent, name)
+		default:
+		}
+	}
 	m.session, err = openSession(sessionOptions{
 		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, outage: -1, log: log,
-		events: mirror.Events{Gone: func(parent cache.Inode, name string) { m.mount.Invalidate(parent, name) }},
+		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {
 		return nil, err
@@ -106,6 +114,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	if err != nil {
 		return nil, errors.Join(err, m.session.close())
 	}
+	close(ready)
 	return m, nil
 }
 
@@ -135,7 +144,12 @@ func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) erro
 		return errors.Join(broken, err)
 	}
 	wg.Wait()
-	return errors.Join(err, m.session.close())
+	select {
+	case <-m.mount.Done():
+		return errors.Join(err, m.session.close())
+	default: // requests are still served, from a store that must not be closed under them
+		return errors.Join(err, m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
+	}
 }
 
 // tryListingAgain is how long a mount waits before it lists again after an error

@@ -81,30 +81,34 @@ func (s *session) probe(ctx context.Context) error {
 	return err
 }
 
-// holder says who holds a store, for whoever finds it locked.
+// holder says who holds a store, for whoever finds it locked. Of the command
+// line it has the command alone: a --header can be a secret.
 func holder() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "this machine"
 	}
-	return fmt.Sprintf("process %d on %s (%s)", os.Getpid(), host, strings.Join(os.Args, " "))
+	return fmt.Sprintf("process %d on %s (%s)", os.Getpid(), host, strings.Join(os.Args[:min(len(os.Args), 2)], " "))
 }
 
 // close ends the engine, then the store that it writes to, then the client. It
-// may be called on a session that is open in part.
+// may be called on a session that is open in part. Where the store is broken it
+// does not wait for commits that hang: the process is about to end.
 func (s *session) close() error {
 	var errs []error
 	if s.engine != nil {
-		errs = append(errs, s.engine.Close())
+		ended := make(chan error, 1)
+		go func() { ended <- s.engine.Close() }()
+		select {
+		case err := <-ended:
+			errs = append(errs, err)
+		case <-s.store.Broken():
+		}
 	}
 	if s.client != nil {
 		errs = append(errs, s.client.Close())
 	}
 	if s.store != nil {
-		if err := s.store.BrokenErr(); err != nil {
-			// Its Close would wait for a disk that does not take any more.
-			return errors.Join(append(errs, err)...)
-		}
 		errs = append(errs, s.store.Close())
 	}
 	return errors.Join(errs...)

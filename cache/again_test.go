@@ -1,0 +1,146 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// TestHoleSurvivesAStaleRun has a reader put a run into the cache that it read
+// before a hole was punched.
+func TestHoleSurvivesAStaleRun(t *testing.T) {
+	backends(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		commit(t, plan(t, s, "a", "b", "c"))
+		page, _, err := s.Pending(0, s.Progress().Next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stale, err := s.runOf(FirstInode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range 2 {
+			if err := page.Gone(k); err != nil {
+				t.Fatal(err)
+			}
+			if err := page.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			s.runs.put(stale.first, stale)
+		}
+		if err := page.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := list(t, s, RootInode); !slices.Equal(got, []string{"c"}) {
+			t.Errorf("root lists %q", got)
+		}
+		verify(t, s)
+	})
+}
+
+// TestListedAgainInOneSession lists names out of order a second time, as a run
+// does after one that stopped before its checkpoint moved.
+func TestListedAgainInOneSession(t *testing.T) {
+	backends(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		for range 2 {
+			put(t, plan(t, s, "c", "a", "b"))
+		}
+		if p := s.Progress(); p.Files != 3 || p.Fetched != 3 || p.Unchecked != 3 {
+			t.Errorf("progress %+v", p)
+		}
+		verify(t, s)
+	})
+}
+
+// TestAskedForWhenListed has a reader ask for a file that is listed: that says
+// nothing about names to come, so a shuffled listing goes on unchecked.
+func TestAskedForWhenListed(t *testing.T) {
+	s := open(t, Options{Dir: t.TempDir(), Origin: testOrigin})
+	commit(t, plan(t, s, "c", "a", "b"))
+	page, err := s.Ask(RootInode, "a")
+	if err != nil || !page.Listed() {
+		t.Fatal(err)
+	}
+	put(t, page)
+	if p := s.Progress(); p.Asked != 0 || p.Files != 3 || p.Fetched != 1 {
+		t.Errorf("progress %+v", p)
+	}
+	verify(t, s)
+}
+
+// TestTwiceListedFileThatFailedFirst has a listing out of order name a file
+// twice: the first time it failed, or was not fetched, the second time it came.
+func TestTwiceListedFileThatFailedFirst(t *testing.T) {
+	for _, failed := range []bool{false, true} {
+		t.Run(fmt.Sprint(failed), func(t *testing.T) {
+			s := open(t, Options{Dir: t.TempDir(), Origin: testOrigin})
+			pl, err := s.NewPlanner()
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, err := pl.Plan(names("z", "a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if failed {
+				first.Fail(0, 3, errors.New("status 500"))
+			}
+			if err := first.Put(1, body("a"), 0, nil); err != nil {
+				t.Fatal(err)
+			}
+			commit(t, first)
+			second, err := pl.Plan(names("z", "b"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, second)
+			verify(t, s)
+			if err := s.Advance(Mark{Listing: true, ListingComplete: true, Listed: second.End(), Settled: second.End()}); err != nil {
+				t.Fatal(err)
+			}
+			if failed {
+				if p := s.Progress(); p.Complete() {
+					t.Errorf("complete with a failed file: %+v", p)
+				}
+				again, _, err := s.Failed(0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := again.Load(); err != nil {
+					t.Fatal(err)
+				}
+				commit(t, again)
+			}
+			if p := s.Progress(); !p.Complete() || p.Failed != 0 {
+				t.Errorf("progress %+v", p)
+			}
+			verify(t, s)
+		})
+	}
+}
+
+// TestPendingStopsBetween has so many files that are here that a search for
+// those that are not must give its caller a chance to be cancelled.
+func TestPendingStopsBetween(t *testing.T) {
+	s := open(t, Options{Dir: t.TempDir(), Origin: testOrigin, FlushEvery: -1})
+	for p := range pendingScan/MaxPage + 1 {
+		var page []string
+		for k := range MaxPage {
+			page = append(page, fmt.Sprintf("%03d-%04d", p, k))
+		}
+		put(t, plan(t, s, page...))
+	}
+	commit(t, plan(t, s, "last"))
+	limit := s.Progress().Next
+	page, next, err := s.Pending(0, limit)
+	if err != nil || page != nil || next != FirstInode+pendingScan {
+		t.Fatalf("%v, %d, %v", page, next, err)
+	}
+	page, next, err = s.Pending(next, limit)
+	if err != nil || page == nil || page.Name(0) != "last" || next != limit {
+		t.Fatalf("%v, %d, %v", page, next, err)
+	}
+}
