@@ -9,7 +9,7 @@ LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 RACE         ?= -race
 FUZZTIME     ?= 20s
 
-.PHONY: build test lint demo bench cover fuzz clean needs-go needs-fuse needs-nginx needs-cc
+.PHONY: build test lint demo bench bench-go cover fuzz clean needs-go needs-fuse needs-nginx needs-cc needs-bench
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
@@ -25,7 +25,13 @@ lint: needs-go $(LINT)
 demo: build needs-fuse
 	./bin/motefs demo
 
-bench: needs-go
+# motefs beside other programs, in one table: make bench BENCH='-quick -only motefs'
+# for less of it; bin/motefs-bench -help names the flags.
+bench: build needs-bench
+	$(GO) build -o bin/motefs-bench ./cmd/motefs-bench
+	./bin/motefs-bench $(BENCH)
+
+bench-go: needs-go
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 cover: needs-go needs-fuse needs-nginx
@@ -59,3 +65,8 @@ needs-fuse:
 
 needs-nginx:
 	@.ci/need nginx nginx-light
+
+# A contender that cannot be had says so in its row.
+needs-bench:
+	@for p in nginx:nginx-light wrk:wrk wget2:wget2 aria2c:aria2 rclone:rclone curl:curl python3-requests:python3-requests \
+		python3-aiohttp:python3-aiohttp python3-uvloop:python3-uvloop; do .ci/need $${p%:*} $${p#*:} || true; done

@@ -11,7 +11,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// TestDamagedTable flips one byte in each table in turn: whatever meets it says
+// TestDamagedTable flips one byte of the entries, in one place after another (the
+// other keys have tables of their own, which are short): whatever meets it says
 // ErrCorrupt, and nothing panics.
 func TestDamagedTable(t *testing.T) {
 	disk := vfs.NewMem()
@@ -38,7 +39,7 @@ func TestDamagedTable(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, at := range []int64{100, 100_000, 300_000} {
+	for _, at := range []int64{20_000, 100_000, 300_000} {
 		damageTables(t, disk, at)
 		s = open(t, o)
 		problems := 0

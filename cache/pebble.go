@@ -27,9 +27,10 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		// A crash keeps a prefix of the commits, which is all that the
 		// checkpoint needs; see ARCHITECTURE.md, "Why no write-ahead log?".
 		DisableWAL: true,
-		// Most tables of a listing in order do not overlap and are only moved;
-		// a shuffled one lets tables pile up in L0 rather than stop the mirror.
-		L0CompactionThreshold:      4,
+		// Measured (PERFORMANCE.md, "The store"): tables that pile up in L0 cost
+		// a mirror least; those of a listing in order do not overlap, and a read
+		// skips most of the others by their filters.
+		L0CompactionThreshold:      20,
 		L0StopWritesThreshold:      64,
 		LBaseMaxBytes:              256 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
@@ -40,6 +41,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 			DataCorruption: func(pebble.DataCorruptionInfo) {},
 		},
 	}
+	o.Experimental.SpanPolicyFunc = splitByLetter
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = blockSize
 		o.Levels[i].IndexBlockSize = 64 << 10
@@ -55,6 +57,16 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		o.TargetFileSizes[i] = min(int64(4<<20)<<i, 64<<20)
 	}
 	return o
+}
+
+// splitByLetter ends every table where the kind of key changes. A table of the
+// last entries and the first runs would overlap all entries that come after, so
+// that nothing could be moved to a lower level without being written again.
+func splitByLetter(start []byte) (pebble.SpanPolicy, []byte, error) {
+	if len(start) == 0 {
+		return pebble.SpanPolicy{}, nil, nil
+	}
+	return pebble.SpanPolicy{}, []byte{start[0] + 1}, nil
 }
 
 // openDB is pebble.Open with what it panics for on a bad disk made errors.

@@ -23,6 +23,7 @@ type Engine struct {
 	// and end with it.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	pace   *pace
 	demand singleflight.Group
 	places *semaphore.Weighted
 	wg     sync.WaitGroup
@@ -38,7 +39,7 @@ func Open(o Options) (*Engine, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{opts: o, store: o.Store, places: semaphore.NewWeighted(demandFetches)}
+	e := &Engine{opts: o, store: o.Store, pace: newPace(o.LimitFiles, o.LimitRate), places: semaphore.NewWeighted(demandFetches)}
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	return e, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +36,12 @@ func newRig(t *testing.T, o origintest.Options, src origintest.Source) *rig {
 	}
 	r := &rig{t: t, server: server}
 	t.Cleanup(func() { r.must(server.Close()) })
-	r.client, err = origin.New(origin.Options{BaseURL: server.URL(), Header: http.Header{}})
+	r.client, err = origin.New(origin.Options{
+		BaseURL: server.URL(),
+		// These tests count gets: without the probe for pipelining, which has
+		// tests of its own.
+		Pipeline: 1000,
+	})
 	r.must(err)
 	t.Cleanup(func() { r.must(r.client.Close()) })
 	r.store, err = cache.Open(cache.Options{Dir: t.TempDir(), Origin: server.URL(), FlushEvery: -1})

@@ -102,7 +102,6 @@ func TestFailuresOfOneFile(t *testing.T) {
 func TestFaultsThatPass(t *testing.T) {
 	for what, fault := range map[string]origintest.Fault{
 		"status 503":      {Status: 503},
-		"status 429":      {Status: 429},
 		"cut":             {Mode: origintest.Cut},
 		"reset":           {Mode: origintest.Cut, Reset: true},
 		"cut in the body": {Mode: origintest.CutBody, N: 1},

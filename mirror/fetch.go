@@ -87,6 +87,8 @@ type fetcher struct {
 
 	slots []int // to be asked for in this attempt
 	names []string
+	piece int   // the index in both where what was asked for last begins
+	bytes int64 // of the bodies that were taken since then
 	again []int // to be asked for in the next
 	// suspects are those of again on which the origin's answer broke off or
 	// was wrong, so that it may be the file's fault.
@@ -116,7 +118,21 @@ func (e *Engine) fetchPage(ctx context.Context, page *cache.Page, outage time.Du
 		return nil
 	}
 	f.names = make([]string, 0, len(f.slots))
-	return e.retry(ctx, outage, f.attempt)
+	err := e.retry(ctx, outage, f.attempt)
+	if putOff(err) && ctx.Err() == nil && e.alive(ctx) {
+		// The origin is well, and has put these files off all the while.
+		f.failRest(err)
+		return nil
+	}
+	return err
+}
+
+func (f *fetcher) failRest(err error) {
+	for _, k := range f.slots {
+		if f.page.Open(k) {
+			f.page.Fail(k, max(f.tries[k], 1), err)
+		}
+	}
 }
 
 // attempt asks once for everything that is left.
@@ -125,7 +141,7 @@ func (f *fetcher) attempt() (progress bool, err error) {
 	for _, k := range f.slots {
 		f.names = append(f.names, f.page.Name(k))
 	}
-	if err := f.e.opts.Fetcher.Fetch(f.ctx, f.names, f.deliver); err != nil {
+	if err := f.ask(); err != nil {
 		return f.answers > 0, err
 	}
 	charged := len(f.suspects) > 0 && (f.answers > 0 || f.e.alive(f.ctx))
@@ -140,6 +156,25 @@ func (f *fetcher) attempt() (progress bool, err error) {
 	rand.Shuffle(len(f.again), func(i, j int) { f.again[i], f.again[j] = f.again[j], f.again[i] })
 	f.slots, f.again = f.again, f.slots
 	return f.answers > 0 || charged, f.lastErr
+}
+
+// ask asks for the names, at once or as fast as the pace allows.
+func (f *fetcher) ask() error {
+	for f.piece = 0; f.piece < len(f.names); {
+		n, err := f.e.pace.take(f.ctx, len(f.names)-f.piece)
+		if err != nil {
+			return err
+		}
+		f.bytes = 0
+		if err := f.e.opts.Fetcher.Fetch(f.ctx, f.names[f.piece:f.piece+n], f.deliver); err != nil {
+			return err
+		}
+		if err := f.e.pace.got(f.ctx, n, f.bytes); err != nil {
+			return err
+		}
+		f.piece += n
+	}
+	return nil
 }
 
 // charge counts a try for each suspect, and gives up those that have had enough.
@@ -165,7 +200,7 @@ func (e *Engine) alive(ctx context.Context) bool {
 
 // deliver takes one answer.
 func (f *fetcher) deliver(i int, obj *Object, err error) {
-	k := f.slots[i]
+	k := f.slots[f.piece+i]
 	if err == nil {
 		err = f.put(k, obj)
 	}
@@ -191,8 +226,8 @@ func (f *fetcher) deliver(i int, obj *Object, err error) {
 func (f *fetcher) tryAgain(k int, err error) {
 	f.again = append(f.again, k)
 	f.lastErr = err
-	if errors.Is(err, ErrUnreachable) {
-		return
+	if f.e.throttled(err) || errors.Is(err, ErrUnreachable) {
+		return // says nothing about the file
 	}
 	f.suspects = append(f.suspects, k)
 }
@@ -204,6 +239,7 @@ func (f *fetcher) put(k int, obj *Object) error {
 			return storeError{err}
 		}
 	}
+	f.bytes += int64(len(obj.Body))
 	if obj.Stream == nil && len(obj.Body) <= f.e.store.InlineLimit() {
 		if err := f.page.Put(k, obj.Body, obj.ModTime, obj.ETag); err != nil {
 			return storeError{err}
@@ -237,7 +273,7 @@ func (f *fetcher) fill(blob *cache.BlobWriter, obj *Object) error {
 	if f.copyBuf == nil {
 		f.copyBuf = make([]byte, streamBuffer)
 	}
-	n, err := io.CopyBuffer(blob, obj.Stream, f.copyBuf)
+	n, err := io.CopyBuffer(blob, pacedReader{f, obj.Stream}, f.copyBuf)
 	if err != nil {
 		return asStoreError(err)
 	}
@@ -245,6 +281,22 @@ func (f *fetcher) fill(blob *cache.BlobWriter, obj *Object) error {
 		return fmt.Errorf("%w: %d of %d bytes", ErrCut, n, obj.Size)
 	}
 	return nil
+}
+
+// pacedReader keeps a long file within the limit of bytes a second.
+type pacedReader struct {
+	f *fetcher
+	r io.Reader
+}
+
+func (p pacedReader) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	if n > 0 {
+		if err := p.f.e.pace.got(p.f.ctx, 0, int64(n)); err != nil {
+			return n, err
+		}
+	}
+	return n, err
 }
 
 // asStoreError tells the disk's errors from the origin's.

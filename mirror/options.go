@@ -32,6 +32,10 @@ type Options struct {
 	// Backoff is the wait before the second try; it grows with each further
 	// one, with jitter. Default 200 ms.
 	Backoff time.Duration
+	// LimitFiles bounds the files a second and LimitRate the bytes a second
+	// that a Run asks for, for users who share a service. Readers' files are not
+	// slowed and do not count. Default 0: no limit.
+	LimitFiles, LimitRate int64
 	// Events is told what happens.
 	Events Events
 	// Log takes what goes wrong. The zero value is silent.
@@ -93,6 +97,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Connections < 1 || o.Connections > MaxConnections {
 		errs = append(errs, fmt.Errorf("%d connections: give 1 to %d", o.Connections, MaxConnections))
+	}
+	if o.LimitFiles < 0 || o.LimitRate < 0 {
+		errs = append(errs, fmt.Errorf("limits of %d files/s and %d bytes/s: give positive ones", o.LimitFiles, o.LimitRate))
 	}
 	if o.Backoff < 0 {
 		errs = append(errs, fmt.Errorf("backoff %v is negative", o.Backoff))

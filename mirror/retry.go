@@ -74,7 +74,29 @@ func sleep(ctx context.Context, d time.Duration) error {
 func (e *Engine) list(ctx context.Context, marker string) (page Page, err error) {
 	err = e.retry(ctx, e.opts.Outage, func() (bool, error) {
 		page, err = e.opts.Lister.List(ctx, marker)
+		e.throttled(err)
 		return false, err
 	})
 	return page, err
+}
+
+// throttled reports whether err is the origin's way to say "not so fast", and
+// then slows the mirror down.
+func (e *Engine) throttled(err error) bool {
+	if !putOff(err) {
+		return false
+	}
+	after := retryAfter(err)
+	if e.opts.Outage >= 0 {
+		after = min(after, e.opts.Outage) // a longer one is an outage
+	}
+	e.pace.throttled(after)
+	return true
+}
+
+// putOff reports whether err is a 429, or a 503 with Retry-After. A plain 503 is
+// also what a proxy says of an origin that is down.
+func putOff(err error) bool {
+	status, ok := errors.AsType[*StatusError](err)
+	return ok && (status.Code == 429 || status.Code == 503 && status.RetryAfter > 0)
 }

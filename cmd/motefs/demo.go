@@ -103,7 +103,7 @@ func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err
 	if err != nil {
 		return err
 	}
-	f := &mountFlags{sourceFlags: sourceFlags{connections: mirror.DefaultConnections}, prefetchAll: true}
+	f := &mountFlags{sourceFlags: sourceFlags{connections: mirror.DefaultConnections, maxFileSize: defaultMaxFileSize}, prefetchAll: true}
 	m, err := a.openMounted(ctx, f, id, store, mountpoint, log)
 	if err != nil {
 		return err

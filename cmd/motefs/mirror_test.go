@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/motefs/motefs/mirror/origin"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 )
 
@@ -24,7 +25,7 @@ func TestMirrorThenMount(t *testing.T) {
 		}
 	}
 	finish(t, exitOK, "mirror", "--store", store, s.URL())
-	if n := s.Counts().Gets; n != 3000 {
+	if n := s.Counts().Gets; n != 3000+origin.ProbeGets {
 		t.Errorf("%d gets", n)
 	}
 	v := finish(t, exitOK, "verify", "--store", store, s.URL())
@@ -101,6 +102,14 @@ func TestHeaderReachesTheOrigin(t *testing.T) {
 	s := serveTest(t, origintest.Options{Token: "secret"}, synthetic(10))
 	finish(t, exitOrigin, "mirror", "--store", t.TempDir(), s.URL())
 	finish(t, exitOK, "mirror", "--store", t.TempDir(), "--header", "Authorization: Bearer secret", s.URL())
+}
+
+func TestLimitsReachTheEngine(t *testing.T) {
+	s := serveTest(t, origintest.Options{}, origintest.NewSynthetic(origintest.SyntheticOptions{Files: 20, LargeEvery: 20, LargeSize: 5000}))
+	p := finish(t, exitFailed, "mirror", "--store", t.TempDir(), "--max-file-size", "4K", "--limit-rate", "1M", "--limit-files", "1000", s.URL())
+	if !strings.Contains(p.stderr.String(), "too large") {
+		t.Errorf("a file over the limit: %q", p.stderr)
+	}
 }
 
 func TestDamageIsFound(t *testing.T) {

@@ -43,7 +43,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit); err != nil {
+	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
 		return nil, err
 	}
 	if s.store, err = cache.Open(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Log: o.log}); err != nil {
@@ -52,6 +52,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	s.engine, err = mirror.Open(mirror.Options{
 		Store: s.store, Lister: s.client, Fetcher: s.client,
 		Prefetch: o.prefetch, Connections: o.flags.connections, Outage: o.outage,
+		LimitFiles: o.flags.limitFiles, LimitRate: int64(o.flags.limitRate),
 		Events: o.events, Log: o.log,
 	})
 	if err != nil {

@@ -9,25 +9,39 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin"
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
+
+// defaultMaxFileSize keeps one absurd length from filling the disk.
+const defaultMaxFileSize = 16 << 30
 
 // sourceFlags are the flags of every command that reads from an origin.
 type sourceFlags struct {
 	store       string
 	connections int
 	headers     []string
+	maxFileSize size
+	limitRate   size
+	limitFiles  int64
+	pipeline    string
 }
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.store, "store", "", "`directory` of the store (default: one for each origin in the user's cache directory)")
 	flags.IntVar(&f.connections, "connections", mirror.DefaultConnections, "`number` of connections that fetch at the same time")
 	flags.StringArrayVar(&f.headers, "header", nil, "extra request header, `'Name: value'`; may be given several times")
+	flags.StringVar(&f.pipeline, "pipeline", "auto", "requests written ahead on a connection: `off|auto|N`")
+	f.maxFileSize = defaultMaxFileSize
+	flags.Var(&f.maxFileSize, "max-file-size", "refuse files longer than this, in bytes or with K, M, G")
+	flags.Var(&f.limitRate, "limit-rate", "mirror at most so many `bytes` a second, also with K, M, G; 0: no limit")
+	flags.Int64Var(&f.limitFiles, "limit-files", 0, "mirror at most so `many` files a second; 0: no limit")
 }
 
 // originID is the canonical form of an origin's URL: what a store remembers.
@@ -54,7 +68,11 @@ func originID(raw string) (string, error) {
 }
 
 // client makes the HTTP client for an origin.
-func (f *sourceFlags) client(id string, inlineLimit int) (*origin.Client, error) {
+func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (*origin.Client, error) {
+	depth, err := f.pipelineDepth()
+	if err != nil {
+		return nil, err
+	}
 	header := http.Header{}
 	for _, h := range f.headers {
 		name, value, ok := strings.Cut(h, ":")
@@ -63,7 +81,12 @@ func (f *sourceFlags) client(id string, inlineLimit int) (*origin.Client, error)
 		}
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
-	c, err := origin.New(origin.Options{BaseURL: id, Header: header, UserAgent: "motefs/" + version(), InlineLimit: inlineLimit})
+	c, err := origin.New(origin.Options{BaseURL: id, Header: header, UserAgent: "motefs/" + version(), 
+		InlineLimit: min(inlineLimit, int(f.maxFileSize)), MaxFileSize: int64(f.maxFileSize), Pipeline: depth,
+		OnPipelineOff: func(reason string) {
+			log.Warn().Str("reason", reason).Msg("the origin does not answer pipelined requests rightly; asking one at a time, which is slower")
+		},
+	})
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -107,5 +130,51 @@ func (f *sourceFlags) validate(cmd *cobra.Command) error {
 	if f.connections < 1 || f.connections > mirror.MaxConnections {
 		return usagef("%s: --connections %d: give 1 to %d", cmd.Name(), f.connections, mirror.MaxConnections)
 	}
+	if f.maxFileSize == 0 {
+		return usagef("%s: --max-file-size 0: give a positive number", cmd.Name())
+	}
+	if f.limitFiles < 0 {
+		return usagef("%s: --limit-files %d: give 0 or more", cmd.Name(), f.limitFiles)
+	}
 	return nil
 }
+
+// pipelineDepth is --pipeline as origin.Options has it.
+func (f *sourceFlags) pipelineDepth() (int, error) {
+	switch f.pipeline {
+	case "", "auto":
+		return 0, nil
+	case "off":
+		return 1, nil
+	}
+	n, err := strconv.Atoi(f.pipeline)
+	if err != nil || n < 1 {
+		return 0, usagef("--pipeline %q: give off, auto or a positive number", f.pipeline)
+	}
+	return n, nil
+}
+
+// size is a flag for a number of bytes.
+type size int64
+
+// Set reads a number with an optional unit of 1024, 1024² or 1024³ bytes.
+func (s *size) Set(text string) error {
+	digits, unit := text, int64(1)
+	for i, suffix := range []string{"K", "M", "G"} {
+		if number, ok := strings.CutSuffix(strings.TrimSuffix(strings.ToUpper(text), "IB"), suffix); ok {
+			digits, unit = number, 1<<(10*(i+1))
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n > (1<<62)/unit {
+		return fmt.Errorf("%q is not a number of bytes such as 500, 64K, 10M or 2GiB", text)
+	}
+	*s = size(n * unit)
+	return nil
+}
+
+// String and Type are for the help.
+func (s *size) String() string { return strconv.FormatInt(int64(*s), 10) }
+
+// Type is the name of the value in the help.
+func (s *size) Type() string { return "bytes" }

@@ -44,6 +44,10 @@ func TestStatuses(t *testing.T) {
 		{exitUsage, "query", []string{"mirror", "--store", empty, s.URL() + "?a=b"}},
 		{exitUsage, "--header", []string{"mirror", "--store", empty, "--header", "no colon", s.URL()}},
 		{exitUsage, "eader", []string{"mirror", "--store", empty, "--header", "Host: x", s.URL()}},
+		{exitUsage, "--pipeline", []string{"mirror", "--store", empty, "--pipeline", "sometimes", s.URL()}},
+		{exitUsage, "--limit-files", []string{"mirror", "--limit-files", "-1", s.URL()}},
+		{exitUsage, "number of bytes", []string{"mirror", "--limit-rate", "fast", s.URL()}},
+		{exitUsage, "--max-file-size", []string{"mirror", "--max-file-size", "0", s.URL()}},
 		{exitUsage, "--log-level", []string{"mirror", "--log-level", "loud", s.URL()}},
 		{exitUsage, "--log-format", []string{"mirror", "--log-format", "xml", s.URL()}},
 		{exitUsage, "give either", []string{"serve"}},
@@ -101,6 +105,21 @@ func TestOriginID(t *testing.T) {
 		got, err := originID(raw)
 		if err != nil || got != want {
 			t.Errorf("originID(%q) = %q, %v; want %q", raw, got, err, want)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]size{"0": 0, "500": 500, "64K": 64 << 10, "64kib": 64 << 10, "10M": 10 << 20, "2GiB": 2 << 30} {
+		var got size
+		if err := got.Set(text); err != nil || got != want {
+			t.Errorf("%q is %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "-1", "1.5M", "M", "9999999999G", "10 MB"} {
+		var got size
+		if err := got.Set(text); err == nil {
+			t.Errorf("%q is taken for %d", text, got)
 		}
 	}
 }

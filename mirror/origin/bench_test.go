@@ -26,7 +26,15 @@ func openOrigin(t testing.TB, o origintest.Options, files origintest.SyntheticOp
 // however long.
 func TestAllocations(t *testing.T) {
 	s := replay(t)
-	c := newClient(t, Options{BaseURL: s.url()})
+	explicit, proven := newClient(t, Options{BaseURL: s.url()}), newAuto(t, Options{BaseURL: s.url()})
+	proven.pipelining.turnOn()
+	for _, c := range []*Client{explicit, proven} {
+		checkAllocations(t, c)
+	}
+}
+
+func checkAllocations(t *testing.T, c *Client) {
+	t.Helper()
 	deliver := func(_ int, obj *mirror.Object, err error) {
 		if err != nil || len(obj.ETag) == 0 || obj.ModTime == 0 {
 			t.Fatalf("%+v, %v", obj, err)

@@ -21,7 +21,9 @@ var (
 type Client struct {
 	o         Options
 	base      *base
+	proxy     *proxy // nil: none
 	tls       *tls.Config
+	prefix    []byte // of every request, up to the target's path
 	getPrefix []byte // of a request for a file, up to the name
 	tail      []byte // of every request, from behind the target
 
@@ -32,6 +34,8 @@ type Client struct {
 	buffs  sync.Pool       // *buffers of connections that are gone
 	pages  sync.Pool       // *[]byte of pages that were decoded
 	limit  atomic.Int64    // see trust
+
+	pipelining pipelining
 
 	mu struct {
 		sync.Mutex
@@ -51,7 +55,18 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{o: o, base: b, getPrefix: []byte("GET " + b.path + "/get/"), tail: requestTail(b, &o)}
+	px, err := findProxy(&o, b)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{o: o, base: b, proxy: px}
+	c.prefix = []byte("GET ")
+	if c.viaHTTP() {
+		c.prefix = append(c.prefix, "http://"+b.host...)
+	}
+	c.getPrefix = []byte(string(c.prefix) + b.path + "/get/")
+	c.tail = c.requestTail()
+	c.pipelining.init(&o, c.viaHTTP())
 	if b.secure {
 		c.tls = new(tls.Config)
 		if o.TLS != nil {

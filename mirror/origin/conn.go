@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/motefs/motefs/mirror"
 	"github.com/valyala/fasthttp"
 )
 
@@ -137,6 +138,16 @@ func (cn *conn) surplus() bool {
 	var b [1]byte
 	_, err := cn.nc.Read(b[:])
 	return !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// early is an error if a connection speaks, or ends, before it was ever asked
+// anything. What it says would be taken for the answer to the first request.
+// Under TLS the session itself makes the server speak first.
+func (cn *conn) early() error {
+	if cn.reused || cn.total > 0 || cn.nc != cn.raw || quiet(cn.raw) {
+		return nil
+	}
+	return fmt.Errorf("%w: it spoke, or hung up, before it was asked", mirror.ErrUnreachable)
 }
 
 // cut is the error for an answer that broke off at err.

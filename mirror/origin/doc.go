@@ -7,7 +7,8 @@
 // An answer is one HTTP response. A name is asked when its GET was written and
 // answered when its answer was read whole. A round is a run of GETs written on
 // a connection without waiting; its answers come back in the same order, which
-// is all that ties a body to a name.
+// is all that ties a body to a name. A probe finds out whether the origin keeps
+// that order; see probe.go.
 //
 // # Invariants
 //
@@ -20,6 +21,14 @@
 //     owed first; maxStrikes of those in a row are an origin out of reach. One
 //     from the idle pool that gives no answer charges nobody, as servers close
 //     idle connections when they like.
+//   - Unless Options.Pipeline says so, nothing is pipelined that was not proven:
+//     first two files with different contents are got singly and then by turns
+//     in a pipeline of ProbeGets, and compared. One call of Fetch probes; the
+//     others, and those of fewer than probeFrom names, go one at a time until it
+//     has. A call that is cancelled, and files that are all the same, decide
+//     nothing. Wrong answers, or maxProbeCuts probes without all of them, turn
+//     pipelining off for the client's life; so do maxShort rounds in a row that
+//     end after one answer.
 //   - The goroutine that calls Fetch reads; another one writes. So neither waits
 //     for the other through the origin's socket buffers (RFC 9112 section 9.3.2
 //     lets a server stop reading while its answers are not taken).
@@ -38,13 +47,25 @@
 // status line, bare line feeds. Bodies are framed here: by length, by chunks, or
 // by the end of the connection.
 //
+// A connection that speaks before it was asked is dropped, but under TLS, where
+// that cannot be told from the session's own records.
+//
 // What no client can see is an origin that answers one request twice in the
 // middle of a round, or whose wrong Content-Length happens to end where a head
 // begins. At the end of a round surplus bytes are seen, also those that come
-// while a connection is idle.
+// while a connection is idle. The probe finds an origin that does so always.
+//
+// # Proxies
+//
+// An http proxy is taken from the environment or from Options.Proxy, once. An
+// http origin is asked through it by whole URLs, one at a time unless
+// Options.Pipeline says otherwise, as many proxies pipeline badly or not at all
+// and the probe would prove only the one behind this connection. An https origin
+// is reached through a tunnel (CONNECT), which is as good as a connection of its
+// own. SOCKS, and proxies that want TLS themselves, are refused by New. Errors
+// show the proxy without its password.
 //
 // # Out of scope
 //
-// HTTP/2, cookies, authentication other than fixed extra headers, and proxies:
-// HTTP_PROXY and its like in the environment are not looked at.
+// HTTP/2, cookies, and authentication other than fixed extra headers.
 package origin

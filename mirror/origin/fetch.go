@@ -19,6 +19,7 @@ type fetch struct {
 	next    int // names[:next] are delivered, or are in moved
 	moved   []moved
 	obj     mirror.Object
+	probe   probe
 }
 
 // moved is a name that was redirected within the origin.
@@ -31,6 +32,7 @@ type moved struct {
 func (c *Client) Fetch(ctx context.Context, names []string, deliver func(i int, obj *mirror.Object, err error)) error {
 	f := &fetch{call: c.begin(ctx), names: names, deliver: deliver}
 	defer f.end()
+	f.probe.want = len(names) >= probeFrom && c.pipelining.unknown()
 	err := f.err()
 	if err == nil {
 		err = f.pipeline()
@@ -119,8 +121,14 @@ func (f *fetch) run(cn *conn) error {
 			f.c.drop(cn)
 		}
 	}()
+	if err := cn.early(); err != nil {
+		return err
+	}
 	for f.next < len(f.names) {
-		room := f.c.trust(cn.total)
+		if !f.prove(cn) {
+			return errEnd
+		}
+		room := min(f.c.trust(cn.total), f.c.pipelining.depth())
 		if err := f.round(cn, f.next+min(room, len(f.names)-f.next)); err != nil {
 			return err
 		}
@@ -156,7 +164,7 @@ func (f *fetch) answer(cn *conn) error {
 		}
 		return cn.drain()
 	default:
-		f.charge(cn.statusError())
+		f.charge(f.c.refusal(cn))
 		return cn.drain()
 	}
 }

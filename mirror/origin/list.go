@@ -44,7 +44,7 @@ func (c *Client) list(ctx context.Context, marker string) (page mirror.Page, err
 	var result error // of an answer that came, as opposed to the connection's
 	err = c.single(ca, string(target), 0, func(cn *conn) error {
 		if cn.head.status != 200 {
-			result = cn.statusError()
+			result = c.refusal(cn)
 			return cn.drain()
 		}
 		if e := cn.encoding(); len(e) > 0 {

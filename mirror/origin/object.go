@@ -28,7 +28,7 @@ func (f *fetch) object(cn *conn, i int) (done bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		f.inline(i, content)
+		f.inline(cn, i, content)
 		return true, cn.endAnswer(true)
 	case n >= 0:
 		return true, f.stream(cn, i, nil, cn.body(o.MaxFileSize))
@@ -37,7 +37,10 @@ func (f *fetch) object(cn *conn, i int) (done bool, err error) {
 	}
 }
 
-func (f *fetch) inline(i int, content []byte) {
+func (f *fetch) inline(cn *conn, i int, content []byte) {
+	if f.probe.sampling() {
+		f.probe.take(f.names[i], content, cn.waited)
+	}
 	f.obj.Body, f.obj.Size = content, int64(len(content))
 	f.deliver(i, &f.obj, nil)
 }
@@ -52,7 +55,7 @@ func (f *fetch) unsized(cn *conn, i int) (done bool, _ error) {
 	case err == nil:
 		return true, f.stream(cn, i, start, b)
 	case errors.Is(err, io.EOF):
-		f.inline(i, start)
+		f.inline(cn, i, start)
 		return true, cn.endAnswer(true)
 	case errors.Is(err, mirror.ErrTooLarge):
 		f.deliver(i, nil, err)

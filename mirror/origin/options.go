@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -48,8 +49,22 @@ type Options struct {
 	// roots.
 	TLS *tls.Config
 	// Dial opens connections; it must return when its context ends. Default:
-	// a net.Dialer.
+	// a net.Dialer. It connects to the proxy where there is one.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Proxy returns the proxy for the origin's URL, nil for none; New calls it
+	// once. The proxy is http://host:port, with user-info where it wants some.
+	// Default: HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment, as
+	// http.ProxyFromEnvironment reads them.
+	Proxy func(*url.URL) (*url.URL, error)
+	// Pipeline is how many gets are written on a connection before the first
+	// of them is answered: 1 is one at a time, more is at most that many. 0
+	// is a whole batch, once a probe has shown that the origin answers it
+	// rightly, which costs ProbeGets; one at a time before that, where it does
+	// not, and through a proxy for http. Default: 0.
+	Pipeline int
+	// OnPipelineOff is told, at most once, why Pipeline 0 has become one at a
+	// time. It is called by a goroutine that is in Fetch. Default: nothing.
+	OnPipelineOff func(reason string)
 
 	// timing is the table of timeouts; tests set short ones.
 	timing timing
@@ -64,6 +79,7 @@ type timing struct {
 	minRate   int64         // bytes a second more than that
 	keep      time.Duration // of an unused connection in the pool
 	join      time.Duration // to the writer's return once all is answered
+	probe     time.Duration // of a probe, beside what its files took by themselves
 }
 
 var defaultTiming = timing{
@@ -77,7 +93,8 @@ var defaultTiming = timing{
 	keep: 70 * time.Second,
 	// By then everything is in the socket's buffer, unless the origin answered
 	// requests that it did not read.
-	join: time.Second,
+	join:  time.Second,
+	probe: 5 * time.Second,
 }
 
 // EnsureDefaults fills every unset field with its default.
@@ -93,6 +110,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.MaxPageBytes == 0 {
 		o.MaxPageBytes = defaultMaxPageBytes
+	}
+	if o.Proxy == nil {
+		o.Proxy = proxyFromEnvironment
 	}
 	if o.Dial == nil {
 		o.Dial = new(net.Dialer).DialContext
@@ -123,6 +143,9 @@ func (o *Options) Validate() error {
 	}
 	if o.MaxPageBytes < 0 {
 		problems = append(problems, fmt.Errorf("max page bytes %d: negative", o.MaxPageBytes))
+	}
+	if o.Pipeline < 0 {
+		problems = append(problems, fmt.Errorf("pipeline %d: negative", o.Pipeline))
 	}
 	return errors.Join(problems...)
 }

@@ -41,9 +41,7 @@ func (c *Client) take(ca *call, fresh bool) (*conn, error) {
 }
 
 func (c *Client) dial(ctx context.Context) (*conn, error) {
-	dialing, cancel := context.WithTimeout(ctx, c.o.timing.dial)
-	defer cancel()
-	raw, err := c.o.Dial(dialing, "tcp", c.base.addr)
+	raw, err := c.open(ctx)
 	if err != nil {
 		return nil, err
 	}

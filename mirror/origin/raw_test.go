@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // quick are timeouts for tests that wait for none of them.
 var quick = timing{dial: 5 * time.Second, handshake: 5 * time.Second, idle: 5 * time.Second,
-	answer: 5 * time.Second, minRate: 16 << 10, keep: time.Minute, join: time.Second}
+	answer: 5 * time.Second, minRate: 16 << 10, keep: time.Minute, join: time.Second, probe: 5 * time.Second}
 
 // rawServer is an origin of which the test writes every byte.
 type rawServer struct {
@@ -153,7 +153,17 @@ func echo(c *rawConn) {
 	}
 }
 
+// newClient returns a client that pipelines without a probe.
 func newClient(t testing.TB, o Options) *Client {
+	t.Helper()
+	if o.Pipeline == 0 {
+		o.Pipeline = 1 << 20
+	}
+	return newAuto(t, o)
+}
+
+// newAuto returns a client that finds out whether to pipeline.
+func newAuto(t testing.TB, o Options) *Client {
 	t.Helper()
 	if o.timing == (timing{}) {
 		o.timing = quick

@@ -69,12 +69,15 @@ func appendMarker(dst []byte, marker string) []byte {
 }
 
 // requestTail is what follows the target in every request.
-func requestTail(b *base, o *Options) []byte {
-	tail := []byte(" HTTP/1.1\r\nHost: " + b.host + "\r\nUser-Agent: " + o.UserAgent +
+func (c *Client) requestTail() []byte {
+	tail := []byte(" HTTP/1.1\r\nHost: " + c.base.host + "\r\nUser-Agent: " + c.o.UserAgent +
 		// Without this any coding would do (RFC 9110 section 12.5.3).
 		"\r\nAccept-Encoding: identity\r\n")
-	for _, key := range slices.Sorted(maps.Keys(o.Header)) {
-		for _, value := range o.Header[key] {
+	if c.viaHTTP() && c.proxy.auth != "" {
+		tail = append(tail, "Proxy-Authorization: "+c.proxy.auth+"\r\n"...)
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.o.Header)) {
+		for _, value := range c.o.Header[key] {
 			tail = append(tail, http.CanonicalHeaderKey(key)+": "+value+"\r\n"...)
 		}
 	}
@@ -96,7 +99,7 @@ func (c *Client) appendGet(dst []byte, name string) []byte {
 
 // appendRequest appends the whole request for an encoded target.
 func (c *Client) appendRequest(dst []byte, target string) []byte {
-	dst = append(dst, "GET "...)
+	dst = append(dst, c.prefix...)
 	dst = append(dst, target...)
 	return append(dst, c.tail...)
 }

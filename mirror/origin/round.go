@@ -26,6 +26,7 @@ func (f *fetch) round(cn *conn, to int) error {
 	}
 	answered := false
 	defer func() {
+		f.c.pipelining.ended(to-from, f.next-from)
 		// The writer uses the connection's buffer, so it must be gone before
 		// that goes anywhere, even if deliver panics.
 		if !answered {

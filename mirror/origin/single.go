@@ -74,6 +74,9 @@ func (c *Client) exchange(cn *conn, target string, use func(cn *conn) error) (be
 			c.drop(cn)
 		}
 	}()
+	if err := cn.early(); err != nil {
+		return false, err
+	}
 	cn.buf.out = c.appendRequest(cn.buf.out[:0], target)
 	if err := cn.write(cn.buf.out); err != nil {
 		return false, cn.cut("writing the request", err)
@@ -138,7 +141,7 @@ func (f *fetch) follow() error {
 				return err
 			}
 			done = true
-			f.deliver(m.i, nil, cn.statusError())
+			f.deliver(m.i, nil, f.c.refusal(cn))
 			return cn.drain()
 		})
 		if done {

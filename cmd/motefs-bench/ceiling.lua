@@ -1,0 +1,20 @@
+-- Arguments: a file of request paths, one a line; how many requests to send at a
+-- time. Batches are made before the clock starts, so that asking costs next to
+-- nothing.
+local batches, turn = {}, 0
+
+function init(args)
+	local depth, batch = tonumber(args[2]), {}
+	for path in io.lines(args[1]) do
+		batch[#batch + 1] = wrk.format("GET", path)
+		if #batch == depth then
+			batches[#batches + 1] = table.concat(batch)
+			batch = {}
+		end
+	end
+end
+
+function request()
+	turn = turn % #batches + 1
+	return batches[turn]
+end

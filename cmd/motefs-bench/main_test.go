@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/motefs/motefs/mirror/origin/origintest"
+)
+
+// TestMain lets the test binary measure a command, as the program does.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == measureArg {
+		os.Exit(measureMain(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
+
+// TestMotefsRows runs the smallest benchmark there is, with a real motefs.
+func TestMotefsRows(t *testing.T) {
+	motefs := filepath.Join(t.TempDir(), "motefs")
+	if out, err := exec.Command("go", "build", "-o", motefs, "../motefs").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	dir := t.TempDir()
+	var stdout, stderr bytes.Buffer
+	err := run(t.Context(), []string{"-quick", "-only", "^motefs", "-files", "2345", "-repeat", "2", "-motefs", motefs, "-dir", dir}, &stdout, &stderr)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	for _, row := range []string{
+		`\| nginx \| motefs mirror \| a store \| (2,345 \| [\d,]+ \(|\| not installed: apt-get install nginx-light \|)`,
+		`\| serve \| motefs mirror \| a store \| 2,345 \| [\d,]+ \([\d,]+ – [\d,]+\) \| [\d,.]+ \([^|]+\) \| [\d.]+ MB \| – \|`,
+		`\| serve \| motefs mirror, shuffled listing \| a store \| 2,345 \| [\d,]+ \(`,
+	} {
+		if !regexp.MustCompile(row).MatchString(stdout.String()) {
+			t.Errorf("no row matches %s in\n%s\n%s", row, stdout.String(), stderr.String())
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestMeasure(t *testing.T) {
+	u, printed, err := measure(t.Context(), t.TempDir(), []string{"sh", "-c", "echo said; exit 0"})
+	if err != nil || printed != "said\n" || u.Wall <= 0 || u.Peak <= 0 {
+		t.Errorf("measure = %+v, %q, %v", u, printed, err)
+	}
+	if _, printed, err := measure(t.Context(), t.TempDir(), []string{"sh", "-c", "echo why >&2; exit 3"}); err == nil || printed != "why\n" {
+		t.Errorf("a command that fails: %q, %v", printed, err)
+	}
+}
+
+// TestMeasureEndsInTime checks that a command is killed with its children.
+func TestMeasureEndsInTime(t *testing.T) {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errTimeout)
+	defer cancel()
+	dir := t.TempDir()
+	start := time.Now()
+	_, _, err := measure(ctx, dir, []string{"sh", "-c", "sleep 600 & echo $! > pid; wait"})
+	if !errors.Is(err, errTimeout) {
+		t.Errorf("measure = %v", err)
+	}
+	if took := time.Since(start); took > 60*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	pid, err := os.ReadFile(filepath.Join(dir, "pid"))
+	if err != nil {
+		t.Skip("the machine is too slow: the command was killed before it began")
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		state := field("/proc/"+strings.TrimSpace(string(pid))+"/status", "State")
+		if state == "" || strings.HasPrefix(state, "Z") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the child is still there: %s", state)
+		}
+	}
+}
+
+// TestCheckFiles checks that the check bites.
+func TestCheckFiles(t *testing.T) {
+	source := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 10})
+	j := &job{source: source, files: 3, out: t.TempDir()}
+	put := func(name string, body []byte) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(j.out, name), body, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants := func(text string) {
+		t.Helper()
+		if n, err := checkFiles(t.Context(), j); text == "" && (n != 3 || err != nil) || text != "" && !strings.Contains(fmt.Sprint(err), text) {
+			t.Errorf("checkFiles = %d, %v; not %q", n, err, text)
+		}
+	}
+	for i := range int64(2) {
+		put(source.Name(i), source.Body(i))
+	}
+	wants("2 of 3 files arrived")
+	put(source.Name(2), source.Body(2))
+	wants("")
+	put("more", nil)
+	wants("4 files are there, not 3")
+	put(source.Name(1), []byte("<html>"))
+	wants("other bytes")
+}
+
+func TestAnnouncedURL(t *testing.T) {
+	if got := announcedURL("motefs: origin at http://127.0.0.1:8080; stop it with Ctrl-C\n"); got != "http://127.0.0.1:8080" {
+		t.Errorf("announcedURL = %q", got)
+	}
+	if got := announcedURL("motefs: origin at http://127.0"); got != "" {
+		t.Errorf("half a line: %q", got)
+	}
+}
+
+func TestPlanNamesEachRowOnce(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range plan(options{quick: true}) {
+		key := r.name + " from " + r.origin.name
+		if seen[key] || r.files < 1 && r.stored != storedNothing {
+			t.Errorf("row %q: seen %v, %d files", key, seen[key], r.files)
+		}
+		seen[key] = true
+	}
+	if len(seen) != 27 {
+		t.Errorf("%d rows", len(seen))
+	}
+}

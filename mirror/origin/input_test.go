@@ -1,0 +1,215 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/motefs/motefs/mirror"
+)
+
+// TestEndless has a 200 that never ends, as fast as it is taken. It costs its
+// limit and its connection, and not the files behind it.
+func TestEndless(t *testing.T) {
+	for _, how := range []string{"Transfer-Encoding: chunked\r\n", "", "Content-Length: 4611686018427387904\r\n"} {
+		for _, inline := range []int{100, 1 << 20} {
+			var sent atomic.Int64
+			s := serveRaw(t, func(c *rawConn) {
+				for {
+					target, ok := c.next()
+					if !ok {
+						return
+					}
+					if target != "/get/bad" {
+						c.file(target)
+						continue
+					}
+					c.say("HTTP/1.1 200 OK\r\n%s\r\n", how)
+					for junk := []byte("400\r\n" + strings.Repeat("x", 1024) + "\r\n"); ; {
+						n, err := c.Write(junk)
+						sent.Add(int64(n))
+						if err != nil {
+							return
+						}
+					}
+				}
+			})
+			c := newClient(t, Options{BaseURL: s.url(), InlineLimit: inline, MaxFileSize: 1 << 20})
+			r := fetchAll(t, c, "a", "bad", "b", "c")
+			if !errors.Is(r[1].err, mirror.ErrTooLarge) || mirror.Temporary(r[1].err) || len(r[1].body) > 1<<20 {
+				t.Errorf("%q: %d bytes, %v", how, len(r[1].body), r[1].err)
+			}
+			checkEcho(t, []string{"a", "b", "c"}, []result{r[0], r[2], r[3]})
+			if n := sent.Load(); n > 32<<20 {
+				t.Errorf("%q: the origin got rid of %d bytes", how, n)
+			}
+		}
+	}
+}
+
+// TestDefaultMaxFileSize refuses what is a byte over the default, and not what
+// is just under it; not that much is sent.
+func TestDefaultMaxFileSize(t *testing.T) {
+	s := serveRaw(t, func(c *rawConn) {
+		for {
+			target, ok := c.next()
+			if !ok {
+				return
+			}
+			var n int64
+			if fmt.Sscanf(target, "/get/%d", &n); n == 0 {
+				c.file(target)
+				continue
+			}
+			c.say("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nbegin", n)
+			c.closeGently()
+			return
+		}
+	})
+	c := newClient(t, Options{BaseURL: s.url()})
+	r := fetchAll(t, c, "17179869185", "a", "17179869184", "b")
+	if !errors.Is(r[0].err, mirror.ErrTooLarge) || !strings.Contains(r[0].err.Error(), "17179869184") {
+		t.Error(r[0].err)
+	}
+	if !r[2].stream || r[2].obj.Size != 16<<30 || !errors.Is(r[2].err, mirror.ErrCut) {
+		t.Errorf("%d, %v", r[2].obj.Size, r[2].err)
+	}
+	checkEcho(t, []string{"a", "b"}, []result{r[1], r[3]})
+}
+
+// TestEndlessPage has lists that never end, and a marker of a megabyte.
+func TestEndlessPage(t *testing.T) {
+	marker := strings.Repeat("m", 1<<20)
+	for start, want := range map[string]error{
+		"Transfer-Encoding: chunked\r\n\r\n": mirror.ErrTooLarge,
+		"\r\n":                               mirror.ErrTooLarge,
+		fmt.Sprintf("Content-Length: %d\r\n\r\n{\"FileNames\":[\"a\"],\"NextFile\":%q}", len(marker)+31, marker): mirror.ErrListing,
+	} {
+		s := serveRaw(t, func(c *rawConn) {
+			c.next()
+			c.say("HTTP/1.1 200 OK\r\n%s", start)
+			for junk := []byte("400\r\n" + strings.Repeat(" ", 1024) + "\r\n"); ; {
+				if _, err := c.Write(junk); err != nil {
+					return
+				}
+			}
+		})
+		_, err := newClient(t, Options{BaseURL: s.url(), MaxPageBytes: 4 << 20}).List(t.Context(), "")
+		if !errors.Is(err, want) || !errors.Is(err, mirror.ErrListing) || len(err.Error()) > 1000 {
+			t.Errorf("%.50q: %.300v", start, err)
+		}
+	}
+}
+
+// TestAnswerBeforeRequest has an origin that speaks first: an answer to nothing
+// must not become that of the first request.
+func TestAnswerBeforeRequest(t *testing.T) {
+	s := serveRaw(t, func(c *rawConn) {
+		if c.n == 0 {
+			c.file("nobody asked")
+		}
+		echo(c)
+	})
+	for _, names := range [][]string{{"a"}, {"a", "b", "c"}} {
+		s.mu.Lock()
+		s.mu.dials = 0
+		s.mu.Unlock()
+		c := newClient(t, Options{BaseURL: s.url(), Dial: dialSettled})
+		checkEcho(t, names, fetchAll(t, c, names...))
+		if s.dials() != 2 {
+			t.Errorf("%d connections", s.dials())
+		}
+	}
+	always := serveRaw(t, func(c *rawConn) { c.file("nobody asked"); echo(c) })
+	c := newClient(t, Options{BaseURL: always.url(), Dial: dialSettled})
+	for _, r := range fetchAll(t, c, numbered(10)...) {
+		if !errors.Is(r.err, mirror.ErrUnreachable) || !strings.Contains(r.err.Error(), "before it was asked") {
+			t.Errorf("%q, %v", r.body, r.err)
+		}
+	}
+	if _, err := c.List(t.Context(), ""); !errors.Is(err, mirror.ErrUnreachable) {
+		t.Error(err)
+	}
+}
+
+// dialSettled gives an origin that speaks first the time to do so.
+func dialSettled(ctx context.Context, network, addr string) (net.Conn, error) {
+	nc, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	rc, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	nc.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	rc.Read(func(fd uintptr) bool {
+		var b [1]byte
+		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		return err != syscall.EAGAIN
+	})
+	return nc, nc.SetReadDeadline(time.Time{})
+}
+
+// TestNoWrongName has streams of answers that are cut and lengthened in random
+// places, but for what no client can see (the package comment, "Framing"). A
+// body says whose it is, so one under another file's name shows.
+func TestNoWrongName(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	junk := []string{"\r\n", "x", "HTTP/1.1 ", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 Continue\r\n\r\n", "0\r\n\r\n", "\x00\x00", "junk\r\n\r\n"}
+	s := serveRaw(t, func(c *rawConn) {
+		r := rand.New(rand.NewPCG(seed, uint64(c.n)))
+		for {
+			target, ok := c.next()
+			if !ok {
+				return
+			}
+			answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(target), target)
+			if r.IntN(3) == 0 {
+				answer = fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(target), target)
+			}
+			switch r.IntN(100) {
+			case 0:
+				io.WriteString(c, answer[:r.IntN(len(answer))])
+				c.closeGently()
+				return
+			case 1:
+				answer += junk[r.IntN(len(junk))]
+			case 2:
+				answer = junk[r.IntN(len(junk))] + answer
+			case 3: // a longer body than is declared
+				answer += target[r.IntN(len(target)):]
+			case 4:
+				answer = strings.Replace(answer, "Content-Length: ", "Content-Length: 1", 1)
+				io.WriteString(c, answer)
+				c.closeGently()
+				return
+			}
+			io.WriteString(c, answer)
+		}
+	})
+	c := newClient(t, Options{BaseURL: s.url()})
+	names, right := numbered(500), 0
+	for range 40 {
+		for i, r := range fetchAll(t, c, names...) {
+			if r.err != nil {
+				continue
+			}
+			if right++; r.body != "/get/"+names[i] {
+				t.Errorf("%s: %q", names[i], r.body)
+			}
+		}
+	}
+	if right < 40*500/2 {
+		t.Errorf("%d of %d came", right, 40*500)
+	}
+}

@@ -1,0 +1,272 @@
+package origin
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/origin/origintest"
+)
+
+// proxyServer is an http proxy.
+type proxyServer struct {
+	*rawServer
+	auth     string // wanted, unless empty
+	requests atomic.Int64
+	tunnels  atomic.Int64
+	first    sync.Map // header lines of requests, by their request line
+}
+
+func openProxy(t *testing.T) *proxyServer {
+	p := &proxyServer{}
+	p.rawServer = serveRaw(t, func(c *rawConn) {
+		for {
+			r, err := http.ReadRequest(c.br)
+			if err != nil {
+				return
+			}
+			p.first.Store(r.Method+" "+r.RequestURI, r.Header)
+			if p.auth != "" && r.Header.Get("Proxy-Authorization") != p.auth {
+				c.say("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+				continue
+			}
+			if r.Method == http.MethodConnect {
+				p.tunnel(c, r.Host)
+				return
+			}
+			p.requests.Add(1)
+			r.RequestURI = ""
+			answer, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				c.say("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+				continue
+			}
+			answer.Write(c)
+			answer.Body.Close()
+		}
+	})
+	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
+	return p
+}
+
+func (p *proxyServer) tunnel(c *rawConn, addr string) {
+	p.tunnels.Add(1)
+	to, err := net.Dial("tcp", addr)
+	if err != nil {
+		c.say("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+		return
+	}
+	defer to.Close()
+	c.say("HTTP/1.1 200 Connection established\r\n\r\n")
+	c.s.wg.Go(func() {
+		io.Copy(to, c.br)
+		to.Close()
+	})
+	io.Copy(c.Conn, to)
+}
+
+// via is a Proxy option.
+func via(raw string) func(*url.URL) (*url.URL, error) {
+	return func(*url.URL) (*url.URL, error) { return url.Parse(raw) }
+}
+
+func (p *proxyServer) via(user string) func(*url.URL) (*url.URL, error) {
+	return via("http://" + user + p.ln.Addr().String())
+}
+
+func TestProxyHTTP(t *testing.T) {
+	s, src := openOrigin(t, origintest.Options{BasePath: "/v1", PageSize: 100}, origintest.SyntheticOptions{Files: 300, VarySize: true, Validators: true})
+	for _, pipeline := range []int{0, 1, 50} {
+		p := openProxy(t)
+		p.auth = "Basic bWU6c2VjcmV0OmVuZA==" // me:secret:end
+		c := newAuto(t, Options{BaseURL: s.URL(), Pipeline: pipeline, Proxy: p.via("me:secret%3Aend@")})
+		all := walk(t, c)
+		for i, r := range fetchAll(t, c, all...) {
+			checkSynthetic(t, src, all[i], r)
+		}
+		if n := p.requests.Load(); n != 303 && n != 304 || len(all) != 300 {
+			t.Errorf("%d requests through the proxy for %d files", n, len(all))
+		}
+		if got, want := c.pipelining.depth(), max(1, pipeline); got != want {
+			t.Errorf("depth %d, want %d", got, want)
+		}
+		header, ok := p.first.Load("GET " + s.URL() + "/get/" + all[0])
+		if !ok || header.(http.Header).Get("Proxy-Connection") != "" {
+			t.Errorf("%v, %v", header, ok)
+		}
+		if p.dials() != 1 {
+			t.Errorf("%d connections", p.dials())
+		}
+	}
+}
+
+func TestProxyHTTPS(t *testing.T) {
+	server, roots, err := origintest.SelfSigned()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, src := openOrigin(t, origintest.Options{TLS: server}, origintest.SyntheticOptions{Files: 300, VarySize: true, Validators: true})
+	p := openProxy(t)
+	p.auth = "Basic bWU6c2VjcmV0"
+	c := newAuto(t, Options{BaseURL: s.URL(), Proxy: p.via("me:secret@"), TLS: &tls.Config{RootCAs: roots}, Header: http.Header{"Authorization": {"mine"}}})
+	all := walk(t, c)
+	for i, r := range fetchAll(t, c, all...) {
+		checkSynthetic(t, src, all[i], r)
+	}
+	if p.tunnels.Load() != 1 || p.requests.Load() != 0 || c.pipelining.depth() == 1 {
+		t.Errorf("%d tunnels, %d requests, depth %d", p.tunnels.Load(), p.requests.Load(), c.pipelining.depth())
+	}
+	header, ok := p.first.Load("CONNECT " + s.Addr())
+	if !ok || header.(http.Header).Get("Authorization") != "" {
+		t.Errorf("the proxy saw %v", header)
+	}
+}
+
+// TestProxyErrors wants the proxy named and its password not.
+func TestProxyErrors(t *testing.T) {
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.Close()
+	says := func(answer string) string {
+		return serveRaw(t, func(c *rawConn) {
+			http.ReadRequest(c.br)
+			io.WriteString(c, answer)
+			c.closeGently()
+		}).ln.Addr().String()
+	}
+	silent := serveRaw(t, func(c *rawConn) { io.Copy(io.Discard, c.br) }).ln.Addr().String()
+	picky := openProxy(t)
+	picky.auth = "other"
+	fast := quick
+	fast.dial = 50 * time.Millisecond
+	for _, p := range []struct{ base, addr, want string }{
+		{"http://o.test", dead.Addr().String(), "refused"},
+		{"https://o.test", dead.Addr().String(), "refused"},
+		{"http://o.test", picky.ln.Addr().String(), "status 407"},
+		{"https://o.test", picky.ln.Addr().String(), `connect o.test:443: status "407 Proxy Authentication Required"`},
+		{"https://o.test", says("HTTP/1.1 403 No\r\n\r\n"), `status "403 No"`},
+		{"https://o.test", says("HTTP/1.1 200 OK\r\n\r\nearly"), "5 bytes behind"},
+		{"https://o.test", says("garbage\r\n\r\n"), "malformed"},
+		{"https://o.test", says("HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", 20<<10)), "malformed"},
+		{"https://o.test", says(""), "EOF"},
+		{"https://o.test", silent, "connect o.test:443"},
+	} {
+		c := newClient(t, Options{BaseURL: p.base, Proxy: via("http://me:secret@" + p.addr), timing: fast})
+		check := func(err error) {
+			t.Helper()
+			if !errors.Is(err, mirror.ErrUnreachable) || !strings.Contains(err.Error(), p.want) ||
+				!strings.Contains(err.Error(), "proxy http://me:xxxxx@"+p.addr) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s: %v, want %q", p.base, err, p.want)
+			}
+		}
+		for _, r := range fetchAll(t, c, "a", "b") {
+			check(r.err)
+		}
+		_, err := c.List(t.Context(), "")
+		check(err)
+	}
+}
+
+func TestProxyOption(t *testing.T) {
+	for raw, want := range map[string]string{
+		"socks5://me:secret@h:1080": `proxy socks5://me:xxxxx@h:1080: scheme "socks5" is not supported`,
+		"https://h":                 `scheme "https" is not supported`,
+		"h":                         `scheme "" is not supported`,
+		"http://:80":                "no host",
+	} {
+		_, err := New(Options{BaseURL: "http://h", Proxy: via(raw)})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v, want %q", raw, err, want)
+		}
+	}
+	_, err := New(Options{BaseURL: "http://h", Proxy: func(*url.URL) (*url.URL, error) { return nil, errors.New("no idea") }})
+	if err == nil || err.Error() != "proxy: no idea" {
+		t.Error(err)
+	}
+	c := newAuto(t, Options{BaseURL: "http://h", Proxy: func(u *url.URL) (*url.URL, error) {
+		if u.String() != "http://h" {
+			t.Error(u)
+		}
+		return nil, nil
+	}})
+	if c.proxy != nil || c.dialAddr() != "h:80" || !c.pipelining.unknown() {
+		t.Errorf("%+v", c.proxy)
+	}
+	// The environment never has one for loopback.
+	if u, err := proxyFromEnvironment(&url.URL{Scheme: "http", Host: "127.0.0.1:80"}); u != nil || err != nil {
+		t.Error(u, err)
+	}
+}
+
+// TestProxyRedirect follows a redirect within the origin through the proxy.
+func TestProxyRedirect(t *testing.T) {
+	s := serveRaw(t, func(c *rawConn) {
+		c.br = bufio.NewReader(c.Conn)
+		for {
+			target, ok := c.next()
+			switch {
+			case !ok:
+				return
+			case strings.HasSuffix(target, "/get/a"):
+				c.say("HTTP/1.1 302 Found\r\nLocation: http://o.test/b\r\nContent-Length: 0\r\n\r\n")
+			default:
+				c.file(target)
+			}
+		}
+	})
+	r := fetchAll(t, newClient(t, Options{BaseURL: "http://o.test/x", Proxy: via(s.url())}), "a", "c")
+	if got := fmt.Sprint(r[0].body, r[1].body); got != "http://o.test/bhttp://o.test/x/get/c" {
+		t.Errorf("%q, %v, %v", got, r[0].err, r[1].err)
+	}
+}
+
+// TestProxyEnvironment asks a child for the proxy, as the environment is read
+// once in a process.
+func TestProxyEnvironment(t *testing.T) {
+	t.Parallel() // a child under the race detector takes a second to exit
+	const asked = "MOTEFS_TEST_ASK_PROXY"
+	if target := os.Getenv(asked); target != "" {
+		c, err := New(Options{BaseURL: target})
+		if err != nil {
+			fmt.Printf("<%v>", err)
+			return
+		}
+		defer c.Close()
+		fmt.Printf("<%s %v>", c.dialAddr(), c.proxy != nil)
+		return
+	}
+	for _, e := range []struct{ target, env, want string }{
+		{"http://o.test", "", "<o.test:80 false>"},
+		{"http://o.test", "HTTP_PROXY=http://p.test:3128", "<p.test:3128 true>"},
+		{"http://o.test", "http_proxy=p.test", "<p.test:80 true>"},
+		{"http://o.test", "HTTPS_PROXY=http://p.test", "<o.test:80 false>"},
+		{"https://o.test", "HTTPS_PROXY=http://me:secret@p.test", "<p.test:80 true>"},
+		{"https://o.test:1", "HTTPS_PROXY=http://p.test NO_PROXY=o.test", "<o.test:1 false>"},
+		{"http://127.0.0.1:1", "HTTP_PROXY=http://p.test", "<127.0.0.1:1 false>"},
+		{"http://o.test", "HTTP_PROXY=socks5://me:secret@p.test", `scheme "socks5" is not supported`},
+		{"http://o.test", "HTTP_PROXY=http://me:secret@%zz", "<o.test:80 false>"}, // as net/http does
+		{"http://o.test", "HTTP_PROXY=http://me:secret@p.test REQUEST_METHOD=GET", "<proxy: refusing to use HTTP_PROXY value in CGI environment"},
+	} {
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestProxyEnvironment$")
+		child.Env = append(strings.Fields(e.env), asked+"="+e.target)
+		out, err := child.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), e.want) || strings.Contains(string(out), "secret") {
+			t.Errorf("%s, %s: %s, %v; want %s", e.target, e.env, out, err, e.want)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package mirror
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// pace says how fast a mirror may go: as fast as Options.LimitFiles and LimitRate
+// allow, and no faster than an origin likes that answers 429 or 503. Such an
+// answer slows the whole mirror, not one file: the rate is halved, and from then
+// on grows by a fixed amount each second until it is well above where it was
+// (additive increase, multiplicative decrease; RFC 5681 has the argument). While
+// nothing limits a mirror, pace costs it one atomic load for each batch.
+type pace struct {
+	files, bytes *rate.Limiter // nil: no limit
+
+	slowed   atomic.Bool // mu holds something to look at
+	answered atomic.Int64
+	mu       struct {
+		sync.Mutex
+		until    time.Time // nothing is asked for before
+		limiter  *rate.Limiter
+		cutAt    time.Time
+		cutTo    float64 // files a second, at cutAt
+		grow     float64 // files a second, each second
+		release  float64 // the rate at which the limit is lifted
+		sampled  time.Time
+		sampleAt int64 // answered, at sampled
+	}
+}
+
+const (
+	// cutEvery is how often the rate is halved at most: the answers to what was
+	// under way when it was halved say nothing about the new rate.
+	cutEvery = time.Second
+	// growSteps is how many seconds it takes to grow back to the rate at which
+	// the origin complained.
+	growSteps = 20
+	// slowest is the rate below which no complaint brings the mirror, in files a
+	// second; Retry-After may stop it altogether.
+	slowest = 50
+	// pieces is into how many pieces a second a limited rate is cut.
+	pieces = 10
+)
+
+func newPace(limitFiles, limitRate int64) *pace {
+	p := &pace{}
+	if limitFiles > 0 {
+		p.files = rate.NewLimiter(rate.Limit(limitFiles), burst(float64(limitFiles)))
+	}
+	if limitRate > 0 {
+		p.bytes = rate.NewLimiter(rate.Limit(limitRate), max(1, int(limitRate/pieces)))
+	}
+	p.mu.sampled = time.Now()
+	return p
+}
+
+// burst is how many files are asked for at once at a limited rate.
+func burst(filesPerSecond float64) int { return max(1, int(filesPerSecond/pieces)) }
+
+// take waits until something may be asked for and returns how much, at most want.
+func (p *pace) take(ctx context.Context, want int) (int, error) {
+	if p.slowed.Load() {
+		var err error
+		if want, err = p.takeSlowed(ctx, want); err != nil {
+			return 0, err
+		}
+	}
+	if p.files == nil {
+		return want, nil
+	}
+	want = min(want, p.files.Burst())
+	return want, waitN(ctx, p.files, want)
+}
+
+func (p *pace) takeSlowed(ctx context.Context, want int) (int, error) {
+	for {
+		limiter, pause := p.current(time.Now())
+		if pause > 0 {
+			if err := sleep(ctx, pause); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if limiter == nil {
+			return want, nil
+		}
+		want = min(want, limiter.Burst())
+		return want, waitN(ctx, limiter, want)
+	}
+}
+
+// current returns the limit that the origin's complaints leave now, or how long
+// nothing may be asked for.
+func (p *pace) current(now time.Time) (*rate.Limiter, time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pause := p.mu.until.Sub(now); pause > 0 {
+		return nil, pause
+	}
+	grown := p.mu.cutTo + p.mu.grow*now.Sub(p.mu.cutAt).Seconds()
+	if grown >= p.mu.release {
+		p.mu.limiter = nil
+		p.slowed.Store(false)
+		return nil, 0
+	}
+	p.mu.limiter.SetLimitAt(now, rate.Limit(grown))
+	p.mu.limiter.SetBurstAt(now, burst(grown))
+	return p.mu.limiter, 0
+}
+
+// throttled takes note of a 429 or 503 that asks to wait for after.
+func (p *pace) throttled(after time.Duration) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until := now.Add(after); until.After(p.mu.until) {
+		p.mu.until = until
+	}
+	if p.mu.limiter != nil && now.Sub(p.mu.cutAt) < cutEvery+after {
+		return
+	}
+	was := p.rateLocked(now)
+	p.mu.cutAt, p.mu.cutTo = now.Add(after), max(was/2, slowest)
+	p.mu.grow, p.mu.release = max(was/2/growSteps, slowest/growSteps), max(2*was, 2*slowest)
+	p.mu.limiter = rate.NewLimiter(rate.Limit(p.mu.cutTo), burst(p.mu.cutTo))
+	p.slowed.Store(true)
+}
+
+// rateLocked is the rate of answers since the last time it was asked for, in
+// files a second; at least 1.
+func (p *pace) rateLocked(now time.Time) float64 {
+	n, t := p.answered.Load(), now.Sub(p.mu.sampled).Seconds()
+	was := float64(n-p.mu.sampleAt) / max(t, 0.001)
+	p.mu.sampled, p.mu.sampleAt = now, n
+	return max(was, 1)
+}
+
+// got takes note of answered files and waits where they were too many bytes.
+func (p *pace) got(ctx context.Context, files int, bytes int64) error {
+	p.answered.Add(int64(files))
+	if p.bytes == nil {
+		return nil
+	}
+	for bytes > 0 {
+		n := min(bytes, int64(p.bytes.Burst()))
+		if err := waitN(ctx, p.bytes, int(n)); err != nil {
+			return err
+		}
+		bytes -= n
+	}
+	return nil
+}
+
+// waitN is the limiter's WaitN with ctx's own error, and without an error for a
+// deadline that is not over yet.
+func waitN(ctx context.Context, limiter *rate.Limiter, n int) error {
+	r := limiter.ReserveN(time.Now(), n)
+	if !r.OK() { // the burst shrank in between
+		return sleep(ctx, time.Second/pieces)
+	}
+	if d := r.Delay(); d > 0 {
+		return sleep(ctx, d)
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// takeFor takes as much as it may for d and returns how much that was.
+func takeFor(t *testing.T, p *pace, d time.Duration, bytesEach int64) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	total := 0
+	for {
+		n, err := p.take(ctx, 1000)
+		if err == nil {
+			total += n
+			err = p.got(ctx, n, int64(n)*bytesEach)
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			return total
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func between(t *testing.T, what string, got, low, high int) {
+	t.Helper()
+	if got < low || got > high {
+		t.Errorf("%s: %d, want %d to %d", what, got, low, high)
+	}
+}
+
+func TestLimitFiles(t *testing.T) {
+	for _, limit := range []int64{1, 7, 100, 5000} {
+		synctest.Test(t, func(t *testing.T) {
+			got := takeFor(t, newPace(limit, 0), 60*time.Second, 100)
+			between(t, "files in a minute", got, int(60*limit-limit), int(60*limit+limit))
+		})
+	}
+}
+
+func TestLimitRate(t *testing.T) {
+	for _, limit := range []int64{500, 100_000, 10 << 20} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPace(0, limit)
+			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+			defer cancel()
+			sent := int64(0)
+			for p.got(ctx, 1, 1000) == nil {
+				sent += 1000
+			}
+			between(t, "bytes in a minute", int(sent), int(59*limit-1000), int(61*limit+1000))
+		})
+	}
+}
+
+func TestNoLimit(t *testing.T) {
+	p := newPace(0, 0)
+	for range 100 {
+		if n, err := p.take(t.Context(), 1000); n != 1000 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { _, _ = p.take(context.Background(), 1000) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestThrottled has an origin that takes 1,000 files a second complain: the rate
+// is halved, grows back by the same amount each second, and is free in the end.
+func TestThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(0, 0)
+		p.answered.Add(10_000)
+		time.Sleep(10 * time.Second)
+		p.throttled(0)
+		p.throttled(0) // the rest of a burst of complaints
+		between(t, "first second", takeFor(t, p, time.Second, 1), 450, 650)
+		time.Sleep(9 * time.Second)
+		between(t, "eleventh second", takeFor(t, p, time.Second, 1), 700, 900)
+		time.Sleep(60 * time.Second)
+		if n, err := p.take(t.Context(), 1000); n != 1000 || err != nil || p.slowed.Load() {
+			t.Errorf("after a minute the limit is still there: %d, %v", n, err)
+		}
+	})
+}
+
+func TestRetryAfterPausesAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(0, 0)
+		time.Sleep(time.Second)
+		start := time.Now()
+		p.throttled(30 * time.Second)
+		if _, err := p.take(t.Context(), 1); err != nil || time.Since(start) < 30*time.Second {
+			t.Errorf("asked again after %v, %v", time.Since(start), err)
+		}
+	})
+}
+
+func TestPaceIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(1, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		p.throttled(time.Hour)
+		if _, err := p.take(ctx, 10); !errors.Is(err, context.Canceled) {
+			t.Errorf("take gives %v", err)
+		}
+		if err := p.got(ctx, 1, 1000); !errors.Is(err, context.Canceled) {
+			t.Errorf("got gives %v", err)
+		}
+	})
+}
