@@ -324,7 +324,7 @@ func TestStoppedAndResumed(t *testing.T) {
 			}
 			return origintest.Fault{}
 		}})
-		e := r.engine(func(o *mirror.Options) { o.Grace = time.Duration(stopAt) * time.Millisecond })
+		e := r.engine(func(o *mirror.Options) { o.Grace = time.Duration(stopAt%10) * time.Millisecond })
 		if err := e.Run(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("a stopped run gives %v", err)
 		}

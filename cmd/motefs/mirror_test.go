@@ -138,7 +138,7 @@ func TestDemo(t *testing.T) {
 	needFUSE(t)
 	before := tempEntries(t)
 	p := finish(t, exitOK, "demo", "--files", "20000")
-	for _, want := range []string{"ls -U | head -n 3", "file-000000000002", "cat", "20000", "files/s", "µs of CPU a file", "of memory"} {
+	for _, want := range []string{"ls -U | head -n 3", "file-0000000", "cat", "20000", "files/s", "µs of CPU a file", "of memory"} {
 		if !strings.Contains(p.stdout.String(), want) {
 			t.Errorf("the demo does not show %q:\n%s", want, p.stdout)
 		}

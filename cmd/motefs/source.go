@@ -81,7 +81,7 @@ func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (*o
 		}
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
-	c, err := origin.New(origin.Options{BaseURL: id, Header: header, UserAgent: "motefs/" + version(), 
+	c, err := origin.New(origin.Options{BaseURL: id, Header: header, UserAgent: "motefs/" + version(),
 		InlineLimit: min(inlineLimit, int(f.maxFileSize)), MaxFileSize: int64(f.maxFileSize), Pipeline: depth,
 		OnPipelineOff: func(reason string) {
 			log.Warn().Str("reason", reason).Msg("the origin does not answer pipelined requests rightly; asking one at a time, which is slower")
