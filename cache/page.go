@@ -79,6 +79,11 @@ func (p *Page) Len() int { return len(p.slots) }
 // Name is the origin's name of the k-th file.
 func (p *Page) Name(k int) string { return p.slots[k].origin }
 
+// Where is the directory and the name under which the k-th file is shown.
+func (p *Page) Where(k int) (parent Inode, name string) {
+	return p.slots[k].parent, p.slots[k].name
+}
+
 // Open reports whether the k-th file is still to be fetched.
 func (p *Page) Open(k int) bool { return p.slots[k].state == slotOpen }
 

@@ -57,6 +57,22 @@ func TestReaderFindsAFileGone(t *testing.T) {
 	r.complete(2)
 }
 
+func TestPrefetchTellsOfFilesThatWereShown(t *testing.T) {
+	src := named("a", "d/b", "c")
+	r := newRig(t, origintest.Options{}, src)
+	r.must(r.run(func(o *mirror.Options) { o.Prefetch = false }))
+	src.Vanish("d/b")
+	var told []string
+	r.must(r.run(func(o *mirror.Options) {
+		o.Connections = 1
+		o.Events.Gone = func(_ cache.Inode, name string) { told = append(told, name) }
+	}))
+	r.complete(3)
+	if len(told) != 1 || told[0] != "b" {
+		t.Errorf("told of %q", told)
+	}
+}
+
 // TestFailuresOfOneFile has each way to fail for good: the file is recorded, all
 // others are there, and a later run gets it.
 func TestFailuresOfOneFile(t *testing.T) {

@@ -53,15 +53,21 @@ func (r *run) process(ctx context.Context, b *batch) (err error) {
 	if err := b.page.Load(); err != nil {
 		return err
 	}
+	var gone []int
 	var fetchErr error
 	if r.e.opts.Prefetch {
-		fetchErr = r.e.fetchPage(ctx, b.page, r.e.opts.Outage, maxTries)
+		gone, fetchErr = r.e.fetchPage(ctx, b.page, r.e.opts.Outage, maxTries)
 	}
 	if storeFailed(fetchErr) {
 		return fetchErr
 	}
 	if err := b.page.Commit(); err != nil {
 		return err
+	}
+	if r.started.ListingComplete && r.e.opts.Events.Gone != nil {
+		for _, k := range gone { // they have been shown until now
+			r.e.opts.Events.Gone(b.page.Where(k))
+		}
 	}
 	return errors.Join(fetchErr, r.track.finish(b, b.page.Settled()))
 }
@@ -89,6 +95,7 @@ type fetcher struct {
 	names []string
 	piece int   // the index in both where what was asked for last begins
 	bytes int64 // of the bodies that were taken since then
+	gone  []int // that the origin does not have any more
 	again []int // to be asked for in the next
 	// suspects are those of again on which the origin's answer broke off or
 	// was wrong, so that it may be the file's fault.
@@ -102,10 +109,10 @@ type fetcher struct {
 }
 
 // fetchPage fetches every open file of the page, in as many attempts as it
-// takes. A file that has been tried most times is recorded as failed. The error
-// is ctx's, ErrUnreachable after an outage, or the store's; files that nothing
-// was decided for are then still open.
-func (e *Engine) fetchPage(ctx context.Context, page *cache.Page, outage time.Duration, most int) error {
+// takes. A file that has been tried most times is recorded as failed. It returns
+// those that are gone. The error is ctx's, ErrUnreachable after an outage, or
+// the store's; files that nothing was decided for are then still open.
+func (e *Engine) fetchPage(ctx context.Context, page *cache.Page, outage time.Duration, most int) (gone []int, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	f := &fetcher{e: e, ctx: ctx, page: page, stop: stop, most: most}
@@ -115,16 +122,16 @@ func (e *Engine) fetchPage(ctx context.Context, page *cache.Page, outage time.Du
 		}
 	}
 	if len(f.slots) == 0 {
-		return nil
+		return nil, nil
 	}
 	f.names = make([]string, 0, len(f.slots))
-	err := e.retry(ctx, outage, f.attempt)
+	err = e.retry(ctx, outage, f.attempt)
 	if putOff(err) && ctx.Err() == nil && e.alive(ctx) {
 		// The origin is well, and has put these files off all the while.
 		f.failRest(err)
-		return nil
+		err = nil
 	}
-	return err
+	return f.gone, err
 }
 
 func (f *fetcher) failRest(err error) {
@@ -212,6 +219,7 @@ func (f *fetcher) deliver(i int, obj *Object, err error) {
 	case f.ctx.Err() != nil: // not the file's fault
 	case errors.Is(err, ErrGone):
 		f.answers++
+		f.gone = append(f.gone, k)
 		if err := f.page.Gone(k); err != nil {
 			f.stop(storeError{err})
 		}
