@@ -92,18 +92,6 @@ func (s *Store) ReadAt(ino Inode, p []byte, off int64) (int, error) {
 	return copy(p, e.Content[off:]), nil
 }
 
-// Content returns the whole content of an inline file, shared.
-func (s *Store) Content(ino Inode) ([]byte, error) {
-	e, err := s.get(ino)
-	if err != nil {
-		return nil, err
-	}
-	if e.State != Inline || e.Kind != File {
-		return nil, fmt.Errorf("content of inode %d: %w", ino, ErrNotFound)
-	}
-	return e.Content, nil
-}
-
 // locate turns an inode number into the directory and the name it stands under.
 func (s *Store) locate(ino Inode) (parent Inode, name string, err error) {
 	r, err := s.runOf(ino)
