@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
-	"time"
 
 	"github.com/motefs/motefs/cache"
 )
@@ -56,7 +55,7 @@ func (r *run) process(ctx context.Context, b *batch) (err error) {
 	var gone []int
 	var fetchErr error
 	if r.e.opts.Prefetch {
-		gone, fetchErr = r.e.fetchPage(ctx, b.page, r.e.opts.Outage, maxTries)
+		gone, fetchErr = r.e.fetchPage(ctx, b.page)
 	}
 	if storeFailed(fetchErr) {
 		return fetchErr
@@ -88,7 +87,6 @@ type fetcher struct {
 	ctx   context.Context
 	page  *cache.Page
 	stop  context.CancelCauseFunc
-	most  int         // tries
 	tries map[int]int // of the files that have had more than one, by slot
 
 	slots []int // to be asked for in this attempt
@@ -109,13 +107,13 @@ type fetcher struct {
 }
 
 // fetchPage fetches every open file of the page, in as many attempts as it
-// takes. A file that has been tried most times is recorded as failed. It returns
+// takes. A file that has been tried maxTries times is recorded as failed. It returns
 // those that are gone. The error is ctx's, ErrUnreachable after an outage, or
 // the store's; files that nothing was decided for are then still open.
-func (e *Engine) fetchPage(ctx context.Context, page *cache.Page, outage time.Duration, most int) (gone []int, err error) {
+func (e *Engine) fetchPage(ctx context.Context, page *cache.Page) (gone []int, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	f := &fetcher{e: e, ctx: ctx, page: page, stop: stop, most: most}
+	f := &fetcher{e: e, ctx: ctx, page: page, stop: stop}
 	for k := range page.Len() {
 		if page.Open(k) {
 			f.slots = append(f.slots, k)
@@ -125,7 +123,7 @@ func (e *Engine) fetchPage(ctx context.Context, page *cache.Page, outage time.Du
 		return nil, nil
 	}
 	f.names = make([]string, 0, len(f.slots))
-	err = e.retry(ctx, outage, f.attempt)
+	err = e.retry(ctx, e.opts.Outage, f.attempt)
 	if putOff(err) && ctx.Err() == nil && e.alive(ctx) {
 		// The origin is well, and has put these files off all the while.
 		f.failRest(err)
@@ -190,7 +188,7 @@ func (f *fetcher) charge() {
 		f.tries = make(map[int]int, len(f.suspects))
 	}
 	for _, k := range f.suspects {
-		if f.tries[k]++; f.tries[k] >= f.most {
+		if f.tries[k]++; f.tries[k] >= maxTries {
 			f.page.Fail(k, f.tries[k], f.lastErr)
 		}
 	}

@@ -32,11 +32,7 @@ func mirrorCommand(a *app) *cobra.Command {
 }
 
 func (a *app) mirror(ctx context.Context, f *sourceFlags, raw string) (err error) {
-	id, err := originID(raw)
-	if err != nil {
-		return err
-	}
-	dir, err := f.storeDir(id)
+	id, dir, err := f.target(raw)
 	if err != nil {
 		return err
 	}

@@ -47,11 +47,7 @@ func mountCommand(a *app) *cobra.Command {
 }
 
 func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) (err error) {
-	id, err := originID(raw)
-	if err != nil {
-		return err
-	}
-	dir, err := f.storeDir(id)
+	id, dir, err := f.target(raw)
 	if err != nil {
 		return err
 	}

@@ -93,6 +93,15 @@ func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (*o
 	return c, nil
 }
 
+// target is the origin that raw names, and where its store stands.
+func (f *sourceFlags) target(raw string) (id, dir string, err error) {
+	if id, err = originID(raw); err != nil {
+		return "", "", err
+	}
+	dir, err = f.storeDir(id)
+	return id, dir, err
+}
+
 // storeDir is where the origin's store stands.
 func (f *sourceFlags) storeDir(id string) (string, error) {
 	if f.store != "" {
