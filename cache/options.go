@@ -59,10 +59,11 @@ const (
 	blobFiles = 64
 	// maxOpenTables bounds the store's table files that are open.
 	maxOpenTables = 512
-	// batchLimit is how much content a page gathers before it is committed in
-	// part, in bytes.
-	batchLimit = 4 << 20
 )
+
+// BatchLimit is how much content a page gathers before it is to be committed in
+// part, in bytes.
+const BatchLimit = 4 << 20
 
 // EnsureDefaults fills the fields that are unset.
 func (o *Options) EnsureDefaults() {

@@ -94,8 +94,36 @@ func (p *Page) First() Inode { return p.first }
 func (p *Page) End() Inode { return p.first + Inode(len(p.slots)) }
 
 // ShouldCommit reports whether the page has gathered so much content that it is
-// to be committed before more is added.
-func (p *Page) ShouldCommit() bool { return p.batch != nil && p.batch.Len() >= batchLimit }
+// to be committed before more bytes of it are added.
+func (p *Page) ShouldCommit(more int) bool {
+	return p.inBatch > 0 && p.batch != nil && p.batch.Len()+more > BatchLimit
+}
+
+// Discard takes back what was decided since the last Commit: those files are
+// open again.
+func (p *Page) Discard() error {
+	var errs []error
+	for k := range p.slots {
+		slot := &p.slots[k]
+		switch slot.state {
+		case slotPut:
+			if slot.blob != 0 {
+				errs = append(errs, p.s.blobs.remove(slot.blob))
+			}
+			slot.blob, slot.size = 0, -1
+		case slotGone, slotFailed:
+			slot.failure = nil
+		default:
+			continue
+		}
+		slot.state = slotOpen
+	}
+	p.inBatch = 0
+	if p.batch != nil {
+		p.batch.Reset()
+	}
+	return errors.Join(errs...)
+}
 
 // Load finds out which of the page's files are in the store already; those that
 // are here, or gone, are not Open afterwards. It may be left out, and then is

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/pprof"
 	"sync"
+	"sync/atomic"
 
 	"github.com/motefs/motefs/cache"
 	"golang.org/x/sync/errgroup"
@@ -24,10 +25,13 @@ type Engine struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	pace   *pace
-	demand singleflight.Group
-	places *semaphore.Weighted
-	wg     sync.WaitGroup
-	mu     struct {
+	// meanBody is how long the files of the last piece were on average, in
+	// bytes, but for those that were streamed.
+	meanBody atomic.Int64
+	demand   singleflight.Group
+	places   *semaphore.Weighted
+	wg       sync.WaitGroup
+	mu       struct {
 		sync.Mutex
 		closed bool
 	}

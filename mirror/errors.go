@@ -23,6 +23,11 @@ var (
 	// ErrFraming is an answer that is not well-formed HTTP/1.x.
 	ErrFraming = errors.New("malformed answer")
 
+	// ErrDesync says that an origin's answers may have fallen out of step with
+	// the requests that were pipelined: one is malformed, too many, or missing.
+	// Which of those before it belong to which file is then in doubt.
+	ErrDesync = errors.New("answers out of step with their requests")
+
 	// ErrTooLarge is a file or a page over the limit that its Options name.
 	ErrTooLarge = errors.New("too large")
 
@@ -64,5 +69,5 @@ func Temporary(err error) bool {
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		return status.Temporary()
 	}
-	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrCut) || errors.Is(err, ErrFraming)
+	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrCut) || errors.Is(err, ErrFraming) || errors.Is(err, ErrDesync)
 }

@@ -414,3 +414,42 @@ func TestOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestShiftedAnswers has a file after which every answer of its pipeline belongs
+// to another request. None of them may stay.
+func TestShiftedAnswers(t *testing.T) {
+	answer := func(body string) string {
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	for what, raw := range map[string]string{
+		"twice":          answer("body of f150") + answer("body of f150"),
+		"out of nothing": answer("body of f150") + answer("of nobody"),
+		"length":         strings.Replace(answer("body of f150"+answer("of nobody")), "Content-Length: 5", "Content-Length: 12\r\nX: ", 1),
+		"surplus":        answer("body of f150") + "surplus",
+	} {
+		t.Run(what, func(t *testing.T) {
+			var names []string
+			for i := range 300 {
+				names = append(names, fmt.Sprintf("f%03d", i))
+			}
+			r := newRig(t, origintest.Options{}, named(names...))
+			r.server.SetFaults(onName("f150", origintest.Fault{Mode: origintest.Raw, Body: []byte(raw)}))
+			r.must(r.run(nil))
+			r.verify()
+			if p := r.store.Progress(); p.Failed != 1 || p.Fetched != 299 {
+				t.Errorf("progress %+v", p)
+			}
+			for _, name := range names {
+				if name != "f150" && r.read(name) != "body of "+name {
+					t.Errorf("%s holds %q", name, r.read(name))
+				}
+			}
+			r.must(r.store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
+				if f.Name != "f150" || !strings.Contains(f.Reason, "beyond the end of the answer") {
+					t.Errorf("recorded %+v", f)
+				}
+				return true
+			}))
+		})
+	}
+}

@@ -103,6 +103,7 @@ type fetcher struct {
 	// origin that is down answers for every file.
 	answers int
 	lastErr error
+	singly  bool // after ErrDesync
 	copyBuf []byte
 }
 
@@ -146,8 +147,18 @@ func (f *fetcher) attempt() (progress bool, err error) {
 	for _, k := range f.slots {
 		f.names = append(f.names, f.page.Name(k))
 	}
-	if err := f.ask(); err != nil {
+	err = f.ask()
+	desync := errors.Is(err, ErrDesync)
+	if err != nil && !desync {
 		return f.answers > 0, err
+	}
+	if desync {
+		// What came may be in the wrong places, and all of it is asked for
+		// again. With one request at a time there is nothing to confuse.
+		f.singly, f.lastErr = true, err
+		if err := f.takeBack(); err != nil {
+			return false, err
+		}
 	}
 	charged := len(f.suspects) > 0 && (f.answers > 0 || f.e.alive(f.ctx))
 	if charged {
@@ -163,16 +174,53 @@ func (f *fetcher) attempt() (progress bool, err error) {
 	return f.answers > 0 || charged, f.lastErr
 }
 
-// ask asks for the names, at once or as fast as the pace allows.
+// takeBack makes all files that are not committed open again, and due again.
+func (f *fetcher) takeBack() error {
+	if err := f.page.Discard(); err != nil {
+		return storeError{err}
+	}
+	f.again = f.again[:0]
+	for k := range f.page.Len() {
+		if f.page.Open(k) {
+			f.again = append(f.again, k)
+		}
+	}
+	f.gone = slices.DeleteFunc(f.gone, f.page.Open)
+	return nil
+}
+
+// minPiece is the least number of files that are asked for at once, however
+// long they are.
+const minPiece = 64
+
+// pieceLen is how many files are asked for at once, so that what comes does not
+// have to be committed before the last of it proves the rest; see ErrDesync.
+func (f *fetcher) pieceLen() int {
+	if f.singly {
+		return 1
+	}
+	mean := int(f.e.meanBody.Load())
+	return max(minPiece, cache.BatchLimit/2/(mean+1))
+}
+
+// ask asks for the names, piece by piece, as fast as the pace allows.
 func (f *fetcher) ask() error {
 	for f.piece = 0; f.piece < len(f.names); {
-		n, err := f.e.pace.take(f.ctx, len(f.names)-f.piece)
+		n, err := f.e.pace.take(f.ctx, min(f.pieceLen(), len(f.names)-f.piece))
 		if err != nil {
 			return err
+		}
+		if f.page.ShouldCommit(n * int(f.e.meanBody.Load())) {
+			if err := f.page.Commit(); err != nil {
+				return storeError{err}
+			}
 		}
 		f.bytes = 0
 		if err := f.e.opts.Fetcher.Fetch(f.ctx, f.names[f.piece:f.piece+n], f.deliver); err != nil {
 			return err
+		}
+		if n >= minPiece {
+			f.e.meanBody.Store(f.bytes / int64(n))
 		}
 		if err := f.e.pace.got(f.ctx, n, f.bytes); err != nil {
 			return err
@@ -232,7 +280,7 @@ func (f *fetcher) deliver(i int, obj *Object, err error) {
 func (f *fetcher) tryAgain(k int, err error) {
 	f.again = append(f.again, k)
 	f.lastErr = err
-	if f.e.throttled(err) || errors.Is(err, ErrUnreachable) {
+	if f.e.throttled(err) || errors.Is(err, ErrUnreachable) || errors.Is(err, ErrDesync) {
 		return // says nothing about the file
 	}
 	f.suspects = append(f.suspects, k)
@@ -240,7 +288,7 @@ func (f *fetcher) tryAgain(k int, err error) {
 
 // put stores one file. Its error is a storeError, or that of a broken stream.
 func (f *fetcher) put(k int, obj *Object) error {
-	if f.page.ShouldCommit() {
+	if f.page.ShouldCommit(len(obj.Body)) {
 		if err := f.page.Commit(); err != nil {
 			return storeError{err}
 		}

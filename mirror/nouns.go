@@ -58,7 +58,10 @@ type Fetcher interface {
 	// Fetch asks for every name, in order, and calls deliver exactly once for
 	// each, from one goroutine, in any order. It makes one attempt: an err
 	// for which Temporary holds may be tried again by the caller. Fetch
-	// itself returns an error only if ctx was cancelled; the names that were
-	// not answered by then have been delivered with ctx's error.
+	// itself returns an error only if ctx was cancelled, or ErrDesync; the
+	// names that were not answered by then have been delivered with it.
+	//
+	// ErrDesync takes back every object that this call delivered: some may be
+	// those of other names. A call for one name never returns it.
 	Fetch(ctx context.Context, names []string, deliver func(i int, obj *Object, err error)) error
 }

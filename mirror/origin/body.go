@@ -2,6 +2,7 @@ package origin
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,7 @@ func (cn *conn) body(limit int64) body {
 
 // whole reports whether the body was read to its end.
 func (b *body) whole() bool {
-	return errors.Is(b.err, io.EOF) || b.err == nil && b.mode == 0 && b.left == 0
+	return errors.Is(b.err, io.EOF) || b.err == nil && b.mode == 0 && b.left == 0 && b.cn.overrun() == nil
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -49,6 +50,9 @@ func (b *body) Read(p []byte) (int, error) {
 		b.err = io.EOF
 		if b.mode == chunked {
 			b.err = b.nextChunk()
+		}
+		if errors.Is(b.err, io.EOF) {
+			b.err = cmp.Or(b.cn.overrun(), b.err)
 		}
 		if b.err != nil {
 			return 0, b.err

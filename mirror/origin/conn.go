@@ -36,6 +36,7 @@ type conn struct {
 	asked   atomic.Int64  // index behind the last name of this round that may be on its way
 	wrote   chan error    // the writer's end
 	head    head
+	ahead   bool   // more than one request is on its way
 	date    []byte // the last Last-Modified,
 	seconds int64  // and what it means
 
@@ -138,6 +139,15 @@ func (cn *conn) surplus() bool {
 	var b [1]byte
 	_, err := cn.nc.Read(b[:])
 	return !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// overrun is an error if there are bytes behind the answer to the only request
+// on its way. Either its length is wrong, or one of the two is not the answer.
+func (cn *conn) overrun() error {
+	if cn.ahead || cn.head.closing || cn.br.Buffered() == 0 {
+		return nil
+	}
+	return framingError("bytes beyond the end of the answer")
 }
 
 // early is an error if a connection speaks, or ends, before it was ever asked

@@ -16,6 +16,10 @@
 //     doubt about where an answer begins or ends (ErrFraming) drops the
 //     connection with everything on it. The names that were not answered are
 //     asked again on another one.
+//   - Where an answer in a pipeline is malformed, does not come in time, or is one
+//     too many, what came before it is taken back as well (mirror.ErrDesync): it
+//     may have been shifted. It is the caller's to ask for those names again, each
+//     by itself. maxDesyncs of those turn pipelining off.
 //   - Every name is delivered once. A connection that is cut after some answers
 //     charges nobody. One that gives no answer at all charges the name that it
 //     owed first; maxStrikes of those in a row are an origin out of reach. One
@@ -50,10 +54,15 @@
 // A connection that speaks before it was asked is dropped, but under TLS, where
 // that cannot be told from the session's own records.
 //
-// What no client can see is an origin that answers one request twice in the
-// middle of a round, or whose wrong Content-Length happens to end where a head
-// begins. At the end of a round surplus bytes are seen, also those that come
-// while a connection is idle. The probe finds an origin that does so always.
+// An origin that answers one request twice in the middle of a round, or whose
+// wrong Content-Length happens to end where a head begins, shifts all answers
+// behind it. The probe finds one that does so always. Another is seen at the
+// end of the round, where bytes are left over, and what the call of Fetch had
+// delivered is taken back. What no client can see is a shift in a round that
+// such an origin itself ends early, by closing the connection.
+//
+// An answer that lasts until the connection closes would swallow all that is
+// behind it. It is believed only where one file was asked for.
 //
 // # Proxies
 //

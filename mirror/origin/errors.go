@@ -15,6 +15,11 @@ var ErrEncoding = errors.New("encoded content")
 // one of which the rest is not worth reading.
 var errEnd = errors.New("connection ends")
 
+// errLengthless is an answer, in the middle of a pipeline, that says nothing of
+// its length: it takes all that follows. It is believed only of an origin that
+// was asked for nothing else, so its name is to be asked for alone.
+var errLengthless = errors.New("answer without a length in a pipeline")
+
 func framingError(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{mirror.ErrFraming}, args...)...)
 }

@@ -17,6 +17,7 @@ type fetch struct {
 	names   []string
 	deliver func(i int, obj *mirror.Object, err error)
 	next    int // names[:next] are delivered, or are in moved
+	lone    int // names[lone-1] is to be asked for alone
 	moved   []moved
 	obj     mirror.Object
 	probe   probe
@@ -70,6 +71,9 @@ func (f *fetch) pipeline() error {
 		if err == nil {
 			fresh, err = f.use(cn, &strikes)
 		}
+		if errors.Is(err, mirror.ErrDesync) {
+			return err
+		}
 		if cause := f.err(); cause != nil && f.next < len(f.names) {
 			return cause
 		}
@@ -81,13 +85,23 @@ func (f *fetch) pipeline() error {
 }
 
 // use gets what it can from a connection and charges for its end. It returns an
-// error if the origin is out of reach, and whether the next connection has to be
-// a fresh one.
+// error if the origin is out of reach or out of step, and whether the next
+// connection has to be a fresh one.
 func (f *fetch) use(cn *conn, strikes *int) (fresh bool, _ error) {
 	before := cn.total
 	err := f.run(cn)
+	if desync, ok := errors.AsType[*desyncError](err); ok {
+		f.c.distrust(cn.total)
+		f.c.pipelining.desynced(desync)
+		return false, err
+	}
 	if f.next == len(f.names) || f.err() != nil {
 		return false, nil
+	}
+	if errors.Is(err, errLengthless) {
+		f.c.distrust(cn.total)
+		f.lone = f.next + 1
+		return true, nil
 	}
 	answered := cn.total > before
 	if cn.reused && !answered {
@@ -129,6 +143,9 @@ func (f *fetch) run(cn *conn) error {
 			return errEnd
 		}
 		room := min(f.c.trust(cn.total), f.c.pipelining.depth())
+		if f.lone > f.next {
+			room = max(1, f.lone-1-f.next)
+		}
 		if err := f.round(cn, f.next+min(room, len(f.names)-f.next)); err != nil {
 			return err
 		}

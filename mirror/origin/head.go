@@ -83,6 +83,9 @@ func (cn *conn) readAnyHead() error {
 		if hasField(raw, "transfer-encoding") {
 			return framingError("Transfer-Encoding in HTTP/1.0")
 		}
+		if cn.ahead && cn.head.length == untilEOF {
+			return errLengthless
+		}
 	}
 	return nil
 }

@@ -28,7 +28,6 @@ var answers = []struct {
 	close        bool   // then hang up
 	body         string // wanted, unless err
 	err          error
-	after        error // wanted for the name after it
 }{
 	{name: "plain", answer: "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody", body: "body"},
 	{name: "empty", answer: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
@@ -36,8 +35,8 @@ var answers = []struct {
 	{name: "short body", answer: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbody", close: true, err: mirror.ErrCut},
 	{name: "cut head", answer: "HTTP/1.1 200 OK\r\nContent-Le", close: true, err: mirror.ErrCut},
 	{name: "silence", answer: "", close: true, err: mirror.ErrCut},
-	{name: "long body", answer: "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody and more", body: "body", after: mirror.ErrFraming},
-	{name: "surplus line", answer: "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody\r\n", body: "body", after: mirror.ErrFraming},
+	{name: "long body", answer: "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody and more", err: mirror.ErrFraming},
+	{name: "surplus line", answer: "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody\r\n", err: mirror.ErrFraming},
 	{name: "garbage first", answer: "??HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody", err: mirror.ErrFraming},
 	{name: "blank line first", answer: "\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody", err: mirror.ErrFraming},
 	{name: "no head", answer: "<html>hello</html>", err: mirror.ErrFraming},
@@ -142,8 +141,8 @@ func TestHostileAnswers(t *testing.T) {
 			c := newClient(t, Options{BaseURL: s.url(), MaxFileSize: 1000000})
 			for range 2 { // with and without an idle connection
 				names := []string{"a", "b", "bad", "c", "d"}
-				r := fetchAll(t, c, names...)
-				for i, want := range []error{nil, nil, a.err, a.after, nil} {
+				r := fetchSure(t, c, names...)
+				for i, want := range []error{nil, nil, a.err, nil, nil} {
 					body := "/get/" + names[i]
 					if i == 2 {
 						body = a.body
@@ -156,15 +155,16 @@ func TestHostileAnswers(t *testing.T) {
 					}
 				}
 			}
-			if n := s.asked("/get/a"); n != 2 {
-				t.Errorf("a was answered twice but asked for %d times", n)
+			// Again only where it came before an answer that is malformed.
+			if n := s.asked("/get/a"); n != 2 && !errors.Is(a.err, mirror.ErrFraming) || n > 4 {
+				t.Errorf("a was asked for %d times", n)
 			}
 		})
 	}
 }
 
 // TestBodyTakesNextHead has a length so long that the next answer's head ends
-// the body. Nobody can see that, but the names behind must not suffer.
+// the body. When the file is asked for alone, the rest of it never comes.
 func TestBodyTakesNextHead(t *testing.T) {
 	s := serveRaw(t, func(c *rawConn) {
 		for {
@@ -179,8 +179,10 @@ func TestBodyTakesNextHead(t *testing.T) {
 			c.file(target)
 		}
 	})
-	r := fetchAll(t, newClient(t, Options{BaseURL: s.url()}), "a", "bad", "c", "d", "e")
-	if r[0].body != "/get/a" || !errors.Is(r[2].err, mirror.ErrFraming) || r[3].body != "/get/d" || r[4].body != "/get/e" {
+	soon := quick
+	soon.idle = 20 * time.Millisecond
+	r := fetchSure(t, newClient(t, Options{BaseURL: s.url(), timing: soon}), "a", "bad", "c", "d", "e")
+	if r[0].body != "/get/a" || !errors.Is(r[1].err, mirror.ErrCut) || r[2].body != "/get/c" || r[3].body != "/get/d" || r[4].body != "/get/e" {
 		t.Errorf("%+v", r)
 	}
 }

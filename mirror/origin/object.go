@@ -2,6 +2,7 @@ package origin
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ func (f *fetch) object(cn *conn, i int) (done bool, err error) {
 		return true, cn.endAnswer(false)
 	case n >= 0 && n <= int64(o.InlineLimit):
 		content, err := cn.whole(int(n))
-		if err != nil {
+		if err := cmp.Or(err, cn.overrun()); err != nil {
 			return false, err
 		}
 		f.inline(cn, i, content)

@@ -1,8 +1,10 @@
 package origin
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"os"
 	"sync"
 	"sync/atomic"
 )
@@ -20,6 +22,10 @@ const (
 	// maxShort is the number of pipelined rounds in a row that may end after
 	// one answer.
 	maxShort = 4
+	// maxDesyncs is the number of rounds that may fall out of step, and
+	// maxStalls of those that may do so in that an answer does not come.
+	maxDesyncs = 4
+	maxStalls  = 4 * maxDesyncs
 )
 
 // pipelining is what the client knows of how its origin takes requests that
@@ -34,6 +40,8 @@ type pipelining struct {
 	probing sync.Mutex
 	cuts    int // probes without all their answers; guarded by probing
 	busy    int // probes answered by a status that may pass; guarded by probing
+
+	desyncs atomic.Int64 // rounds that fell out of step, see desynced
 
 	off func(reason string)
 }
@@ -81,5 +89,17 @@ func (p *pipelining) ended(requests, answers int) {
 		if p.short.Load() != 0 { // a cache line that everyone reads
 			p.short.Store(0)
 		}
+	}
+}
+
+// desynced notes a round that fell out of step. An answer that is missing may
+// just be late, so it takes more of those to turn pipelining off.
+func (p *pipelining) desynced(err *desyncError) {
+	weight := int64(maxStalls / maxDesyncs)
+	if errors.Is(err.cause, os.ErrDeadlineExceeded) {
+		weight = 1
+	}
+	if p.desyncs.Add(weight) >= maxStalls {
+		p.turnOff("%v", err)
 	}
 }

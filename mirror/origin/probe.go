@@ -117,7 +117,7 @@ func (f *fetch) rehearse(cn *conn) (reason string, alive bool) {
 			return fmt.Sprintf("probe: to %d pipelined gets the origin always answers that it is busy", ProbeGets), false
 		}
 		return "", err == nil
-	case r.next == len(r.names):
+	case r.next == len(r.names) && !errors.Is(err, mirror.ErrDesync):
 		pl.turnOn()
 		return "", err == nil && inTime
 	}

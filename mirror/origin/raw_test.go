@@ -3,6 +3,7 @@ package origin
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -189,6 +190,20 @@ func fetchAll(t testing.TB, c *Client, names ...string) []result {
 	t.Helper()
 	results, err := fetchCtx(t.Context(), t, c, names)
 	if err != nil {
+		t.Fatalf("Fetch: %v", err)
+	}
+	return results
+}
+
+// fetchSure fetches names, and again each by itself where what came is in doubt.
+func fetchSure(t testing.TB, c *Client, names ...string) []result {
+	t.Helper()
+	results, err := fetchCtx(t.Context(), t, c, names)
+	if errors.Is(err, mirror.ErrDesync) {
+		for i, name := range names {
+			results[i] = fetchAll(t, c, name)[0]
+		}
+	} else if err != nil {
 		t.Fatalf("Fetch: %v", err)
 	}
 	return results

@@ -1,6 +1,13 @@
 package origin
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/motefs/motefs/mirror"
+)
 
 // round asks for the names up to to and delivers their answers.
 func (f *fetch) round(cn *conn, to int) error {
@@ -24,9 +31,11 @@ func (f *fetch) round(cn *conn, to int) error {
 	if !f.c.spawn(func() { cn.wrote <- f.c.writeGets(cn, f.names[:to], from) }) {
 		return errEnd
 	}
-	answered := false
+	answered, before := false, cn.total
+	cn.ahead = true
 	defer func() {
-		f.c.pipelining.ended(to-from, f.next-from)
+		cn.ahead = false
+		f.c.pipelining.ended(to-from, int(cn.total-before))
 		// The writer uses the connection's buffer, so it must be gone before
 		// that goes anywhere, even if deliver panics.
 		if !answered {
@@ -36,12 +45,31 @@ func (f *fetch) round(cn *conn, to int) error {
 	}()
 	for f.next < to {
 		if err := f.answer(cn); err != nil {
-			return err
+			if f.next == from || !errors.Is(err, mirror.ErrFraming) && !errors.Is(err, os.ErrDeadlineExceeded) {
+				return err
+			}
+			f.charge(err)
+			return &desyncError{err}
 		}
 	}
 	answered = true
-	return cn.join()
+	if err := cn.join(); err != nil {
+		return err
+	}
+	if cn.surplus() {
+		return &desyncError{framingError("more answers than requests")}
+	}
+	return nil
 }
+
+// desyncError is a mirror.ErrDesync: a round of which there are answers, and one
+// that is malformed, too many, or missing. Those that came may belong to other
+// requests than they seem to.
+type desyncError struct{ cause error }
+
+func (e *desyncError) Error() string { return fmt.Sprintf("%v: %v", mirror.ErrDesync, e.cause) }
+
+func (e *desyncError) Is(target error) bool { return target == mirror.ErrDesync }
 
 // join waits for a writer whose requests are all answered.
 func (cn *conn) join() error {

@@ -192,7 +192,7 @@ func TestIdleTimeout(t *testing.T) {
 	fast := quick
 	fast.idle = 20 * time.Millisecond
 	c := newClient(t, Options{BaseURL: s.url(), timing: fast})
-	for _, r := range fetchAll(t, c, numbered(10)...) {
+	for _, r := range fetchSure(t, c, numbered(10)...) {
 		// Every connection answers two; none of these is ever charged.
 		if r.err != nil {
 			t.Error(r.err)

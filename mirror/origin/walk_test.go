@@ -143,6 +143,10 @@ func TestRandomFaults(t *testing.T) {
 				batch := todo
 				todo = nil
 				results, err := fetchCtx(t.Context(), t, c, batch)
+				if errors.Is(err, mirror.ErrDesync) {
+					todo = batch
+					continue
+				}
 				if err != nil {
 					t.Error(err)
 				}
