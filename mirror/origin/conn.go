@@ -36,6 +36,7 @@ type conn struct {
 	asked   atomic.Int64  // index behind the last name of this round that may be on its way
 	wrote   chan error    // the writer's end
 	head    head
+	lowat   int    // bytes that a read waits for, see gather
 	ahead   bool   // more than one request is on its way
 	date    []byte // the last Last-Modified,
 	seconds int64  // and what it means
@@ -57,7 +58,7 @@ type buffers struct {
 }
 
 func (c *Client) newConn(raw, nc net.Conn) *conn {
-	cn := &conn{raw: raw, nc: nc, timing: &c.o.timing, wrote: make(chan error, 1)}
+	cn := &conn{raw: raw, nc: nc, timing: &c.o.timing, lowat: 1, wrote: make(chan error, 1)}
 	if b, ok := c.buffs.Get().(*buffers); ok {
 		cn.buf = b
 	} else {
@@ -96,19 +97,15 @@ func (cn *conn) Read(p []byte) (int, error) {
 	t := cn.timing
 	rest := t.answer + time.Duration(float64(cn.came)/float64(t.minRate)*float64(time.Second)) - cn.waited
 	wait := min(t.idle, rest)
-	start := time.Now()
-	// Moving a deadline costs a good part of what a short read does, so one
-	// that is about right stays.
-	if at := start.Add(wait); cn.deadline.After(at) || cn.deadline.Before(at.Add(-wait/8)) {
-		cn.deadline = at
-		if err := cn.nc.SetReadDeadline(at); err != nil {
-			cn.failed = err
-			return 0, err
+	n, err := 0, error(os.ErrDeadlineExceeded)
+	if cn.lowat > 1 {
+		if n, err = cn.readWithin(p, min(gatherTime, wait)); errors.Is(err, os.ErrDeadlineExceeded) {
+			cn.setLowat(1)
 		}
 	}
-	n, err := cn.nc.Read(p)
-	cn.waited += time.Since(start)
-	cn.came += int64(n)
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		n, err = cn.readWithin(p, wait)
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		if wait == rest {
 			err = fmt.Errorf("timeout: answer slower than %d bytes/s: %w", t.minRate, err)
@@ -121,6 +118,23 @@ func (cn *conn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	return 0, err
+}
+
+// readWithin reads what comes in that time, and counts both.
+func (cn *conn) readWithin(p []byte, wait time.Duration) (int, error) {
+	start := time.Now()
+	// Moving a deadline costs a good part of what a short read does, so one
+	// that is about right stays.
+	if at := start.Add(wait); cn.deadline.After(at) || cn.deadline.Before(at.Add(-wait/8)) {
+		cn.deadline = at
+		if err := cn.nc.SetReadDeadline(at); err != nil {
+			return 0, err
+		}
+	}
+	n, err := cn.nc.Read(p)
+	cn.waited += time.Since(start)
+	cn.came += int64(n)
+	return n, err
 }
 
 // surplus reports bytes that were read along with the answers and belong to

@@ -43,7 +43,9 @@ func (f *fetch) round(cn *conn, to int) error {
 			<-cn.wrote //nolint:errcheck // that of the killed connection
 		}
 	}()
+	cn.beginGather(to - from)
 	for f.next < to {
+		cn.gather(to - f.next - 1)
 		if err := f.answer(cn); err != nil {
 			if f.next == from || !errors.Is(err, mirror.ErrFraming) && !errors.Is(err, os.ErrDeadlineExceeded) {
 				return err
@@ -53,6 +55,7 @@ func (f *fetch) round(cn *conn, to int) error {
 		}
 	}
 	answered = true
+	cn.endGather()
 	if err := cn.join(); err != nil {
 		return err
 	}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package origin
+
+import "net"
+
+func setLowat(net.Conn, int) bool { return false }
