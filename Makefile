@@ -9,12 +9,12 @@ LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 RACE         ?= -race
 FUZZTIME     ?= 20s
 
-.PHONY: build test lint demo bench bench-go cover fuzz clean needs-go needs-fuse needs-nginx needs-cc needs-bench
+.PHONY: build test lint demo bench bench-mount bench-go bench-store cover fuzz clean needs-go needs-fuse needs-nginx needs-programs needs-cc needs-bench needs-bench-mount
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
 
-test: needs-go needs-cc needs-fuse needs-nginx
+test: needs-go needs-cc needs-fuse needs-nginx needs-programs
 	$(GO) vet ./...
 	$(GO) test $(RACE) -timeout 30m ./...
 
@@ -31,10 +31,24 @@ bench: build needs-bench
 	$(GO) build -o bin/motefs-bench ./cmd/motefs-bench
 	./bin/motefs-bench $(BENCH)
 
+# The mount beside a FUSE filesystem that does nothing, the disk's own filesystem
+# and other programs that mount HTTP: make bench-mount BENCH='-quick -only read';
+# bin/motefs-bench mount -help names the flags.
+bench-mount: build needs-fuse needs-bench-mount
+	$(GO) build -o bin/motefs-bench ./cmd/motefs-bench
+	./bin/motefs-bench mount $(BENCH)
+
 bench-go: needs-go
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-cover: needs-go needs-fuse needs-nginx
+# The store with each of its settings changed alone, in one table; takes most of
+# an hour. make bench-store BENCH='-settings.files 300000 -settings.repeat 1' for
+# less of it; -settings.dir DIR puts the stores elsewhere than into $TMPDIR.
+bench-store: needs-go
+	$(GO) test -c -o bin/bench-store ./cache
+	./bin/bench-store -test.run '^$$' -test.bench '^BenchmarkSettings$$' -test.benchtime 1x -settings.files 10000000 $(BENCH)
+
+cover: needs-go needs-fuse needs-nginx needs-programs
 	$(GO) test -coverprofile=bin/cover.out -coverpkg=./... ./...
 	$(GO) tool cover -func=bin/cover.out | tail -n 1
 
@@ -66,7 +80,15 @@ needs-fuse:
 needs-nginx:
 	@.ci/need nginx nginx-light
 
+# What the tests run over a mount.
+needs-programs:
+	@set -e; for p in rsync:rsync python3:python3 tar:tar xargs:findutils setpriv:util-linux unshare:util-linux; do \
+		.ci/need $${p%:*} $${p#*:}; done
+
 # A contender that cannot be had says so in its row.
 needs-bench:
 	@for p in nginx:nginx-light wrk:wrk wget2:wget2 aria2c:aria2 rclone:rclone curl:curl python3-requests:python3-requests \
 		python3-aiohttp:python3-aiohttp python3-uvloop:python3-uvloop; do .ci/need $${p%:*} $${p#*:} || true; done
+
+needs-bench-mount:
+	@for p in nginx:nginx-light rclone:rclone httpdirfs:httpdirfs; do .ci/need $${p%:*} $${p#*:} || true; done

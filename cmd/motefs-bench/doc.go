@@ -31,4 +31,22 @@
 // time ended: one file on disk for each name, byte for byte what the origin serves,
 // or a store that `motefs verify` finds sound and complete with so many files. One
 // that fails that shows "failed", never a rate.
+//
+// # Mounts
+//
+// `motefs-bench mount`, which `make bench-mount` runs, measures what programs get
+// from a mount: opening, reading and closing random files, listing, ls, the time
+// until a mount is ready, its memory, and reading a large file. Beside motefs stand
+// the floor (package floor, go-fuse with nothing behind it), the same files on the
+// disk's own filesystem, and two programs that mount what a web server lists. The
+// origin is `motefs serve`, and it is gone once its files are in the store.
+//
+// Every filesystem and every reader is a process of its own: a Go process must not
+// touch a mount that it serves (golang/go#21014). The readers are hidden commands of
+// this program (helpers) that make system calls and nothing else; they fail unless
+// they find as many files and bytes as there are, and after the time some files are
+// compared with the origin's. How the figures are defined stands below the table.
+//
+// With -store an existing store is measured instead, however large: only the rows of
+// motefs, with files that one listing of the mount picks at random.
 package main

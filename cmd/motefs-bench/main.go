@@ -23,8 +23,8 @@ func init() {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == measureArg {
-		os.Exit(measureMain(os.Args[2:])) //nolint:forbidigo // this is main
+	if code, named := helperMain(os.Args[1:]); named {
+		os.Exit(code) //nolint:forbidigo // this is main
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -76,6 +76,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	if len(args) > 0 && args[0] == mountArg {
+		return runMount(ctx, args[1:], stdout, stderr)
+	}
 	o, err := parseOptions(args, stderr)
 	if err != nil {
 		return err
