@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/rs/zerolog"
 )
@@ -33,6 +34,9 @@ type Options struct {
 	Now func() time.Time
 	// Log takes what happens in the background. The zero value is silent.
 	Log zerolog.Logger
+
+	// tune changes the database's settings; only BenchmarkSettings sets it.
+	tune func(*pebble.Options)
 }
 
 // DefaultInlineLimit is the longest content kept in a directory entry, in bytes.

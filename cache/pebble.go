@@ -56,6 +56,9 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	for i := range o.TargetFileSizes {
 		o.TargetFileSizes[i] = min(int64(4<<20)<<i, 64<<20)
 	}
+	if s.opts.tune != nil {
+		s.opts.tune(o)
+	}
 	return o
 }
 
