@@ -79,6 +79,8 @@ type BlobWriter struct {
 	sum  hash.Hash64
 	size int64
 	buf  []byte
+	// began is when the content began to come, in seconds since 1970.
+	began int64
 }
 
 // NewBlob begins a content that is too long for an entry.
@@ -88,7 +90,7 @@ func (s *Store) NewBlob() (*BlobWriter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create blob: %w", err)
 	}
-	return &BlobWriter{b: s.blobs, id: id, file: file, sum: xxhash.New()}, nil
+	return &BlobWriter{b: s.blobs, id: id, file: file, sum: xxhash.New(), began: s.opts.Now().Unix()}, nil
 }
 
 // blobBuffer is the length of the pieces in which a blob is written.

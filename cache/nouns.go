@@ -46,14 +46,18 @@ type Entry struct {
 	Size int64
 	// ModTime is the origin's Last-Modified, in seconds since 1970, or 0.
 	ModTime int64
-	// Fetched is when the content came, in seconds since 1970; of a directory
-	// when it was first seen.
+	// Fetched is when the content came, or if it is a Blob began to come, in
+	// seconds since 1970; of a directory when it was first seen.
 	Fetched int64
 	// ETag is the origin's validator, or empty.
 	ETag string
 	// Content is the whole content of an Inline file. It is shared and must
 	// not be changed.
 	Content []byte
+	// Arriving is set for a Pending file of which Size, ModTime, Fetched and
+	// ETag are those of the content that is on its way, and of which what has
+	// come can be read. Only the engine sets it; it is never stored.
+	Arriving bool
 	// blob names the file that holds a Blob's content, and Sum is its
 	// XXH64.
 	blob uint64

@@ -84,6 +84,9 @@ func (p *Page) Where(k int) (parent Inode, name string) {
 	return p.slots[k].parent, p.slots[k].name
 }
 
+// Inode is the number of the k-th file.
+func (p *Page) Inode(k int) Inode { return p.slots[k].inode }
+
 // Open reports whether the k-th file is still to be fetched.
 func (p *Page) Open(k int) bool { return p.slots[k].state == slotOpen }
 
@@ -150,6 +153,7 @@ func (p *Page) PutBlob(k int, w *BlobWriter, modTime int64, etag []byte) error {
 	}
 	e := p.entry(k, Blob, modTime, etag)
 	e.Size, e.blob, e.sum = w.size, w.id, w.sum.Sum64()
+	e.Fetched = w.began // readers may have been told already
 	p.slots[k].blob = w.id
 	return p.put(k, &e, nil)
 }

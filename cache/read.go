@@ -160,6 +160,17 @@ func (s *Store) OriginName(parent Inode, name string) (string, error) {
 	return JoinName(append(path, name))
 }
 
+// NameOf returns the origin's name of the file with that number; of a directory,
+// what the names of its files begin with, up to the slash. The error is ErrName
+// where no component of an origin's name ends there, or one of Lookup.
+func (s *Store) NameOf(ino Inode) (string, error) {
+	path, err := s.path(ino)
+	if err != nil {
+		return "", err
+	}
+	return JoinName(path)
+}
+
 // path returns the components that lead from the root to the directory dir.
 func (s *Store) path(dir Inode) ([]string, error) {
 	var path []string

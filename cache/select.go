@@ -32,11 +32,12 @@ func (s *Store) Ask(parent Inode, name string) (*Page, error) {
 }
 
 // Listed reports whether the file of a page from Ask has an entry.
-func (p *Page) Listed() bool { return p.slots[0].elsewhere }
+func (p *Page) Listed() bool { return p.slots[0].elsewhere || !p.fresh }
 
 // Pending returns a page of files that were listed and not fetched, with
-// numbers from from on, and the number from which to go on, which is limit once
-// there are no more. The page is nil where none was met on the way.
+// numbers from from on and below limit, and the number from which to go on,
+// which is limit once there are no more. The page is nil where none was met on
+// the way.
 func (s *Store) Pending(from, limit Inode) (page *Page, next Inode, err error) {
 	runs, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: appendRunIndexKey(nil, limit)})
 	if err != nil {
@@ -81,7 +82,7 @@ func (s *Store) gatherPending(page *Page, runs *pebble.Iterator, entries *cursor
 		if r.kind == Dir || first+Inode(r.n) <= from {
 			continue
 		}
-		if err := s.pendingOfRun(page, r, entries, from); err != nil {
+		if err := s.pendingOfRun(page, r, entries, from, limit); err != nil {
 			return 0, err
 		}
 	}
@@ -97,13 +98,16 @@ const (
 	pendingScan = 64 << 10
 )
 
-func (s *Store) pendingOfRun(page *Page, r *cachedRun, entries *cursor, from Inode) error {
+func (s *Store) pendingOfRun(page *Page, r *cachedRun, entries *cursor, from, limit Inode) error {
 	skip := 0
 	if from > r.first {
 		skip = int(from - r.first)
 	}
 	var inner error
 	err := r.each(skip, func(k int, name []byte) bool {
+		if r.first+Inode(k) >= limit {
+			return false
+		}
 		value, ok, err := entries.find(r.parent, string(name))
 		if err != nil || !ok {
 			inner = err

@@ -27,9 +27,18 @@ func (f *fsys) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.Att
 
 // entry is the entry of an inode that the kernel knows.
 func (f *fsys) entry(ino cache.Inode) (cache.Entry, error) {
+	if arriving, err := f.arriving(ino); err != nil || arriving != nil {
+		if err != nil {
+			return cache.Entry{}, err
+		}
+		return *arriving, nil
+	}
 	e, err := f.store.Get(ino)
 	switch {
 	case err == nil && known(&e):
+		if ino == cache.RootInode && e.Fetched == 0 {
+			e.Fetched = f.mounted // nobody listed the root
+		}
 		return e, nil
 	case ino == cache.RootInode && (err == nil || errors.Is(err, cache.ErrNotFound)):
 		// An empty store has a root too.
@@ -44,8 +53,8 @@ func (f *fsys) entry(ino cache.Inode) (cache.Entry, error) {
 
 // answer fills in the answer to a LOOKUP, or one entry of a READDIRPLUS.
 func (f *fsys) answer(e *cache.Entry, out *fuse.EntryOut) {
+	e, out.Generation = f.shown(e)
 	out.NodeId = uint64(e.Inode)
-	out.Generation = generation
 	out.SetEntryTimeout(entryTimeout)
 	out.SetAttrTimeout(entryTimeout)
 	f.fill(e, &out.Attr)

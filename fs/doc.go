@@ -11,7 +11,8 @@
 //
 // A mount reads from two interfaces: Store, which answers from the disk and
 // never waits for the network, and Contents, which brings one file from the
-// origin. Only LOOKUP ever calls Contents. An error of either becomes an errno
+// origin. Only LOOKUP ever has a file fetched; a READ asks Contents for the bytes of
+// one that is long and still arriving (see Arrivals). An error of either becomes an errno
 // in one table (errnoOf), is logged with its cause at a bounded rate, and is
 // counted.
 //
@@ -33,6 +34,12 @@
 //	a directory's entries, listing growing      not at all
 //
 // Whoever changes what was cached calls Mount.Invalidate.
+//
+// # Extended attributes
+//
+// A few, user.motefs.*, for who asks for them by name; see xattr.go. They are
+// not listed, and other namespaces are not supported: both are choices of cost,
+// counted there and at ListXAttr.
 //
 // # ENOSYS
 //

@@ -19,13 +19,13 @@ func (f *fsys) Flush(cancel <-chan struct{}, in *fuse.FlushIn) fuse.Status { ret
 // Access: the kernel checks the modes itself (default_permissions).
 func (f *fsys) Access(cancel <-chan struct{}, in *fuse.AccessIn) fuse.Status { return fuse.ENOSYS }
 
-// GetXAttr: there are no extended attributes yet, and ls -l asks for two of
-// every file. Who adds some has to answer ENODATA here for the others.
-func (f *fsys) GetXAttr(cancel <-chan struct{}, in *fuse.InHeader, attr string, dest []byte) (uint32, fuse.Status) {
-	return 0, fuse.ENOSYS
-}
-
-// ListXAttr: as GetXAttr.
+// ListXAttr: the attributes of xattr.go are for who asks for one by its name, as
+// those of Ceph and CIFS are. Whoever lists attributes does so to copy them:
+// listed, they made cp -a of 20,000 files of 100 bytes to ext4 take 160 MB instead
+// of 80 (a block of its own for each file's attributes) and two to eight times as
+// long, and said "here" of the copies. And ls -l since coreutils 9.6 lists the
+// attributes of every file. After ENOSYS none of that comes here, and programs
+// see EOPNOTSUPP, as where there are no attributes.
 func (f *fsys) ListXAttr(cancel <-chan struct{}, in *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
 	return 0, fuse.ENOSYS
 }

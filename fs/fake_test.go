@@ -19,6 +19,7 @@ type fakeStore struct {
 		next     cache.Inode
 		entries  map[cache.Inode]*cache.Entry
 		names    map[cache.Inode]string
+		parents  map[cache.Inode]cache.Inode
 		lookup   map[string]cache.Inode // parent/name
 		children map[cache.Inode][]cache.Inode
 		err      error
@@ -33,6 +34,7 @@ func newFakeStore() *fakeStore {
 	s.mu.next = cache.FirstInode
 	s.mu.entries = map[cache.Inode]*cache.Entry{}
 	s.mu.names = map[cache.Inode]string{}
+	s.mu.parents = map[cache.Inode]cache.Inode{}
 	s.mu.lookup = map[string]cache.Inode{}
 	s.mu.children = map[cache.Inode][]cache.Inode{}
 	return s
@@ -48,6 +50,7 @@ func (s *fakeStore) add(parent cache.Inode, name string, e cache.Entry) cache.In
 	s.mu.next++
 	s.mu.entries[e.Inode] = &e
 	s.mu.names[e.Inode] = name
+	s.mu.parents[e.Inode] = parent
 	s.mu.lookup[lookupKey(parent, name)] = e.Inode
 	s.mu.children[parent] = append(s.mu.children[parent], e.Inode)
 	return e.Inode
@@ -110,8 +113,28 @@ func (s *fakeStore) Get(ino cache.Inode) (cache.Entry, error) {
 	return cache.Entry{}, cache.ErrNotFound
 }
 
+func (s *fakeStore) NameOf(ino cache.Inode) (string, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.mu.err != nil {
+		return "", s.mu.err
+	}
+	var path []string
+	for ; ino != cache.RootInode; ino = s.mu.parents[ino] {
+		if _, ok := s.mu.names[ino]; !ok {
+			return "", cache.ErrNotFound
+		}
+		path = append(path, s.mu.names[ino])
+	}
+	slices.Reverse(path)
+	return cache.JoinName(path)
+}
+
 func (s *fakeStore) ReadAt(ino cache.Inode, p []byte, off int64) (int, error) {
 	e, err := s.Get(ino)
+	if err == nil && !e.Here() {
+		err = cache.ErrNotFound
+	}
 	if err != nil || off >= int64(len(e.Content)) {
 		return 0, err
 	}
@@ -152,6 +175,7 @@ func (s *fakeStore) ListingComplete() bool {
 
 // fakeContents is a Contents that brings what origin says into store.
 type fakeContents struct {
+	fakeArrivals
 	store  *fakeStore
 	origin func(ctx context.Context, name string) (string, error)
 	mu     struct {
@@ -186,6 +210,11 @@ func (c *fakeContents) Fetch(ctx context.Context, parent cache.Inode, name strin
 	c.mu.Lock()
 	c.mu.fetched[name]++
 	c.mu.Unlock()
+	if e, err := c.store.Lookup(parent, name); err == nil {
+		if arriving, _ := c.Shown(e.Inode); arriving != nil {
+			return *arriving, nil
+		}
+	}
 	if c.origin == nil {
 		return cache.Entry{}, errNoOrigin
 	}

@@ -23,7 +23,7 @@ const (
 	negativeTimeout = 10 * time.Second
 
 	// generation goes with every NodeID. Inode numbers are never used twice,
-	// so there is only one.
+	// so it is only ever more for a file that was taken back; see Arrivals.
 	generation = 1
 
 	// maxName is the longest name that Linux programs can use (NAME_MAX).
@@ -45,13 +45,14 @@ type fsys struct {
 	contents Contents
 	hooks    Hooks
 	owner    fuse.Owner
+	baseURL  string
 	fileMode uint32
 	dirMode  uint32
 	// mounted is the time of a root that the store does not know.
 	mounted           int64
 	timeout, negative time.Duration
 
-	// ctx ends when the mount is about to go: it ends the waits of LOOKUPs,
+	// ctx ends when the mount is about to go: it ends the waits for the origin,
 	// which would keep the mount busy.
 	ctx context.Context
 	// wg counts every goroutine of the mount.
@@ -72,8 +73,9 @@ func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
 		contents:      o.Contents,
 		hooks:         o.Hooks,
 		owner:         fuse.Owner{Uid: o.Owner.UID, Gid: o.Owner.GID},
-		fileMode:      fuse.S_IFREG | uint32(o.FileMode.Perm()),
-		dirMode:       fuse.S_IFDIR | uint32(o.DirMode.Perm()),
+		baseURL:       o.BaseURL,
+		fileMode:      fuse.S_IFREG | fileMode&^uint32(o.Umask),
+		dirMode:       fuse.S_IFDIR | dirMode&^uint32(o.Umask),
 		mounted:       time.Now().Unix(),
 		timeout:       o.DemandTimeout,
 		negative:      o.negative,
@@ -93,4 +95,4 @@ func (f *fsys) Forget(nodeID, nlookup uint64) {}
 
 // known reports whether e can be handed to the kernel: only what has its final
 // size. A pending file would have size 0, and cp and cat believe that.
-func known(e *cache.Entry) bool { return e.Kind == cache.Dir || e.Here() }
+func known(e *cache.Entry) bool { return e.Kind == cache.Dir || e.Here() || e.Arriving }

@@ -35,6 +35,7 @@ const patience = 20 * time.Second
 func TestMain(m *testing.M) {
 	helpers := map[string]func([]string) error{
 		"serve": helpServe, "open": helpOpen, "hold": helpHold, "seekdir": helpSeekdir,
+		"xattr": helpXAttr,
 	}
 	if part := os.Getenv(helperVar); part != "" {
 		if err := helpers[part](os.Args[1:]); err != nil {

@@ -102,6 +102,8 @@ func (f *fsys) causeOf(ctx context.Context, err error) error {
 		return err
 	case f.ctx.Err() != nil:
 		cause = errUnmounting
+	case errors.Is(err, cause):
+		return err
 	}
 	return fmt.Errorf("%w: %w", cause, err)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"os"
 	"runtime/pprof"
 	"sync"
 
@@ -17,6 +18,10 @@ const fsType = "motefs"
 // maxRead is the largest READ that the kernel sends, and its readahead, in
 // bytes; what Linux allows unless told otherwise.
 const maxRead = 128 << 10
+
+// maxBackground bounds the READs that the kernel sends ahead of programs and that
+// are not answered yet.
+const maxBackground = 256
 
 // Mount is a mounted store. Close it.
 type Mount struct {
@@ -97,7 +102,22 @@ func (m *Mount) attach(o *Options) error {
 		return errors.Join(fmt.Errorf("mount %q: %w", m.dir, err), detachLazily(m.dir, m.helper))
 	}
 	m.dev = mounted.dev
+	m.readFurtherAhead()
 	return nil
+}
+
+// readaheadKiB is how far the kernel reads ahead in a file that is read from
+// its beginning on, in KiB. Its own 128 are one request at a time, between which
+// the disk waits.
+const readaheadKiB = 1024
+
+// readFurtherAhead raises the kernel's readahead of this mount. That takes root;
+// for others the mount is as right, and slower with large files.
+func (m *Mount) readFurtherAhead() {
+	path := fmt.Sprintf("/sys/class/bdi/%s/read_ahead_kb", m.dev)
+	if err := os.WriteFile(path, fmt.Append(nil, readaheadKiB), 0o644); err != nil {
+		m.fs.log.Debug().Err(err).Msg("readahead stays as the kernel has it")
+	}
 }
 
 // serverOptions are the options for go-fuse.
@@ -108,6 +128,9 @@ func (m *Mount) serverOptions(o *Options) *fuse.MountOptions {
 		AllowOther: o.AllowOther,
 		Options:    []string{"ro", "default_permissions"},
 		MaxWrite:   maxRead,
+		// The kernel's readahead of one file that hangs shall not hold up that
+		// of others; by default twelve of those do.
+		MaxBackground: maxBackground,
 		// READDIRPLUS where programs stat what they list, READDIR where they
 		// do not: the kernel's own guess. go-fuse asks for the first alone.
 		ExtraCapabilities: fuse.CAP_READDIRPLUS_AUTO,

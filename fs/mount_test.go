@@ -195,7 +195,7 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{Options{}, "no mountpoint"},
 		{Options{Mountpoint: t.TempDir()}, "no store"},
-		{Options{Mountpoint: t.TempDir(), Store: s, Contents: newFakeContents(s, nil), FileMode: os.ModeSetuid}, "permission bits"},
+		{Options{Mountpoint: t.TempDir(), Store: s, Contents: newFakeContents(s, nil), Umask: os.ModeSetuid}, "permission bits"},
 		{Options{Mountpoint: "/nonexistent", Store: s, Contents: newFakeContents(s, nil)}, "does not exist"},
 	} {
 		if m, err := Open(t.Context(), c.o); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -29,6 +29,10 @@ type Store interface {
 	ReadDir(dir, after cache.Inode, fn func(cache.DirEntry) bool) error
 	// Usage is what the store holds, for statfs.
 	Usage() cache.Usage
+	// NameOf is the origin's name of a file by its number; of a directory, the
+	// names of its files up to the slash. cache.ErrName where no name ends
+	// there.
+	NameOf(ino cache.Inode) (string, error)
 	// ListingComplete reports whether every name of the origin is in the
 	// store.
 	ListingComplete() bool
@@ -36,8 +40,9 @@ type Store interface {
 
 // Contents is what a mount needs from the engine.
 type Contents interface {
-	// Fetch brings one file into the store, now, and returns its entry. It
-	// returns promptly when ctx ends, and an error that wraps
+	Arrivals
+	// Fetch brings one file into the store, now, and returns its entry; that of
+	// a long file may be Arriving. It returns promptly when ctx ends, and an error that wraps
 	// cache.ErrNotFound where the origin has no such file. Any number of calls
 	// run at the same time; those for the same file are expected to share one
 	// request.
@@ -73,12 +78,16 @@ type Options struct {
 	// Every user of the machine can read it, so it must not hold a password.
 	// Default "motefs".
 	FsName string
+	// BaseURL is the origin, as in http://host:port/path, for the attribute
+	// user.motefs.url; it must not hold a password. Default: no such attribute.
+	BaseURL string
 	// AllowOther lets users other than the one who mounts see the files.
 	AllowOther bool
 	// Owner owns every file. Default: the user and group of this process.
 	Owner *Owner
-	// FileMode and DirMode are the permission bits. Defaults 0444 and 0555.
-	FileMode, DirMode os.FileMode
+	// Umask are the permission bits that files (0444) and directories (0555)
+	// do not have. Nobody has those for writing.
+	Umask os.FileMode
 	// DemandTimeout ends the wait of a program for a file that has to come
 	// from the origin; it sees ETIMEDOUT. Default 60 s.
 	DemandTimeout time.Duration
@@ -95,8 +104,11 @@ type Options struct {
 }
 
 const (
-	defaultFileMode      = 0o444
-	defaultDirMode       = 0o555
+	// The permissions before the umask. The mount is read-only, and programs
+	// that look at the bits, as editors do, should know.
+	fileMode = 0o444
+	dirMode  = 0o555
+
 	defaultDemandTimeout = 60 * time.Second
 )
 
@@ -107,12 +119,6 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Owner == nil {
 		o.Owner = &Owner{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
-	}
-	if o.FileMode == 0 {
-		o.FileMode = defaultFileMode
-	}
-	if o.DirMode == 0 {
-		o.DirMode = defaultDirMode
 	}
 	if o.DemandTimeout == 0 {
 		o.DemandTimeout = defaultDemandTimeout
@@ -141,8 +147,8 @@ func (o *Options) Validate() error {
 	if o.DemandTimeout < 0 {
 		errs = append(errs, errors.New("demand timeout is negative"))
 	}
-	if (o.FileMode|o.DirMode)&^os.ModePerm != 0 {
-		errs = append(errs, errors.New("modes have more than permission bits"))
+	if o.Umask&^os.ModePerm != 0 {
+		errs = append(errs, errors.New("umask has more than permission bits"))
 	}
 	return errors.Join(errs...)
 }

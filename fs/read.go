@@ -15,11 +15,13 @@ import (
 func (f *fsys) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
 	f.stats.reads.Add(1)
 	ino := cache.Inode(in.NodeId)
-	n, err := f.store.ReadAt(ino, buf, int64(in.Offset))
+	n, err := f.readAt(cancel, ino, buf, int64(in.Offset))
 	switch {
 	case err == nil || errors.Is(err, io.EOF):
 	case errors.Is(err, cache.ErrNotFound):
-		// ENOENT is for names; this is an open file.
+		// ENOENT is for names; this is an open file. Whatever the kernel
+		// believes of it, it shall ask.
+		f.note(note{parent: ino})
 		return nil, f.fail(opRead, ino, "", fmt.Errorf("%w: %w", errStale, err))
 	default:
 		return nil, f.fail(opRead, ino, "", err)

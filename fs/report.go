@@ -14,11 +14,12 @@ import (
 
 // The operations, as they are named in the log.
 const (
-	opLookup  = "lookup"
-	opGetAttr = "getattr"
-	opRead    = "read"
-	opReadDir = "readdir"
-	opNotify  = "invalidate"
+	opLookup   = "lookup"
+	opGetAttr  = "getattr"
+	opRead     = "read"
+	opReadDir  = "readdir"
+	opGetXAttr = "getxattr"
+	opNotify   = "invalidate"
 )
 
 // The names of log fields.

@@ -7,6 +7,9 @@ import "sync/atomic"
 type Stats struct {
 	// Lookups, GetAttrs, Reads and DirReads are requests of the kernel.
 	Lookups, GetAttrs, Reads, DirReads int64
+	// XAttrs are requests for extended attributes, of those that are not
+	// there too.
+	XAttrs int64
 	// ReadBytes is what the reads returned.
 	ReadBytes int64
 	// Misses are lookups that went to Contents.
@@ -26,7 +29,7 @@ type Stats struct {
 // counters are the Stats as they grow.
 type counters struct {
 	lookups, getattrs, reads, dirReads atomic.Int64
-	readBytes, misses                  atomic.Int64
+	xattrs, readBytes, misses          atomic.Int64
 	errors, timeouts, interrupts       atomic.Int64
 	panics, badNames, notesDropped     atomic.Int64
 }
@@ -37,6 +40,7 @@ func (c *counters) snapshot() Stats {
 		GetAttrs:     c.getattrs.Load(),
 		Reads:        c.reads.Load(),
 		DirReads:     c.dirReads.Load(),
+		XAttrs:       c.xattrs.Load(),
 		ReadBytes:    c.readBytes.Load(),
 		Misses:       c.misses.Load(),
 		Errors:       c.errors.Load(),

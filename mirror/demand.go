@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"runtime/pprof"
+	"time"
 
 	"github.com/motefs/motefs/cache"
 )
@@ -14,11 +15,19 @@ import (
 // asked once; a caller whose ctx ends stops waiting, and the fetch goes on for
 // the others. It has connections of its own, never behind those of a Run.
 //
+// The entry of a long file is returned as soon as its length is known, and is
+// then Arriving: ReadAt reads it while it comes, and the store has it afterwards.
+//
 // The errors are cache.ErrNotFound where the origin does not have the file,
 // ctx's, ErrClosed, or what the origin or the store answered.
 func (e *Engine) Fetch(ctx context.Context, parent cache.Inode, name string) (cache.Entry, error) {
-	key := strconv.FormatUint(uint64(parent), 36) + "/" + name
-	ch := e.demand.DoChan(key, func() (any, error) {
+	if a := e.arrivals.named(demandKey(parent, name)); a != nil {
+		return a.entry, nil
+	}
+	if entry, err, ok := e.ahead.wait(ctx, parent, name); ok {
+		return entry, err
+	}
+	ch := e.demand.DoChan(demandKey(parent, name), func() (any, error) {
 		if !e.begin() {
 			return cache.Entry{}, ErrClosed
 		}
@@ -34,9 +43,41 @@ func (e *Engine) Fetch(ctx context.Context, parent cache.Inode, name string) (ca
 	}
 }
 
-func (e *Engine) fetchOne(parent cache.Inode, name string) (_ cache.Entry, err error) {
-	ctx, cancel := context.WithTimeout(e.ctx, demandDeadline)
-	defer cancel()
+// fetched is how a fetch for readers ends, or that its file can be shown.
+type fetched struct {
+	entry cache.Entry
+	err   error
+}
+
+// fetchOne fetches a file, and returns as soon as it can be shown to readers.
+// The fetch may then go on.
+func (e *Engine) fetchOne(parent cache.Inode, name string) (cache.Entry, error) {
+	if a := e.arrivals.named(demandKey(parent, name)); a != nil {
+		return a.entry, nil
+	}
+	if !e.begin() {
+		return cache.Entry{}, ErrClosed
+	}
+	news := make(chan fetched, 2)
+	go func() {
+		defer e.wg.Done()
+		pprof.Do(e.ctx, pprof.Labels("motefs", "demand"), func(ctx context.Context) {
+			entry, err := e.fetchWhole(ctx, parent, name, func(entry cache.Entry) { news <- fetched{entry, nil} })
+			news <- fetched{entry, err}
+		})
+	}()
+	first := <-news
+	return first.entry, first.err
+}
+
+// fetchWhole fetches a file into the store. show is called, at most once, where
+// its entry can be shown before that.
+func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string, show func(cache.Entry)) (_ cache.Entry, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// What is shown has no deadline: it may be as long as it likes to be.
+	deadline := time.AfterFunc(demandDeadline, func() { cancel(context.DeadlineExceeded) })
+	defer deadline.Stop()
 	if err := e.places.Acquire(ctx, 1); err != nil {
 		return cache.Entry{}, context.Cause(ctx)
 	}
@@ -47,7 +88,10 @@ func (e *Engine) fetchOne(parent cache.Inode, name string) (_ cache.Entry, err e
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
 	if page.Open(0) {
-		if err := e.fetchAsked(ctx, page); err != nil {
+		if err := e.fetchAsked(ctx, page, demandKey(parent, name), func(entry cache.Entry) {
+			deadline.Stop()
+			show(entry)
+		}); err != nil {
 			return cache.Entry{}, err
 		}
 	}
@@ -63,31 +107,13 @@ func (e *Engine) fetchOne(parent cache.Inode, name string) (_ cache.Entry, err e
 
 // fetchAsked fetches the one file of a page from Ask and commits it, unless it
 // is a name that neither the listing nor the origin knows.
-func (e *Engine) fetchAsked(ctx context.Context, page *cache.Page) error {
-	d := demanded{fetcher: fetcher{e: e, ctx: ctx, page: page}}
+func (e *Engine) fetchAsked(ctx context.Context, page *cache.Page, key string, show func(cache.Entry)) error {
+	d := demanded{fetcher: fetcher{e: e, ctx: ctx, page: page}, key: key, show: show}
 	var stop context.CancelCauseFunc
 	d.ctx, stop = context.WithCancelCause(ctx)
 	defer stop(nil)
 	d.stop = stop
-	tries := 0
-	err := e.retry(d.ctx, demandDeadline, func() (bool, error) {
-		err := d.attempt()
-		if tries++; tries >= demandTries && err != nil && Temporary(err) {
-			err = finalError{err}
-		}
-		return false, err
-	})
-	switch {
-	case errors.Is(err, ErrGone) && !page.Listed():
-		return fmt.Errorf("%w: not at the origin: %w", cache.ErrNotFound, err)
-	case errors.Is(err, ErrGone):
-		if err := page.Gone(0); err != nil {
-			return err
-		}
-	case err != nil:
-		return err
-	}
-	return page.Commit()
+	return d.land(d.commit(d.fetch()))
 }
 
 // demandTries is how often a reader's file is asked for before its reader gets
@@ -98,16 +124,102 @@ const demandTries = 3
 type finalError struct{ error }
 
 // demanded fetches one file and says what came of it instead of recording it.
-type demanded struct{ fetcher }
+type demanded struct {
+	fetcher
+	key      string // see demandKey
+	show     func(cache.Entry)
+	arr      *arrival // once it is shown
+	unlisted bool     // its name came into the store to be shown
+}
+
+// fetch asks for the file until it has come or has been asked for too often.
+func (d *demanded) fetch() error {
+	tries := 0
+	err := d.e.retry(d.ctx, demandDeadline, func() (progress bool, err error) {
+		before := d.came()
+		err = d.attempt()
+		if progress = d.came() > before; progress {
+			tries = 0
+		}
+		most := demandTries
+		if d.arr != nil {
+			most = arrivingTries
+		}
+		if tries++; tries >= most && err != nil && Temporary(err) {
+			err = finalError{err}
+		}
+		return progress, err
+	})
+	if final, ok := errors.AsType[finalError](err); ok {
+		return final.error
+	}
+	return err
+}
+
+// came is how many bytes of a file that is shown have come.
+func (d *demanded) came() int64 {
+	if d.arr == nil {
+		return 0
+	}
+	return d.arr.got()
+}
+
+// commit commits what came of a fetch that ended with err.
+func (d *demanded) commit(err error) error {
+	switch {
+	case errors.Is(err, errSettled):
+	case errors.Is(err, ErrGone) && !d.page.Listed():
+		return fmt.Errorf("%w: not at the origin: %w", cache.ErrNotFound, err)
+	case errors.Is(err, ErrGone):
+		if err := d.page.Gone(0); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	}
+	return d.page.Commit()
+}
 
 func (d *demanded) attempt() (err error) {
+	if d.arr != nil {
+		if done, err := d.arr.resume(d.ctx); done {
+			return d.handOver(err)
+		}
+	}
 	fetchErr := d.e.opts.Fetcher.Fetch(d.ctx, []string{d.page.Name(0)}, func(_ int, obj *Object, got error) {
 		if err = got; err == nil {
-			err = d.put(0, obj)
+			err = d.take(obj)
 		}
 	})
 	if fetchErr != nil {
 		return fetchErr
 	}
 	return err
+}
+
+// take takes an answer: by itself, or where that can be in the sight of readers.
+func (d *demanded) take(obj *Object) (err error) {
+	if d.arr != nil {
+		return d.handOver(d.arr.again(obj))
+	}
+	if d.arr, err = d.arrive(obj); err != nil {
+		return err
+	}
+	if d.arr == nil {
+		return d.put(0, obj)
+	}
+	d.show(d.arr.entry)
+	return d.handOver(d.arr.fill(obj.Stream))
+}
+
+// handOver makes a content that has come whole the page's.
+func (d *demanded) handOver(err error) error {
+	if err != nil {
+		return err
+	}
+	d.arr.handed = true
+	if err := d.page.PutBlob(0, d.arr.blob, d.arr.entry.ModTime, []byte(d.arr.etag)); err != nil {
+		return storeError{err}
+	}
+	return nil
 }

@@ -16,6 +16,7 @@
 //	work     Options.Connections times: fetches a batch, commits it
 //	tracker  moves the checkpoint over committed batches without a gap
 //	Fetch    a demand, on connections of its own, one fetch however many readers
+//	ahead    what a reader that goes through the listing in order will ask for
 //
 // # Bounds
 //

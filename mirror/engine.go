@@ -30,6 +30,8 @@ type Engine struct {
 	meanBody atomic.Int64
 	demand   singleflight.Group
 	places   *semaphore.Weighted
+	ahead    readahead
+	arrivals arrivals
 	wg       sync.WaitGroup
 	mu       struct {
 		sync.Mutex
@@ -44,6 +46,8 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{opts: o, store: o.Store, pace: newPace(o.LimitFiles, o.LimitRate), places: semaphore.NewWeighted(demandFetches)}
+	e.ahead.init(e)
+	e.arrivals.init()
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	return e, nil
 }

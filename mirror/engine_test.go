@@ -30,6 +30,12 @@ type rig struct {
 func newRig(t *testing.T, o origintest.Options, src origintest.Source) *rig {
 	t.Helper()
 	o.CountNames = true
+	return openRig(t, o, src)
+}
+
+// openRig is newRig without the server's count of each name.
+func openRig(t *testing.T, o origintest.Options, src origintest.Source) *rig {
+	t.Helper()
 	server, err := origintest.Open(o, src)
 	if err != nil {
 		t.Fatal(err)

@@ -39,6 +39,14 @@ var (
 	// or a listing that cannot come to an end.
 	ErrListing = errors.New("not a listing")
 
+	// ErrRange says that an origin does not serve a part of a file: it answers
+	// with the whole, with another part, or has another version by now.
+	ErrRange = errors.New("no such part of the file at the origin")
+
+	// ErrChanged is a file of which the origin has another version than the one
+	// that readers were shown the beginning of.
+	ErrChanged = errors.New("changed at the origin while it was read")
+
 	// ErrClosed is returned by an engine that is closing or closed.
 	ErrClosed = errors.New("engine closed")
 )

@@ -104,6 +104,9 @@ type fetcher struct {
 	answers int
 	lastErr error
 	singly  bool // after ErrDesync
+	// ahead, where it is not nil, is the window that is read ahead: what goes
+	// wrong is then left to its reader, who asks for it alone.
+	ahead   *window
 	copyBuf []byte
 }
 
@@ -199,6 +202,9 @@ func (f *fetcher) pieceLen() int {
 	if f.singly {
 		return 1
 	}
+	if f.ahead != nil {
+		return aheadPiece
+	}
 	mean := int(f.e.meanBody.Load())
 	return max(minPiece, cache.BatchLimit/2/(mean+1))
 }
@@ -210,9 +216,12 @@ func (f *fetcher) ask() error {
 		if err != nil {
 			return err
 		}
-		if f.page.ShouldCommit(n * int(f.e.meanBody.Load())) {
+		if f.ahead != nil || f.page.ShouldCommit(n*int(f.e.meanBody.Load())) {
 			if err := f.page.Commit(); err != nil {
 				return storeError{err}
+			}
+			if f.ahead != nil {
+				f.ahead.reached(f.page.Inode(f.slots[f.piece]))
 			}
 		}
 		f.bytes = 0
@@ -254,6 +263,10 @@ func (e *Engine) alive(ctx context.Context) bool {
 // deliver takes one answer.
 func (f *fetcher) deliver(i int, obj *Object, err error) {
 	k := f.slots[f.piece+i]
+	if err == nil && f.ahead != nil && f.ahead.tooLong(obj) {
+		f.stop(errLongFile)
+		return
+	}
 	if err == nil {
 		err = f.put(k, obj)
 	}
@@ -269,6 +282,8 @@ func (f *fetcher) deliver(i int, obj *Object, err error) {
 		if err := f.page.Gone(k); err != nil {
 			f.stop(storeError{err})
 		}
+	case f.ahead != nil:
+		f.e.throttled(err)
 	case Temporary(err):
 		f.tryAgain(k, err)
 	default:

@@ -65,3 +65,23 @@ type Fetcher interface {
 	// those of other names. A call for one name never returns it.
 	Fetch(ctx context.Context, names []string, deliver func(i int, obj *Object, err error)) error
 }
+
+// Part is a part of one version of a file.
+type Part struct {
+	// Off is where it begins and Len how long it is, in bytes; Len is at
+	// least 1. Size is the length of the whole file.
+	Off, Len, Size int64
+	// ETag and ModTime say which version, as in an Object.
+	ETag    string
+	ModTime int64
+}
+
+// RangeFetcher is a Fetcher that can get a part of a file. The engine does
+// without where there is none.
+type RangeFetcher interface {
+	// FetchRange asks for a part of a file, once, and hands the answer to use,
+	// whose error it returns. The Stream of that Object is the part, Size its
+	// length. The error is ErrRange where the answer is anything else than this
+	// very part of this very version; otherwise as those that Fetch delivers.
+	FetchRange(ctx context.Context, name string, part Part, use func(obj *Object) error) error
+}

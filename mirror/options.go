@@ -45,7 +45,9 @@ type Options struct {
 // Events is told what happens in an engine. Its functions are called from the
 // engine's goroutines and must return soon; those that are nil are left out.
 type Events struct {
-	// Gone is told that a file which was listed is not at the origin any more.
+	// Gone is told that a file is not what it was shown as: one that was listed
+	// is not at the origin any more, or one of which readers saw the beginning
+	// could not be fetched to its end. What is known of it has to be asked anew.
 	Gone func(parent cache.Inode, name string)
 }
 

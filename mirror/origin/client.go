@@ -13,8 +13,9 @@ import (
 )
 
 var (
-	_ mirror.Lister  = (*Client)(nil)
-	_ mirror.Fetcher = (*Client)(nil)
+	_ mirror.Lister       = (*Client)(nil)
+	_ mirror.Fetcher      = (*Client)(nil)
+	_ mirror.RangeFetcher = (*Client)(nil)
 )
 
 // Client talks to one origin. Its methods may be called from any goroutine.
@@ -120,6 +121,9 @@ type call struct {
 	parent context.Context
 	ctx    context.Context // ends with parent and with Close
 	end    func()
+	// fields are header fields that go with its requests, each with its CRLF.
+	// Only single sends them.
+	fields []byte
 }
 
 func (c *Client) begin(parent context.Context) *call {

@@ -37,6 +37,7 @@ type conn struct {
 	wrote   chan error    // the writer's end
 	head    head
 	lowat   int    // bytes that a read waits for, see gather
+	resume  int    // what lowat was before gatherTime ran out, 0 if it did not
 	ahead   bool   // more than one request is on its way
 	date    []byte // the last Last-Modified,
 	seconds int64  // and what it means
@@ -97,9 +98,10 @@ func (cn *conn) Read(p []byte) (int, error) {
 	t := cn.timing
 	rest := t.answer + time.Duration(float64(cn.came)/float64(t.minRate)*float64(time.Second)) - cn.waited
 	wait := min(t.idle, rest)
-	n, err := 0, error(os.ErrDeadlineExceeded)
+	n, err := 0, os.ErrDeadlineExceeded
 	if cn.lowat > 1 {
 		if n, err = cn.readWithin(p, min(gatherTime, wait)); errors.Is(err, os.ErrDeadlineExceeded) {
+			cn.resume = cn.lowat
 			cn.setLowat(1)
 		}
 	}

@@ -92,7 +92,7 @@ func (f *fetch) use(cn *conn, strikes *int) (fresh bool, _ error) {
 	err := f.run(cn)
 	if desync, ok := errors.AsType[*desyncError](err); ok {
 		f.c.distrust(cn.total)
-		f.c.pipelining.desynced(desync)
+		f.c.pipelining.desynced(desync, f.c.o.timing.idle)
 		return false, err
 	}
 	if f.next == len(f.names) || f.err() != nil {

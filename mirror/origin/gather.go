@@ -19,6 +19,10 @@ const (
 // that many answers behind the one at hand.
 func (cn *conn) gather(behind int) {
 	most := behind * leastAnswer
+	if cn.resume > 0 && cn.resume <= most {
+		cn.setLowat(cn.resume)
+	}
+	cn.resume = 0
 	if cn.lowat <= most || cn.lowat == 1 {
 		return
 	}

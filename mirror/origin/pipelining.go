@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -22,10 +23,10 @@ const (
 	// maxShort is the number of pipelined rounds in a row that may end after
 	// one answer.
 	maxShort = 4
-	// maxDesyncs is the number of rounds that may fall out of step, and
-	// maxStalls of those that may do so in that an answer does not come.
+	// maxDesyncs is the number of rounds that may fall out of step.
 	maxDesyncs = 4
-	maxStalls  = 4 * maxDesyncs
+	// maxStalls is the number of times in a row that answers may not come.
+	maxStalls = 16
 )
 
 // pipelining is what the client knows of how its origin takes requests that
@@ -41,7 +42,9 @@ type pipelining struct {
 	cuts    int // probes without all their answers; guarded by probing
 	busy    int // probes answered by a status that may pass; guarded by probing
 
-	desyncs atomic.Int64 // rounds that fell out of step, see desynced
+	// See desynced: rounds that fell out of step, those in a row that did so by
+	// stalling, and when the last of these was, in nanoseconds since 1970.
+	desyncs, stalls, stalled atomic.Int64
 
 	off func(reason string)
 }
@@ -93,13 +96,25 @@ func (p *pipelining) ended(requests, answers int) {
 }
 
 // desynced notes a round that fell out of step. An answer that is missing may
-// just be late, so it takes more of those to turn pipelining off.
-func (p *pipelining) desynced(err *desyncError) {
-	weight := int64(maxStalls / maxDesyncs)
-	if errors.Is(err.cause, os.ErrDeadlineExceeded) {
-		weight = 1
+// just be late, or this machine asleep, so those turn pipelining off only where
+// there are maxStalls of them without a round that went well in between, and
+// those of connections that stalled together count as one.
+func (p *pipelining) desynced(err *desyncError, stall time.Duration) {
+	if !errors.Is(err.cause, os.ErrDeadlineExceeded) {
+		if p.desyncs.Add(1) == maxDesyncs {
+			p.turnOff("%v", err)
+		}
+		return
 	}
-	if p.desyncs.Add(weight) >= maxStalls {
-		p.turnOff("%v", err)
+	now, last := time.Now().UnixNano(), p.stalled.Load()
+	if time.Duration(now-last) >= stall && p.stalled.CompareAndSwap(last, now) && p.stalls.Add(1) >= maxStalls {
+		p.turnOff("%d times in a row an answer did not come, the last time: %v", maxStalls, err)
+	}
+}
+
+// went notes a round of which all answers came.
+func (p *pipelining) went() {
+	if p.stalls.Load() != 0 { // a cache line that everyone reads
+		p.stalls.Store(0)
 	}
 }

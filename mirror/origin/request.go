@@ -97,9 +97,12 @@ func (c *Client) appendGet(dst []byte, name string) []byte {
 	return append(dst, c.tail...)
 }
 
-// appendRequest appends the whole request for an encoded target.
-func (c *Client) appendRequest(dst []byte, target string) []byte {
+// appendRequest appends the whole request for an encoded target, with these
+// header fields besides the usual ones.
+func (c *Client) appendRequest(dst []byte, target string, fields []byte) []byte {
 	dst = append(dst, c.prefix...)
 	dst = append(dst, target...)
-	return append(dst, c.tail...)
+	dst = append(dst, c.tail[:len(c.tail)-len("\r\n")]...)
+	dst = append(dst, fields...)
+	return append(dst, "\r\n"...)
 }

@@ -55,6 +55,7 @@ func (f *fetch) round(cn *conn, to int) error {
 		}
 	}
 	answered = true
+	f.c.pipelining.went()
 	cn.endGather()
 	if err := cn.join(); err != nil {
 		return err

@@ -77,7 +77,7 @@ func (c *Client) exchange(cn *conn, target string, use func(cn *conn) error) (be
 	if err := cn.early(); err != nil {
 		return false, err
 	}
-	cn.buf.out = c.appendRequest(cn.buf.out[:0], target)
+	cn.buf.out = c.appendRequest(cn.buf.out[:0], target, cn.call.fields)
 	if err := cn.write(cn.buf.out); err != nil {
 		return false, cn.cut("writing the request", err)
 	}

@@ -20,10 +20,19 @@ func (a *answer) condition(h *fasthttp.RequestHeader) {
 	if len(want) == 0 || a.head {
 		return
 	}
-	if same := h.Peek(fasthttp.HeaderIfRange); len(same) > 0 && !bytes.Equal(same, a.obj.ETag) {
+	if same := h.Peek(fasthttp.HeaderIfRange); len(same) > 0 && !a.sameVersion(same) {
 		return
 	}
 	a.cutRange(want)
+}
+
+// sameVersion reports whether an If-Range names the object's version, by a
+// strong ETag or by its date, RFC 9110 section 13.1.5.
+func (a *answer) sameVersion(want []byte) bool {
+	if want[0] == '"' {
+		return bytes.Equal(want, a.obj.ETag)
+	}
+	return !a.obj.ModTime.IsZero() && bytes.Equal(want, fasthttp.AppendHTTPDate(nil, a.obj.ModTime))
 }
 
 // cutRange answers with the one range that a Range header asks for. What is no

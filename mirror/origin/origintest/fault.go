@@ -59,6 +59,10 @@ type Fault struct {
 	Header map[string]string
 	// Body, where it is not nil, replaces the body.
 	Body []byte
+	// NoRange has a Range header ignored: the answer is a 200 with the whole.
+	NoRange bool
+	// ContentRange, where it is set, replaces what a 206 or a 416 says.
+	ContentRange string
 	// Close closes the connection after the answer, which says so.
 	Close bool
 	// Reset closes the connection, where it is closed, with a reset (RST)
@@ -66,10 +70,10 @@ type Fault struct {
 	Reset bool
 }
 
-// isZero reports whether f is no fault.
+// isZero reports whether the answer is written as usual.
 func (f *Fault) isZero() bool {
 	return f.Mode == Serve && f.Delay <= 0 && f.Status == 0 && f.RetryAfter <= 0 && f.Location == "" &&
-		f.Header == nil && f.Body == nil && !f.Close
+		f.Header == nil && f.Body == nil && f.ContentRange == "" && !f.Close
 }
 
 // Faults are hooks that see every request before it is answered. They are
@@ -79,7 +83,10 @@ type Faults struct {
 	// OnGet is called for each get with the name, which it must not keep, and
 	// the number of the get since the hooks were set, from 0.
 	OnGet func(name []byte, n int) Fault
-	// OnList is the same for a list request. The marker is the source's,
+	// OnRange, where it is set, is called instead of OnGet for a get with a
+	// Range header, of which it gets the value.
+	OnRange func(name []byte, want string) Fault
+	// OnList is OnGet for a list request. The marker is the source's,
 	// without Options.MarkerPrefix.
 	OnList func(marker string, n int) Fault
 	// PageSize says how long the page at marker is at most, instead of
@@ -97,15 +104,18 @@ type faultState struct {
 // SetFaults replaces the hooks, also while requests are being served. A zero
 // Faults takes them away.
 func (s *Server) SetFaults(f Faults) {
-	if f.OnGet == nil && f.OnList == nil && f.PageSize == nil {
+	if f.OnGet == nil && f.OnRange == nil && f.OnList == nil && f.PageSize == nil {
 		s.faults.Store(nil)
 		return
 	}
 	s.faults.Store(&faultState{Faults: f})
 }
 
-// get asks the hook of gets.
-func (f *faultState) get(name []byte) Fault {
+// get asks the hook of gets. want is the request's Range header.
+func (f *faultState) get(name, want []byte) Fault {
+	if f.OnRange != nil && len(want) > 0 {
+		return f.OnRange(name, string(want))
+	}
 	if f.OnGet == nil {
 		return Fault{}
 	}

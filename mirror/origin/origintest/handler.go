@@ -77,7 +77,7 @@ func (s *Server) get(ctx *fasthttp.RequestCtx, c *conn) (fault Fault) {
 		return Fault{}
 	}
 	if hooks := s.faults.Load(); hooks != nil {
-		fault = hooks.get(c.name)
+		fault = hooks.get(c.name, ctx.Request.Header.Peek(fasthttp.HeaderRange))
 	}
 	a := &c.answer
 	err := s.src.Get(c.name, &a.obj)
@@ -87,7 +87,9 @@ func (s *Server) get(ctx *fasthttp.RequestCtx, c *conn) (fault Fault) {
 		return fault
 	}
 	a.describe()
-	a.condition(&ctx.Request.Header)
+	if !fault.NoRange {
+		a.condition(&ctx.Request.Header)
+	}
 	return fault
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,6 +55,10 @@ func (a *answer) apply(f *Fault) {
 	}
 	if f.Location != "" {
 		a.set(fasthttp.HeaderLocation, f.Location)
+	}
+	if f.ContentRange != "" {
+		a.header = slices.DeleteFunc(a.header, func(h field) bool { return h.key == fasthttp.HeaderContentRange })
+		a.set(fasthttp.HeaderContentRange, f.ContentRange)
 	}
 	for key, value := range f.Header {
 		a.set(key, value)
