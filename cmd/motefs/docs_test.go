@@ -47,6 +47,37 @@ func TestSemanticsNamesItsTests(t *testing.T) {
 	}
 }
 
+// TestSemanticsNamesATestForEachClaim checks that no row of a table, bullet or
+// paragraph of SEMANTICS.md goes without a test. A paragraph that ends in a colon
+// introduces what follows.
+func TestSemanticsNamesATestForEachClaim(t *testing.T) {
+	cited := regexp.MustCompile(`\[(?:(?:Test|Fuzz)\w+(?:,\s+)?)+\]`)
+	claims := 0
+	for block := range strings.SplitSeq(document(t, "SEMANTICS.md"), "\n\n") {
+		block = strings.TrimSpace(block)
+		switch {
+		case strings.HasPrefix(block, "#"), strings.HasSuffix(block, ":"):
+			continue
+		case strings.HasPrefix(block, "|"):
+			// The first two rows are the heads and a rule.
+			for _, row := range strings.Split(block, "\n")[2:] {
+				if claims++; !cited.MatchString(row) {
+					t.Errorf("no test for the row\n%s", row)
+				}
+			}
+		default:
+			for claim := range strings.SplitSeq(strings.TrimPrefix(block, "- "), "\n- ") {
+				if claims++; !cited.MatchString(claim) {
+					t.Errorf("no test for\n%s", claim)
+				}
+			}
+		}
+	}
+	if claims < 50 {
+		t.Errorf("only %d claims are seen", claims)
+	}
+}
+
 // TestReadmeNamesRealFlags checks the commands, flags and statuses of README.md.
 func TestReadmeNamesRealFlags(t *testing.T) {
 	readme := document(t, "README.md")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +27,14 @@ func TestMain(m *testing.M) {
 	os.Exit(testMain(m))
 }
 
+// givenBinary names the program under test where it is built already, for a test
+// that runs the tests again in other surroundings.
+const givenBinary = "MOTEFS_TEST_BINARY"
+
 func testMain(m *testing.M) int {
+	if binary = os.Getenv(givenBinary); binary != "" {
+		return m.Run()
+	}
 	dir, err := os.MkdirTemp("", "motefs-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -42,8 +50,15 @@ func testMain(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		return 1
 	}
+	// Every temporary directory of these tests is below dir, so that mounts of
+	// the other packages, whose tests run at the same time, are not taken for
+	// theirs. Some programs in the tests are other users'.
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Setenv("TMPDIR", dir)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	code := m.Run()
-	if left := mountsBelow(dir, os.TempDir()+"/Test"); len(left) > 0 {
+	if left := mountsBelow(dir); len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "mounts left behind: %q\n", left)
 		code = 1
 	}
@@ -126,7 +141,13 @@ func motefs(t *testing.T, args ...string) *exec.Cmd {
 
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: motefs(t, args...), stdout: newOutput(), stderr: newOutput(), exited: make(chan struct{})}
+	return startCommand(t, motefs(t, args...))
+}
+
+// startCommand starts what motefs returned, perhaps changed.
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, stdout: newOutput(), stderr: newOutput(), exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -143,7 +164,7 @@ func start(t *testing.T, args ...string) *process {
 			<-p.exited
 		}
 		if strings.Contains(p.stderr.String(), "DATA RACE") {
-			t.Errorf("data race in motefs %q:\n%s", args, p.stderr)
+			t.Errorf("data race in motefs %q:\n%s", cmd.Args[1:], p.stderr)
 		}
 	})
 	return p

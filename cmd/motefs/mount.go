@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -20,6 +21,8 @@ type mountFlags struct {
 	sourceFlags
 	prefetchAll bool
 	allowOther  bool
+	uid, gid    numericID
+	umask       octal
 }
 
 func mountCommand(a *app) *cobra.Command {
@@ -43,6 +46,10 @@ func mountCommand(a *app) *cobra.Command {
 	f.register(cmd.Flags())
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
 	cmd.Flags().BoolVar(&f.allowOther, "allow-other", false, "let other users see the files")
+	cmd.Flags().Var(&f.uid, "uid", "`number` of the user who owns everything (default: who mounts); others get in with --allow-other")
+	cmd.Flags().Var(&f.gid, "gid", "`number` of the group that owns everything (default: that of who mounts)")
+	f.umask = defaultUmask
+	cmd.Flags().Var(&f.umask, "umask", "permissions that nobody has, in `octal`; those to write are always taken, as the mount is read-only")
 	return cmd
 }
 
@@ -105,7 +112,8 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	// The mount outlives ctx: ending it is what serve does when ctx ends.
 	m.mount, err = fs.Open(context.WithoutCancel(ctx), fs.Options{
 		Mountpoint: mountpoint, StoreDir: dir, Store: m.store, Contents: m.engine,
-		FsName: id, AllowOther: f.allowOther, Log: &log,
+		FsName: id, BaseURL: id, AllowOther: f.allowOther, Log: &log,
+		Owner: &fs.Owner{UID: f.uid.or(os.Getuid()), GID: f.gid.or(os.Getgid())}, Umask: os.FileMode(f.umask),
 	})
 	if err != nil {
 		return nil, errors.Join(err, m.session.close())

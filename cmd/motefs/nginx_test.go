@@ -42,14 +42,21 @@ http {
 // startNginx serves n files of a page each thousand and returns its URL.
 func startNginx(t *testing.T, n, pageSize int) string {
 	t.Helper()
+	dir := t.TempDir()
+	writeNginxFiles(t, dir, n, pageSize)
+	return runNginx(t, dir, nginxConfig, "/list")
+}
+
+// runNginx runs an nginx whose configuration is a format for its own directory, a
+// port and args, and returns its URL once it answers at path.
+func runNginx(t *testing.T, dir, format, path string, args ...any) string {
+	t.Helper()
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
 		if nginx, err = exec.LookPath("/usr/sbin/nginx"); err != nil {
 			t.Fatal("there is no nginx: make test installs it, or apt-get install nginx-light")
 		}
 	}
-	dir := t.TempDir()
-	writeNginxFiles(t, dir, n, pageSize)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +64,7 @@ func startNginx(t *testing.T, n, pageSize int) string {
 	port := listener.Addr().(*net.TCPAddr).Port
 	listener.Close()
 	config := filepath.Join(dir, "nginx.conf")
-	write(t, config, fmt.Appendf(nil, nginxConfig, dir, port))
+	write(t, config, fmt.Appendf(nil, format, append([]any{dir, port}, args...)...))
 	cmd := exec.Command(nginx, "-c", config, "-p", dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	var log bytes.Buffer
@@ -68,7 +75,7 @@ func startNginx(t *testing.T, n, pageSize int) string {
 	t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait() })
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		if res, err := http.Get(url + "/list"); err == nil {
+		if res, err := http.Get(url + path); err == nil {
 			res.Body.Close()
 			http.DefaultClient.CloseIdleConnections()
 			return url

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -16,6 +17,7 @@ type serveFlags struct {
 	pageSize    int
 	latency     time.Duration
 	token       string
+	cert, key   string
 	synthetic   int64
 	bodySize    int64
 	filesPerDir int64
@@ -45,6 +47,8 @@ func serveCommand(a *app) *cobra.Command {
 	flags.IntVar(&f.pageSize, "page-size", origintest.DefaultPageSize, "`names` on one page of the listing")
 	flags.DurationVar(&f.latency, "latency", 0, "added to every answer, as a longer wire would")
 	flags.StringVar(&f.token, "token", "", "ask for the header 'Authorization: Bearer `TOKEN`'")
+	flags.StringVar(&f.cert, "cert", "", "serve https with this PEM `file` of a certificate; with --key")
+	flags.StringVar(&f.key, "key", "", "PEM `file` of the certificate's private key")
 	flags.Int64Var(&f.synthetic, "synthetic", 0, "serve `N` made-up files instead of a directory")
 	flags.Int64Var(&f.bodySize, "body-size", origintest.DefaultBodySize, "`bytes` of a made-up file")
 	flags.Int64Var(&f.filesPerDir, "files-per-dir", 0, "made-up files in one directory; 0: all in the root")
@@ -83,6 +87,13 @@ func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) 
 	}
 	defer func() { err = errors.Join(err, closeSource()) }()
 	o := origintest.Options{Addr: f.listen, PageSize: f.pageSize, ListLatency: f.latency, GetLatency: f.latency, Token: f.token}
+	if f.cert != "" || f.key != "" {
+		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+		if err != nil {
+			return usagef("serve: --cert %q, --key %q: %w", f.cert, f.key, err)
+		}
+		o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	}
 	if err := o.EnsureDefaults().Validate(); err != nil {
 		return usagef("serve: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -77,7 +78,11 @@ func (s *session) probe(ctx context.Context) error {
 		err = fmt.Errorf("%w: no answer within %v", mirror.ErrUnreachable, probeTimeout)
 	}
 	if err != nil && ctx.Err() == nil || errors.Is(err, mirror.ErrUnreachable) {
-		return fmt.Errorf("%w %s cannot be listed: %w; check the URL, and that the service is up", errOrigin, s.id, err)
+		advice := "check the URL, and that the service is up"
+		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			advice = "if the service has a certificate of its own, give that with --ca-cert"
+		}
+		return fmt.Errorf("%w %s cannot be listed: %w; %s", errOrigin, s.id, err, advice)
 	}
 	return err
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -31,6 +33,7 @@ type sourceFlags struct {
 	limitRate   size
 	limitFiles  int64
 	pipeline    string
+	caCert      string
 }
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
@@ -38,6 +41,7 @@ func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.connections, "connections", mirror.DefaultConnections, "`number` of connections that fetch at the same time")
 	flags.StringArrayVar(&f.headers, "header", nil, "extra request header, `'Name: value'`; may be given several times")
 	flags.StringVar(&f.pipeline, "pipeline", "auto", "requests written ahead on a connection: `off|auto|N`")
+	flags.StringVar(&f.caCert, "ca-cert", "", "`file` of PEM certificates to trust for https beside the system's")
 	f.maxFileSize = defaultMaxFileSize
 	flags.Var(&f.maxFileSize, "max-file-size", "refuse files longer than this, in bytes or with K, M, G")
 	flags.Var(&f.limitRate, "limit-rate", "mirror at most so many `bytes` a second, also with K, M, G; 0: no limit")
@@ -81,7 +85,11 @@ func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (*o
 		}
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
-	c, err := origin.New(origin.Options{BaseURL: id, Header: header, UserAgent: "motefs/" + version(),
+	trust, err := f.trust()
+	if err != nil {
+		return nil, err
+	}
+	c, err := origin.New(origin.Options{BaseURL: id, Header: header, UserAgent: "motefs/" + version(), TLS: trust,
 		InlineLimit: min(inlineLimit, int(f.maxFileSize)), MaxFileSize: int64(f.maxFileSize), Pipeline: depth,
 		OnPipelineOff: func(reason string) {
 			log.Warn().Str("reason", reason).Msg("the origin does not answer pipelined requests rightly; asking one at a time, which is slower")
@@ -91,6 +99,25 @@ func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (*o
 		return nil, usageError{err}
 	}
 	return c, nil
+}
+
+// trust is the configuration for --ca-cert, nil without.
+func (f *sourceFlags) trust() (*tls.Config, error) {
+	if f.caCert == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(f.caCert)
+	if err != nil {
+		return nil, usagef("--ca-cert: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("the system's certificates: %w", err)
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, usagef("--ca-cert %s: no PEM certificate in it", f.caCert)
+	}
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
 // target is the origin that raw names, and where its store stands.

@@ -29,11 +29,9 @@ func unmountDir(ctx context.Context, dir string) error {
 		return nil
 	}
 	if errors.Is(direct, unix.EPERM) { // not root: the setuid helper may
-		out, err := exec.CommandContext(ctx, "fusermount3", "-u", dir).CombinedOutput()
-		if err == nil {
+		if direct = unmountByHelper(ctx, dir); direct == nil {
 			return nil
 		}
-		direct = fmt.Errorf("fusermount3: %s: %w", strings.TrimSpace(string(out)), err)
 	}
 	switch {
 	case errors.Is(direct, unix.EBUSY):
@@ -42,4 +40,20 @@ func unmountDir(ctx context.Context, dir string) error {
 		return fmt.Errorf("%w: nothing is mounted at %s", fs.ErrMountpoint, dir)
 	}
 	return fmt.Errorf("%w: unmount %s: %w", fs.ErrMountpoint, dir, direct)
+}
+
+// unmountByHelper unmounts by fusermount3, which tells what is wrong by its words
+// alone; it does not translate them.
+func unmountByHelper(ctx context.Context, dir string) error {
+	out, err := exec.CommandContext(ctx, "fusermount3", "-u", "--", dir).CombinedOutput()
+	text := strings.TrimSpace(string(out))
+	switch {
+	case err == nil:
+		return nil
+	case strings.HasSuffix(text, "Device or resource busy"):
+		err = unix.EBUSY
+	case strings.Contains(text, "not found in"): // /etc/mtab
+		err = unix.EINVAL
+	}
+	return fmt.Errorf("fusermount3: %s: %w", text, err)
 }
