@@ -6,6 +6,7 @@ import (
 	"runtime/pprof"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/motefs/motefs/cache"
 	"golang.org/x/sync/semaphore"
@@ -26,6 +27,9 @@ const (
 	aheadReaders = 64
 	// aheadWindows is how many windows are fetched at the same time.
 	aheadWindows = 16
+	// aheadPatience is how long a reader waits for a window that does not move:
+	// the origin may hang on a file in it that nobody reads.
+	aheadPatience = 2 * time.Second
 	// aheadFile is the longest file, in bytes, that is fetched before anyone
 	// asks for it, and aheadBytes bounds a window by the files seen before.
 	aheadFile  = 4 << 20
@@ -83,8 +87,8 @@ func (a *readahead) wait(ctx context.Context, parent cache.Inode, name string) (
 	if w == nil {
 		return entry, nil, false
 	}
-	if err := w.wait(ctx, entry.Inode); err != nil {
-		return entry, err, true
+	if done, err := w.wait(ctx, entry.Inode); err != nil || !done {
+		return entry, err, err != nil
 	}
 	entry, err = a.e.store.Lookup(parent, name)
 	return entry, nil, err == nil && entry.Here()
@@ -259,19 +263,25 @@ func (w *window) reached(ino cache.Inode) {
 	}
 }
 
-// wait returns when the window is done with ino, or with ctx's error.
-func (w *window) wait(ctx context.Context, ino cache.Inode) error {
+// wait returns true when the window is done with ino, false where it has not moved
+// for aheadPatience, or ctx's error.
+func (w *window) wait(ctx context.Context, ino cache.Inode) (done bool, err error) {
+	patience := time.NewTimer(aheadPatience)
+	defer patience.Stop()
 	for {
 		w.mu.Lock()
-		done, change := w.mu.done, w.mu.change
+		reached, change := w.mu.done, w.mu.change
 		w.mu.Unlock()
-		if ino < done {
-			return nil
+		if ino < reached {
+			return true, nil
 		}
 		select {
 		case <-change:
+			patience.Reset(aheadPatience)
+		case <-patience.C:
+			return false, nil
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 	}
 }

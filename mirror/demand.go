@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/pprof"
+	"sync"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -78,10 +79,17 @@ func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string
 	// What is shown has no deadline: it may be as long as it likes to be.
 	deadline := time.AfterFunc(demandDeadline, func() { cancel(context.DeadlineExceeded) })
 	defer deadline.Stop()
+	if err := e.waiting.Acquire(ctx, 1); err != nil {
+		return cache.Entry{}, context.Cause(ctx)
+	}
+	defer e.waiting.Release(1)
 	if err := e.places.Acquire(ctx, 1); err != nil {
 		return cache.Entry{}, context.Cause(ctx)
 	}
-	defer e.places.Release(1)
+	leave := sync.OnceFunc(func() { e.places.Release(1) })
+	defer leave()
+	// Files on which the origin hangs must not keep others from being asked for.
+	defer time.AfterFunc(placePatience, leave).Stop()
 	page, err := e.store.Ask(parent, name)
 	if err != nil {
 		return cache.Entry{}, err

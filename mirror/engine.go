@@ -29,11 +29,12 @@ type Engine struct {
 	// bytes, but for those that were streamed.
 	meanBody atomic.Int64
 	demand   singleflight.Group
-	places   *semaphore.Weighted
-	ahead    readahead
-	arrivals arrivals
-	wg       sync.WaitGroup
-	mu       struct {
+	// waiting bounds all fetches for readers, places those that are young.
+	waiting, places *semaphore.Weighted
+	ahead           readahead
+	arrivals        arrivals
+	wg              sync.WaitGroup
+	mu              struct {
 		sync.Mutex
 		closed bool
 	}
@@ -45,7 +46,7 @@ func Open(o Options) (*Engine, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{opts: o, store: o.Store, pace: newPace(o.LimitFiles, o.LimitRate), places: semaphore.NewWeighted(demandFetches)}
+	e := &Engine{opts: o, store: o.Store, pace: newPace(o.LimitFiles, o.LimitRate), waiting: semaphore.NewWeighted(demandWaits), places: semaphore.NewWeighted(demandFetches)}
 	e.ahead.init(e)
 	e.arrivals.init()
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())

@@ -70,6 +70,11 @@ const (
 	// demandFetches bounds the files that are fetched for readers at the same
 	// time; more wait for their turn.
 	demandFetches = 64
+	// placePatience is how long one of them counts among those; and demandWaits
+	// bounds them all, with those that have been waiting for longer. Each holds
+	// about 100 KiB.
+	placePatience = 2 * time.Second
+	demandWaits   = 512
 	// demandDeadline is how long the engine goes on with a file that a reader
 	// asked for.
 	demandDeadline = 5 * time.Minute
