@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -66,6 +67,7 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		return err
 	}
+	moreProcs()
 	m, err := a.openMounted(ctx, f, id, dir, mountpoint, log)
 	if err != nil {
 		return err
@@ -81,6 +83,19 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	}
 	fmt.Fprintf(a.stdout, "motefs: unmounted %s: %s\n", abs, summary(m.store.Progress(), before, time.Since(start)))
 	return nil
+}
+
+// procsPerCore is how many goroutines may run Go code at a time, for each core. A
+// thread that waits in the kernel for the next request keeps its place for 20 µs
+// and more before the runtime takes it away; with one for each core, the handlers
+// wait behind such threads (PERFORMANCE.md, "Mount").
+const procsPerCore = 2
+
+// moreProcs raises GOMAXPROCS, unless the user has set it.
+func moreProcs() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(procsPerCore * runtime.GOMAXPROCS(0))
+	}
 }
 
 // mounted is a session with its mount.
