@@ -21,9 +21,10 @@ const (
 // listing is complete it may, and then ENOSYS is the answer that turns that on
 // for good and saves the request from then on. While the listing grows, a
 // directory that is kept would stay as it was, so the answer is a plain yes; and
-// never an error, since ENOSYS must not come out early.
+// never an error, since ENOSYS must not come out early. Kernels that do not get
+// it right (dirCacheBroken) are never asked to keep one.
 func (f *fsys) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	if f.store.ListingComplete() {
+	if f.store.ListingComplete() && !f.noDirCache {
 		return fuse.ENOSYS
 	}
 	return fuse.OK

@@ -51,6 +51,8 @@ type fsys struct {
 	// mounted is the time of a root that the store does not know.
 	mounted           int64
 	timeout, negative time.Duration
+	// noDirCache: this kernel must not keep directories.
+	noDirCache bool
 
 	// ctx ends when the mount is about to go: it ends the waits for the origin,
 	// which would keep the mount busy.
@@ -79,6 +81,7 @@ func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
 		mounted:       time.Now().Unix(),
 		timeout:       o.DemandTimeout,
 		negative:      o.negative,
+		noDirCache:    dirCacheBroken(kernelRelease()),
 		ctx:           ctx,
 		wg:            wg,
 		log:           *o.Log,
