@@ -30,16 +30,20 @@ http {
 	uwsgi_temp_path %[1]s/t4; scgi_temp_path %[1]s/t5;
 	server {
 		listen 127.0.0.1:%[2]d;
+		%[4]s
+	}
+}
+`
+
+// originLocations serve what writeTree has written to a directory.
+const originLocations = `
 		location = /list {
 			default_type application/json;
 			if ($args ~ "^next-marker=(?<page>[0-9]+)$") { rewrite ^ /pages/$page.json last; }
 			rewrite ^ /pages/0.json last;
 		}
 		location /pages/ { internal; root %[1]s; }
-		location /get/ { alias %[1]s/files/; }
-	}
-}
-`
+		location /get/ { alias %[1]s/files/; }`
 
 func startNginx(ctx context.Context, b *bench, o *origin) (*server, error) {
 	nginx, err := nginxProgram.find()
@@ -51,6 +55,11 @@ func startNginx(ctx context.Context, b *bench, o *origin) (*server, error) {
 	if err := writeTree(ctx, dir, o.source); err != nil {
 		return nil, fmt.Errorf("write the files for nginx: %w", err)
 	}
+	return runNginx(ctx, nginx, dir, fmt.Sprintf(originLocations, dir))
+}
+
+// runNginx starts nginx with its own files in dir, to serve these locations.
+func runNginx(ctx context.Context, nginx, dir, locations string) (*server, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -60,7 +69,7 @@ func startNginx(ctx context.Context, b *bench, o *origin) (*server, error) {
 	if os.Geteuid() == 0 {
 		user = "user root root;"
 	}
-	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, port, user), 0o644); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, port, user, locations), 0o644); err != nil {
 		return nil, err
 	}
 	return startServer(ctx, []string{nginx, "-c", config, "-p", dir}, fmt.Sprintf("http://127.0.0.1:%d", port))
