@@ -17,6 +17,7 @@ build: needs-go
 test: needs-go needs-cc needs-fuse needs-nginx needs-programs
 	$(GO) vet ./...
 	$(GO) test $(RACE) -timeout 30m ./...
+	$(GO) test -run Allocations ./... # the race detector has some of its own
 
 lint: needs-go $(LINT)
 	@test -z "$$(gofmt -l .)" || { echo "gofmt needed:"; gofmt -l .; exit 1; }

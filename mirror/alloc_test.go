@@ -1,3 +1,8 @@
+//go:build !race
+
+// With the race detector, Pebble now and then puts iterators under its flushes
+// that copy every record, so what is counted here is only what is shipped.
+
 package mirror_test
 
 import (
