@@ -33,6 +33,9 @@ type verifier struct {
 	progress Progress
 	seen     Progress // counted here, to be compared with progress
 	steps    uint64
+	// blobs are those of the entries, then without those that have a file.
+	blobs       blobTally
+	maxSuspects int
 	// short: a walk broke off at a damaged block, so that counts say nothing.
 	short bool
 }
@@ -43,8 +46,12 @@ type verifier struct {
 // is told. The store must not be written meanwhile. The error is ctx's or one
 // that kept Verify from going on; problems are not errors.
 func (s *Store) Verify(ctx context.Context, tell func(problem string)) (Report, error) {
-	v := &verifier{s: s, ctx: ctx, tell: tell, progress: s.Progress()}
-	for _, step := range []func() error{v.runs, v.index, v.entries, v.failures, v.counts, v.blobFiles} {
+	return s.verify(ctx, tell, maxSuspects)
+}
+
+func (s *Store) verify(ctx context.Context, tell func(problem string), suspects int) (Report, error) {
+	v := &verifier{s: s, ctx: ctx, tell: tell, progress: s.Progress(), maxSuspects: suspects}
+	for _, step := range []func() error{v.runs, v.index, v.entries, v.failures, v.counts, v.unreferenced} {
 		if err := step(); err != nil {
 			return v.report, err
 		}
@@ -224,6 +231,7 @@ func (v *verifier) content(parent Inode, name []byte, e *Entry) {
 	v.report.Bytes += uint64(e.Size)
 	if e.State == Blob {
 		v.report.Blobs++
+		v.blobs.toggle(e.blob)
 		if err := v.s.blobs.check(v.ctx, e); err != nil {
 			v.problem("%q of directory %d: %v", name, parent, err)
 		}
@@ -285,44 +293,4 @@ func (v *verifier) counts() error {
 		v.problem("the checkpoint (%d, %d) is beyond the last number given out, %d", p.Listed, p.Settled, p.Next-1)
 	}
 	return nil
-}
-
-// blobFiles looks for blob files that no entry names. It compares counts first,
-// so that a sound store costs no more than the listing of its directories.
-func (v *verifier) blobFiles() error {
-	files := uint64(0)
-	err := v.s.blobs.each(func(shard string, ids []string) error {
-		files += uint64(len(ids))
-		return v.ctx.Err()
-	})
-	if err != nil || files == v.report.Blobs {
-		return err
-	}
-	return v.unreferenced()
-}
-
-// unreferenced counts the blob files that are in no entry, one shard of the
-// numbers at a time, so that memory holds a 256th of them.
-func (v *verifier) unreferenced() error {
-	return v.s.blobs.each(func(shard string, ids []string) error {
-		left := make(map[string]bool, len(ids))
-		for _, id := range ids {
-			left[id] = true
-		}
-		if err := v.walk(keyEntry, func(_, value []byte) error {
-			if e, err := decodeEntry(value); err == nil && e.State == Blob {
-				delete(left, blobName(e.blob))
-			}
-			return nil
-		}); err != nil {
-			return err
-		}
-		for id := range left {
-			v.report.Unreferenced++
-			if info, err := v.s.blobs.fs.Stat(v.s.blobs.path(shard, id)); err == nil {
-				v.report.UnreferencedBytes += uint64(info.Size())
-			}
-		}
-		return nil
-	})
 }

@@ -213,6 +213,8 @@ func (p *process) wait() int {
 	select {
 	case <-p.exited:
 	case <-time.After(patience):
+		p.signal(syscall.SIGQUIT) // it then says where its goroutines are
+		<-p.exited
 		p.t.Fatalf("motefs %q does not end:\n%s%s", p.cmd.Args[1:], p.stdout, p.stderr)
 	}
 	return p.cmd.ProcessState.ExitCode()
