@@ -9,14 +9,20 @@ import (
 // cursor finds many entries, fast where they are asked for in the store's
 // order: then the next one is a step and not a search away.
 type cursor struct {
-	it  *pebble.Iterator
-	key []byte
-	on  bool // it stands on an entry
+	it       *pebble.Iterator
+	key      []byte
+	on       bool // it stands on an entry
+	searches int  // how often a step did not do
 }
 
 // find returns the value of an entry, valid until the next call.
 func (c *cursor) find(parent Inode, name string) (value []byte, ok bool, err error) {
 	c.key = appendEntryKey(c.key[:0], parent, name)
+	return c.findKey()
+}
+
+// findKey is find for the entry whose key is c.key.
+func (c *cursor) findKey() (value []byte, ok bool, err error) {
 	at := -1
 	if c.on {
 		if at = bytes.Compare(c.it.Key(), c.key); at < 0 {
@@ -26,6 +32,7 @@ func (c *cursor) find(parent Inode, name string) (value []byte, ok bool, err err
 		}
 	}
 	if !c.on || at != 0 {
+		c.searches++
 		if c.on = c.it.SeekGE(c.key); !c.on {
 			return nil, false, storeError("find entry", c.it.Error())
 		}

@@ -59,6 +59,16 @@ func TestDamagedTable(t *testing.T) {
 		if bad == 0 || bad > 50 {
 			t.Errorf("damage at %d: %d of 100 lookups meet it", at, bad)
 		}
+		names, badOfDir := 0, 0
+		if err := s.ReadDirPlus(RootInode, 0, func(_ DirEntry, _ Entry, err error) bool {
+			names++
+			if err != nil {
+				badOfDir++
+			}
+			return true
+		}); err != nil || names != 100 || badOfDir != bad {
+			t.Errorf("damage at %d: the directory has %d names, %d without an entry, %v; %d lookups meet it", at, names, badOfDir, err, bad)
+		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}

@@ -55,16 +55,16 @@ func (c *sizedCache[K, V]) remove(k K) {
 	c.mu.lru.Remove(k)
 }
 
-// entryOverhead is what one cached entry costs beside its content: the entry,
-// its place in the list and in the map.
+// entryOverhead is what one cached entry costs beside its content: the entry in
+// its place in the list, and its place in the map.
 const entryOverhead = 256
 
 // entryCache keeps entries that were looked up, by inode. Only such entries may
 // be put that do not change any more: directories and files that are here.
-type entryCache = sizedCache[Inode, *Entry]
+type entryCache = sizedCache[Inode, Entry]
 
 func newEntryCache(limit int) *entryCache {
-	return newSizedCache[Inode](limit, entryOverhead, func(e *Entry) int {
+	return newSizedCache[Inode](limit, entryOverhead, func(e Entry) int {
 		return entryOverhead + len(e.Content) + len(e.ETag)
 	})
 }

@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -149,7 +150,41 @@ func (m *model) check() {
 	}
 }
 
+// plus checks that the directory's names come with what Lookup says of them.
+func (m *model) plus(dir Inode) {
+	type named struct {
+		inode Inode
+		kind  Kind
+		name  string
+		entry Entry
+	}
+	var want, got []named
+	if err := m.s.ReadDir(dir, 0, func(de DirEntry) bool {
+		e, err := m.s.Lookup(dir, string(de.Name))
+		if err != nil || e.Inode != de.Inode {
+			m.t.Fatalf("%q of directory %d is %d, not %d: %v", de.Name, dir, e.Inode, de.Inode, err)
+		}
+		want = append(want, named{de.Inode, de.Kind, string(de.Name), e})
+		return true
+	}); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := m.s.ReadDirPlus(dir, 0, func(de DirEntry, e Entry, err error) bool {
+		if err != nil {
+			m.t.Fatalf("%q of directory %d: %v", de.Name, dir, err)
+		}
+		got = append(got, named{de.Inode, de.Kind, string(de.Name), e})
+		return true
+	}); err != nil {
+		m.t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		m.t.Fatalf("directory %d lists %+v, and %+v with entries", dir, want, got)
+	}
+}
+
 func (m *model) walk(dir Inode, got map[string]bool) {
+	m.plus(dir)
 	var dirs []Inode
 	if err := m.s.ReadDir(dir, 0, func(de DirEntry) bool {
 		if de.Kind == Dir {

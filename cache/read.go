@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -19,19 +20,36 @@ func (s *Store) Lookup(parent Inode, name string) (Entry, error) {
 
 // lookup is Lookup with the content of an inline file.
 func (s *Store) lookup(parent Inode, name string) (Entry, error) {
-	var room [entryKeyLen + MaxComponent]byte
-	value, closer, err := s.db.Get(appendEntryKey(room[:0], parent, name))
+	room := entryKeys.Get().(*entryKey)
+	defer entryKeys.Put(room)
+	return s.lookupKey(appendEntryKey(room[:0], parent, name))
+}
+
+// entryKey has room for the key of any entry.
+type entryKey [entryKeyLen + MaxComponent]byte
+
+// entryKeys keeps keys from being made on the heap, once for each lookup.
+var entryKeys = sync.Pool{New: func() any { return new(entryKey) }}
+
+func (s *Store) lookupKey(key []byte) (Entry, error) {
+	value, closer, err := s.db.Get(key)
 	if err != nil {
 		return Entry{}, storeError("look up entry", err)
 	}
 	defer closer.Close()
+	return s.decode(key, value)
+}
+
+// decode decodes an entry, and keeps it where it is likely to be read next.
+func (s *Store) decode(key, value []byte) (Entry, error) {
 	e, err := decodeEntry(value)
 	if err != nil {
+		parent, name, _ := splitEntryKey(key)
 		return Entry{}, fmt.Errorf("entry %q of directory %d: %w", name, parent, err)
 	}
 	e.Content = slices.Clone(e.Content)
 	if e.Here() {
-		s.entries.put(e.Inode, &e)
+		s.entries.put(e.Inode, e)
 	}
 	return e, nil
 }
@@ -39,34 +57,28 @@ func (s *Store) lookup(parent Inode, name string) (Entry, error) {
 // Get returns the entry with that number. The errors are those of Lookup.
 func (s *Store) Get(ino Inode) (Entry, error) {
 	e, err := s.get(ino)
-	if err != nil {
-		return Entry{}, err
-	}
-	entry := *e
-	entry.Content = nil
-	return entry, nil
+	e.Content = nil
+	return e, err
 }
 
-func (s *Store) get(ino Inode) (*Entry, error) {
+func (s *Store) get(ino Inode) (Entry, error) {
 	if ino == RootInode {
-		return &Entry{Inode: RootInode, Kind: Dir, State: Inline, Size: -1}, nil
+		return Entry{Inode: RootInode, Kind: Dir, State: Inline, Size: -1}, nil
 	}
 	if e, ok := s.entries.get(ino); ok {
 		return e, nil
 	}
 	parent, name, err := s.locate(ino)
 	if err != nil {
-		return nil, err
+		return Entry{}, err
 	}
 	e, err := s.lookup(parent, name)
 	if err != nil {
-		return nil, err
+		return Entry{}, err
 	}
-	if e.Inode != ino {
-		// The number's name was listed twice and the later listing has it.
-		e.Inode = ino
-	}
-	return &e, nil
+	// Another where the number's name was listed twice: the later listing has it.
+	e.Inode = ino
+	return e, nil
 }
 
 // ReadAt reads the content of a file that is here into p, from off on. It
@@ -84,7 +96,7 @@ func (s *Store) ReadAt(ino Inode, p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("read inode %d at %d: negative offset", ino, off)
 	}
 	if e.State == Blob {
-		return s.blobs.readAt(e, p, off)
+		return s.blobs.readAt(&e, p, off)
 	}
 	if off >= int64(len(e.Content)) {
 		return 0, nil

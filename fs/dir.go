@@ -32,9 +32,10 @@ func (f *fsys) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOu
 
 // ReadDir hands out names only.
 func (f *fsys) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	dir := cache.Inode(in.NodeId)
-	return f.list(in, out.AddDirEntry, func(d *cache.DirEntry) bool {
-		return out.AddDirEntry(f.dirent(dir, d))
+	return f.list(in, out.AddDirEntry, func(dir, after cache.Inode) error {
+		return f.store.ReadDir(dir, after, func(d cache.DirEntry) bool {
+			return !f.listable(dir, d.Name) || out.AddDirEntry(dirent(d))
+		})
 	})
 }
 
@@ -42,32 +43,32 @@ func (f *fsys) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEnt
 // entry without a NodeID tells the kernel nothing but the name, and a stat of it
 // becomes a LOOKUP: so listing a directory never makes the origin work.
 func (f *fsys) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	dir := cache.Inode(in.NodeId)
 	dot := func(e fuse.DirEntry) bool { return out.AddDirLookupEntry(e) != nil }
-	return f.list(in, dot, func(d *cache.DirEntry) bool {
-		entry := out.AddDirLookupEntry(f.dirent(dir, d))
-		if entry == nil {
-			return false
-		}
-		// The name is copied because the Store may keep what it looks up.
-		name := string(d.Name)
-		e, err := f.store.Lookup(dir, name)
-		switch {
-		case err == nil && known(&e):
-			f.answer(&e, entry)
-		case err != nil && !errors.Is(err, cache.ErrNotFound):
-			// The name is certain; whoever stats it gets the error.
-			f.fail(opReadDir, dir, name, err)
-		}
-		return true
+	return f.list(in, dot, func(dir, after cache.Inode) error {
+		return f.store.ReadDirPlus(dir, after, func(d cache.DirEntry, e cache.Entry, err error) bool {
+			if !f.listable(dir, d.Name) {
+				return true
+			}
+			entry := out.AddDirLookupEntry(dirent(d))
+			switch {
+			case entry == nil:
+				return false
+			case err == nil && known(&e):
+				f.answer(&e, entry)
+			case err != nil && !errors.Is(err, cache.ErrNotFound):
+				// The name is certain; whoever stats it gets the error.
+				f.fail(opReadDir, dir, string(d.Name), err)
+			}
+			return true
+		})
 	})
 }
 
-// list streams a directory from the cookie on until it ends or add reports that
-// the buffer is full; what did not fit comes with the next request, since its
-// cookie was not handed out. A cookie that was never given out continues with
-// the first entry after it.
-func (f *fsys) list(in *fuse.ReadIn, dot func(fuse.DirEntry) bool, add func(*cache.DirEntry) bool) fuse.Status {
+// list streams a directory from the cookie on until it ends or the buffer is
+// full; what did not fit comes with the next request, since its cookie was not
+// handed out. A cookie that was never given out continues with the first entry
+// after it.
+func (f *fsys) list(in *fuse.ReadIn, dot func(fuse.DirEntry) bool, rest func(dir, after cache.Inode) error) fuse.Status {
 	f.stats.dirReads.Add(1)
 	dir := cache.Inode(in.NodeId)
 	if in.Offset < cookieDot && !dot(fuse.DirEntry{Mode: fuse.S_IFDIR, Name: ".", Ino: in.NodeId, Off: cookieDot}) {
@@ -80,14 +81,7 @@ func (f *fsys) list(in *fuse.ReadIn, dot func(fuse.DirEntry) bool, add func(*cac
 	if after < cache.FirstInode {
 		after = 0
 	}
-	err := f.store.ReadDir(dir, after, func(d cache.DirEntry) bool {
-		if !listable(d.Name) {
-			f.badName(dir, d.Name)
-			return true
-		}
-		return add(&d)
-	})
-	if err != nil {
+	if err := rest(dir, after); err != nil {
 		return f.fail(opReadDir, dir, "", err)
 	}
 	return fuse.OK
@@ -105,7 +99,7 @@ func parentIno(dir cache.Inode) uint64 {
 
 // dirent is d as go-fuse takes it. The name is not copied: go-fuse writes it
 // into the reply before it returns, and d is valid until then.
-func (f *fsys) dirent(dir cache.Inode, d *cache.DirEntry) fuse.DirEntry {
+func dirent(d cache.DirEntry) fuse.DirEntry {
 	mode := uint32(fuse.S_IFREG)
 	if d.Kind == cache.Dir {
 		mode = fuse.S_IFDIR
@@ -116,6 +110,15 @@ func (f *fsys) dirent(dir cache.Inode, d *cache.DirEntry) fuse.DirEntry {
 		Ino:  uint64(d.Inode),
 		Off:  uint64(d.Inode),
 	}
+}
+
+// listable reports whether a name can be handed out, and notes one that cannot.
+func (f *fsys) listable(dir cache.Inode, name []byte) bool {
+	if listable(name) {
+		return true
+	}
+	f.badName(dir, name)
+	return false
 }
 
 // listable reports whether the kernel takes an entry of this name. For one

@@ -163,6 +163,13 @@ func (s *fakeStore) ReadDir(dir, after cache.Inode, fn func(cache.DirEntry) bool
 	return nil
 }
 
+func (s *fakeStore) ReadDirPlus(dir, after cache.Inode, fn func(cache.DirEntry, cache.Entry, error) bool) error {
+	return s.ReadDir(dir, after, func(de cache.DirEntry) bool {
+		e, err := s.Lookup(dir, string(de.Name))
+		return fn(de, e, err)
+	})
+}
+
 func (s *fakeStore) Usage() cache.Usage { return cache.Usage{Files: 7, Dirs: 3, Bytes: 10_000} }
 
 func (s *fakeStore) ListingComplete() bool {

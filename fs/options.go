@@ -27,6 +27,8 @@ type Store interface {
 	// after the given inode (0: from the start), until fn returns false. fn
 	// may call the Store.
 	ReadDir(dir, after cache.Inode, fn func(cache.DirEntry) bool) error
+	// ReadDirPlus is ReadDir with what Lookup returns for each name.
+	ReadDirPlus(dir, after cache.Inode, fn func(cache.DirEntry, cache.Entry, error) bool) error
 	// Usage is what the store holds, for statfs.
 	Usage() cache.Usage
 	// NameOf is the origin's name of a file by its number; of a directory, the
