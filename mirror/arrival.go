@@ -241,11 +241,23 @@ func (a *arrival) want(off, end int64) (came int64, change <-chan struct{}, err 
 		return 0, nil, a.mu.err
 	}
 	came = a.mu.came
-	missing := false
-	for k := max(off, came) / partLen; k*partLen < end && end > came; k++ {
+	if end <= came {
+		return came, nil, nil
+	}
+	first, missing := max(off, came)/partLen, false
+	k := first
+	for ; k*partLen < end; k++ {
 		if a.mu.parts.Bit(int(k)) == 0 {
 			missing = true
 			a.askLocked(k)
+		}
+	}
+	if first > 0 && a.mu.parts.Bit(int(first-1)) == 1 {
+		// Whoever goes on where a part ends is likely to go on.
+		for ahead := k + partsAhead; k < ahead && k*partLen < a.entry.Size; k++ {
+			if a.mu.parts.Bit(int(k)) == 0 {
+				a.askLocked(k)
+			}
 		}
 	}
 	if !missing {

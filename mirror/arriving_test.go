@@ -244,6 +244,33 @@ func TestSeek(t *testing.T) {
 	r.whole(e, h, 0)
 }
 
+// A reader that goes on after a seek gets the next parts ahead; one that jumps
+// about does not.
+func TestReadOnAfterSeek(t *testing.T) {
+	r, h := longRig(t, 40*mib, mib)
+	e := r.engine(nil)
+	entry := r.fetch(e)
+	ranges := func() int64 { return int64(r.server.Counts().Status[206]) }
+	for _, off := range []int64{35 * mib, 33 * mib, 31 * mib} {
+		r.sees(e, h, entry, 0, off, 128<<10)
+	}
+	if n := ranges(); n != 3 {
+		t.Errorf("%d ranges after 3 jumps", n)
+	}
+	r.sees(e, h, entry, 0, 20*mib, 128<<10)
+	r.sees(e, h, entry, 0, 21*mib, 128<<10)
+	for ranges() < 3+2+2 { // 22 and 23, which nobody has read
+		time.Sleep(time.Millisecond)
+	}
+	r.sees(e, h, entry, 0, 22*mib, 128<<10)
+	r.sees(e, h, entry, 0, 39*mib, 128<<10)
+	h.release()
+	r.whole(e, h, 0)
+	if n := ranges(); n > 3+2+4+1 {
+		t.Errorf("%d ranges", n)
+	}
+}
+
 // TestSeekWithoutRange has all the ways in which an origin does not serve a part.
 // The reader waits for the stream then, and the origin is not asked again.
 func TestSeekWithoutRange(t *testing.T) {

@@ -16,6 +16,9 @@ const (
 	// seekDistance is how far behind the end of what has come a part has to
 	// begin to be asked for by itself; nearer ones are waited for.
 	seekDistance = 4 << 20
+	// partsAhead is how many parts are asked for ahead of a reader that went
+	// from one part into the next.
+	partsAhead = 2
 	// fileRanges and allRanges bound the parts that are asked for at the same
 	// time, of one file and in all. Each takes streamBuffer of memory.
 	fileRanges = 4
