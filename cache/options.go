@@ -52,7 +52,7 @@ const (
 	memTableSize = 32 << 20
 	memTableStop = 2
 	// blockCacheSize bounds the decompressed blocks that reads share.
-	blockCacheSize = 32 << 20
+	blockCacheSize = 96 << 20
 	// entryCacheSize bounds the entries that were looked up and are likely to
 	// be read next.
 	entryCacheSize = 8 << 20
