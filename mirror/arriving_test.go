@@ -250,7 +250,7 @@ func TestReadOnAfterSeek(t *testing.T) {
 	r, h := longRig(t, 40*mib, mib)
 	e := r.engine(nil)
 	entry := r.fetch(e)
-	ranges := func() int64 { return int64(r.server.Counts().Status[206]) }
+	ranges := func() int64 { return r.server.Counts().Status[206] }
 	for _, off := range []int64{35 * mib, 33 * mib, 31 * mib} {
 		r.sees(e, h, entry, 0, off, 128<<10)
 	}
