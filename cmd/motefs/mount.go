@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -67,7 +66,8 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		return err
 	}
-	moreProcs()
+	procs := newProcs()
+	procs.set(servingProcs)
 	m, err := a.openMounted(ctx, f, id, dir, mountpoint, log)
 	if err != nil {
 		return err
@@ -78,6 +78,7 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	}
 	fmt.Fprintf(a.stdout, "motefs: serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s\n", id, abs, dir, abs)
 	before, start := m.store.Progress(), time.Now()
+	m.procs = procs
 	if err := m.serve(ctx, screen, f.prefetchAll); err != nil {
 		return err
 	}
@@ -85,23 +86,11 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	return nil
 }
 
-// procsPerCore is how many goroutines may run Go code at a time, for each core. A
-// thread that waits in the kernel for the next request keeps its place for 20 µs
-// and more before the runtime takes it away; with one for each core, the handlers
-// wait behind such threads (PERFORMANCE.md, "Mount").
-const procsPerCore = 2
-
-// moreProcs raises GOMAXPROCS, unless the user has set it.
-func moreProcs() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(procsPerCore * runtime.GOMAXPROCS(0))
-	}
-}
-
 // mounted is a session with its mount.
 type mounted struct {
 	*session
 	mount *fs.Mount
+	procs procs
 }
 
 func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, log zerolog.Logger) (_ *mounted, err error) {
@@ -181,7 +170,11 @@ func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool
 	for {
 		start, before := time.Now(), m.store.Progress()
 		progress := startProgress(screen, m.log, m.store, prefetch)
+		if prefetch {
+			m.procs.set(mirroringProcs)
+		}
 		err := m.run(ctx)
+		m.procs.set(servingProcs)
 		progress.stop()
 		p := m.store.Progress()
 		if ctx.Err() != nil || m.store.BrokenErr() != nil {
