@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"regexp"
 	"runtime"
 	"syscall"
 	"time"
@@ -34,43 +31,23 @@ func main() {
 	}
 }
 
-// options are the command's flags.
+// options are the flags of the benchmark of mirrors.
 type options struct {
-	quick   bool
-	only    *regexp.Regexp // of "NAME from ORIGIN"; nil: all
-	files   int64          // what motefs mirrors from motefs serve; 0: the default
-	repeat  int
-	motefs  string // the program under test
-	dir     string // where files and stores are put
-	timeout time.Duration
+	common
+	files int64 // what motefs mirrors from motefs serve; 0: the default
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
-	o := options{}
+	o := options{common: common{timeout: 2 * time.Minute}}
 	flags := flag.NewFlagSet("motefs-bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	only := flags.String("only", "", "only the rows whose \"NAME from ORIGIN\" matches this `regexp`")
 	flags.BoolVar(&o.quick, "quick", false, "a tenth of the files, a third of wrk's time")
 	flags.Int64Var(&o.files, "files", 0, "`files` that motefs mirrors from motefs serve; no row gets more (default 1,000,000)")
-	flags.IntVar(&o.repeat, "repeat", 3, "`runs` of each row; the median is shown, with the least and the most")
-	flags.StringVar(&o.motefs, "motefs", "bin/motefs", "the motefs `program`")
-	flags.StringVar(&o.dir, "dir", os.TempDir(), "`directory` for the files, in one of its own that is removed")
-	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "bound on one run of one row")
-	if err := flags.Parse(args); err != nil {
+	if err := o.parse(flags, args, "NAME from ORIGIN", "the files"); err != nil {
 		return o, err
 	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("there are no arguments beside flags: %q", flags.Arg(0))
-	}
-	if *only != "" {
-		re, err := regexp.Compile(*only)
-		if err != nil {
-			return o, fmt.Errorf("-only: %w", err)
-		}
-		o.only = re
-	}
-	if o.files < 0 || o.repeat < 1 || o.timeout <= 0 {
-		return o, errors.New("-files is not negative, -repeat and -timeout are positive")
+	if o.files < 0 {
+		return o, errors.New("-files is not negative")
 	}
 	return o, nil
 }
@@ -83,10 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	if o.motefs, err = exec.LookPath(o.motefs); err != nil {
-		return fmt.Errorf("%w: make build makes it", err)
-	}
-	if o.motefs, err = filepath.Abs(o.motefs); err != nil {
+	if err := o.locate(); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp(o.dir, "motefs-bench-")

@@ -134,7 +134,7 @@ func TestAnnouncedURL(t *testing.T) {
 
 func TestPlanNamesEachRowOnce(t *testing.T) {
 	seen := map[string]bool{}
-	for _, r := range plan(options{quick: true}) {
+	for _, r := range plan(options{common: common{quick: true}}) {
 		key := r.name + " from " + r.origin.name
 		if seen[key] || r.files < 1 && r.stored != storedNothing {
 			t.Errorf("row %q: seen %v, %d files", key, seen[key], r.files)

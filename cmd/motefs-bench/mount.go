@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"time"
 )
 
@@ -18,16 +16,11 @@ const mountArg = "mount"
 
 // mountOptions are the flags of the benchmark of mounts.
 type mountOptions struct {
-	quick   bool
-	only    *regexp.Regexp // of "MEASURE: FILESYSTEM"; nil: all
-	files   int64
-	reads   int64 // how many of them are read
-	repeat  int
-	motefs  string // the program under test
-	dir     string // where files and stores are put
-	store   string // an existing one instead of those that are made
-	keep    bool   // leave the machine's disks and page cache alone
-	timeout time.Duration
+	common
+	files int64
+	reads int64  // how many of them are read
+	store string // an existing one instead of those that are made
+	keep  bool   // leave the machine's disks and page cache alone
 }
 
 // The defaults, and what -quick makes of them.
@@ -37,34 +30,19 @@ const (
 )
 
 func parseMountOptions(args []string, stderr io.Writer) (mountOptions, error) {
-	o := mountOptions{}
+	o := mountOptions{common: common{timeout: 10 * time.Minute}}
 	flags := flag.NewFlagSet("motefs-bench mount", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	only := flags.String("only", "", "only the rows whose \"MEASURE: FILESYSTEM\" matches this `regexp`")
 	flags.BoolVar(&o.quick, "quick", false, "a tenth of the files and of the bytes")
 	flags.Int64Var(&o.files, "files", 0, "`files` in the big directory (default 1,000,000)")
 	flags.Int64Var(&o.reads, "reads", 0, "how many of them are read, each in a random place (default 200,000)")
-	flags.IntVar(&o.repeat, "repeat", 3, "`runs` of each row; the median is shown, with the least and the most")
-	flags.StringVar(&o.motefs, "motefs", "bin/motefs", "the motefs `program`")
-	flags.StringVar(&o.dir, "dir", os.TempDir(), "`directory` for files, stores and mountpoints, in one of its own that is removed")
 	flags.StringVar(&o.store, "store", "", "measure this complete `store` alone, and make none; it is left as it is")
 	flags.BoolVar(&o.keep, "keep-caches", false, "neither sync the machine's disks nor, as root, drop its page cache before first times, which slow everybody else down")
-	flags.DurationVar(&o.timeout, "timeout", 10*time.Minute, "bound on one run of one row")
-	if err := flags.Parse(args); err != nil {
+	if err := o.parse(flags, args, "MEASURE: FILESYSTEM", "files, stores and mountpoints"); err != nil {
 		return o, err
 	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("there are no arguments beside flags: %q", flags.Arg(0))
-	}
-	if *only != "" {
-		re, err := regexp.Compile(*only)
-		if err != nil {
-			return o, fmt.Errorf("-only: %w", err)
-		}
-		o.only = re
-	}
-	if o.files < 0 || o.reads < 0 || o.repeat < 1 || o.timeout <= 0 {
-		return o, errors.New("-files and -reads are not negative, -repeat and -timeout are positive")
+	if o.files < 0 || o.reads < 0 {
+		return o, errors.New("-files and -reads are not negative")
 	}
 	if o.store != "" && o.files != 0 {
 		return o, errors.New("-store has the files that it has: do not give -files")
@@ -90,10 +68,10 @@ func runMount(ctx context.Context, args []string, stdout, stderr io.Writer) (err
 	if err != nil {
 		return err
 	}
-	if o.motefs, err = exec.LookPath(o.motefs); err != nil {
-		return fmt.Errorf("%w: make build makes it", err)
+	if err := o.locate(); err != nil {
+		return err
 	}
-	for _, path := range []*string{&o.motefs, &o.dir, &o.store} {
+	for _, path := range []*string{&o.dir, &o.store} {
 		if *path == "" {
 			continue
 		}
