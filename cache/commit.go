@@ -186,6 +186,9 @@ func (p *Page) committedLocked() error {
 	for k := range p.slots {
 		slot := &p.slots[k]
 		updated = updated || slot.state != slotOpen && slot.state != slotClosed && (!p.fresh || slot.elsewhere)
+		if slot.state != slotOpen && len(p.s.commit.held) > 0 {
+			delete(p.s.commit.held, slot.inode)
+		}
 		switch slot.state {
 		case slotPut, slotFailed:
 			slot.state = slotClosed

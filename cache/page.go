@@ -24,8 +24,9 @@ type Page struct {
 
 	// fresh is a page whose names have no run yet; its k-th number is first+k.
 	fresh   bool
-	careful bool // names may be here already, see NewPlanner
-	asked   bool // made for a reader, not for the listing
+	careful bool  // names may be here already, see NewPlanner
+	asked   bool  // made for a reader, not for the listing
+	held    Inode // the number of a page that was asked for; see Store.hold
 	// unchecked: some of its names were out of order and could not be compared
 	// with the store at a bearable cost.
 	unchecked bool
@@ -235,6 +236,9 @@ func (p *Page) Close() error {
 	if p.batch != nil {
 		errs = append(errs, p.batch.Close())
 		p.batch = nil
+	}
+	if p.held != 0 && (p.fresh || p.slots[0].state != slotOpen || p.slots[0].inode != p.held) {
+		errs = append(errs, p.s.release(p.held))
 	}
 	return errors.Join(errs...)
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // Ask returns a page of one, loaded: the file called name in the directory
-// parent, for a reader who wants it now. The error is ErrNotFound where no
-// origin's name has that path.
+// parent, for a reader who wants it now. It must be closed. The error is
+// ErrNotFound where no origin's name has that path.
 func (s *Store) Ask(parent Inode, name string) (*Page, error) {
 	path, err := s.path(parent)
 	if err != nil {
@@ -21,14 +21,19 @@ func (s *Store) Ask(parent Inode, name string) (*Page, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	p := &Page{s: s, fresh: true, careful: true, asked: true, slots: []slot{{origin: origin, name: name, parent: parent, size: -1}}}
-	p.number(s.reserve(1))
+	p.held = s.hold()
+	p.number(p.held)
 	if err := p.Load(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.Close())
 	}
 	if !p.Listed() && !canonical(path[len(path)-1:]) {
-		return nil, fmt.Errorf("%w: %q is not how a name is shown", ErrNotFound, name)
+		return nil, errors.Join(fmt.Errorf("%w: %q is not how a name is shown", ErrNotFound, name), p.Close())
 	}
-	return p, nil
+	if p.Listed() { // it has a number already
+		err = s.release(p.held)
+		p.held = 0
+	}
+	return p, err
 }
 
 // Listed reports whether the file of a page from Ask has an entry.

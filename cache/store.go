@@ -38,6 +38,12 @@ type Store struct {
 		// careful is how many names are still to be listed that may be here
 		// already; see NewPlanner.
 		careful uint64
+		// held are numbers that were given to what readers ask for, and of which
+		// it is not settled what becomes of them. They come from between those
+		// of the listing's pages, so the checkpoint waits for them: settled is
+		// where it would be without. As many as readers' fetches at a time.
+		held    map[Inode]struct{}
+		settled Inode
 		closed  bool
 		buf     []byte
 	}
@@ -78,6 +84,7 @@ func Open(o Options) (*Store, error) {
 
 func openLocked(o Options, lock *dirLock) (_ *Store, err error) {
 	s := &Store{opts: o, lock: lock, entries: newEntryCache(entryCacheSize), runs: newRunCache(runCacheSize)}
+	s.commit.held = map[Inode]struct{}{}
 	s.broken.ch = make(chan struct{})
 	s.stop = func() {}
 	if s.blobs, err = openBlobs(&o); err != nil {
@@ -270,11 +277,42 @@ func (s *Store) Advance(m Mark) error {
 		next.Marker, next.ListingComplete = m.Marker, m.ListingComplete
 	}
 	next.Listed = max(next.Listed, m.Listed)
-	next.Settled = max(next.Settled, m.Settled)
+	s.commit.settled = max(s.commit.settled, m.Settled)
+	next.Settled = max(next.Settled, s.settledLocked())
 	if next == s.commit.progress {
 		return nil
 	}
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	return s.applyLocked(batch, next)
+}
+
+// settledLocked is up to where everything is settled.
+func (s *Store) settledLocked() Inode {
+	settled := s.commit.settled
+	for ino := range s.commit.held {
+		settled = min(settled, ino)
+	}
+	return settled
+}
+
+// hold gives out a number that the checkpoint does not go beyond until it is
+// released, or committed with what was decided.
+func (s *Store) hold() Inode {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	ino := s.reserve(1)
+	s.commit.held[ino] = struct{}{}
+	return ino
+}
+
+func (s *Store) release(ino Inode) error {
+	s.commit.Lock()
+	delete(s.commit.held, ino)
+	waited := !s.commit.closed && s.settledLocked() > s.commit.progress.Settled
+	s.commit.Unlock()
+	if !waited {
+		return nil
+	}
+	return s.Advance(Mark{})
 }

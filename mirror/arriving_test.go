@@ -291,3 +291,36 @@ func TestArrivingInBoundedMemory(t *testing.T) {
 	}
 	r.landed(e)
 }
+
+// TestUnlistedFileCutShort has kill -9 leave a file that readers were shown and no
+// page lists, its number between those of pages that are settled: the store is
+// sound, and the next run comes back to the file.
+func TestUnlistedFileCutShort(t *testing.T) {
+	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 10_000})
+	r := newRig(t, origintest.Options{PageSize: 100}, src)
+	var once sync.Once
+	r.server.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
+		if string(name) == src.Name(5000) {
+			once.Do(func() {
+				page, err := r.store.Ask(cache.RootInode, "unlisted")
+				if err == nil {
+					err = page.Commit() // and nothing after that
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		return origintest.Fault{}
+	}})
+	r.must(r.run(nil))
+	r.verify()
+	if p := r.store.Progress(); p.Complete() || p.Fetched != 10_000 || p.Files != 10_001 {
+		t.Errorf("before: %+v", p)
+	}
+	r.must(r.run(nil))
+	r.verify()
+	if p := r.store.Progress(); !p.Complete() || p.Gone != 1 || p.Settled != p.Next {
+		t.Errorf("after: %+v", p)
+	}
+}
