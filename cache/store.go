@@ -272,6 +272,10 @@ type Mark struct {
 func (s *Store) Advance(m Mark) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
+	return s.advanceLocked(m)
+}
+
+func (s *Store) advanceLocked(m Mark) error {
 	next := s.commit.progress
 	if m.Listing {
 		next.Marker, next.ListingComplete = m.Marker, m.ListingComplete
@@ -306,13 +310,13 @@ func (s *Store) hold() Inode {
 	return ino
 }
 
+// release lets go of a number from hold, and the checkpoint move on.
 func (s *Store) release(ino Inode) error {
 	s.commit.Lock()
+	defer s.commit.Unlock()
 	delete(s.commit.held, ino)
-	waited := !s.commit.closed && s.settledLocked() > s.commit.progress.Settled
-	s.commit.Unlock()
-	if !waited {
+	if s.commit.closed {
 		return nil
 	}
-	return s.Advance(Mark{})
+	return s.advanceLocked(Mark{})
 }

@@ -40,37 +40,37 @@ func (v *verifier) unreferenced() error {
 	if v.short {
 		return nil // they may be in the entries that cannot be read
 	}
-	if err := v.blobFiles(v.blobs.toggle, nil); err != nil {
+	if err := v.blobFiles(func(id uint64) error {
+		v.blobs.toggle(id)
+		return nil
+	}, v.unknownBlob); err != nil || v.blobs == (blobTally{}) {
 		return err
 	}
 	suspects := make(map[uint64]struct{})
-	var walked error
-	err := v.blobFiles(func(id uint64) {
-		if walked == nil && v.blobs.odd(id) {
+	err := v.blobFiles(func(id uint64) error {
+		if v.blobs.odd(id) {
 			if suspects[id] = struct{}{}; len(suspects) == v.maxSuspects {
-				walked = v.judge(suspects)
+				return v.judge(suspects)
 			}
 		}
-	}, v.unknownBlob)
-	if err == nil {
-		err = walked
-	}
+		return nil
+	}, func(string, string) {})
 	if err != nil || len(suspects) == 0 {
 		return err
 	}
 	return v.judge(suspects)
 }
 
-// blobFiles calls fn for the number of every blob file, and misplaced, where it
-// is not nil, for every other file.
-func (v *verifier) blobFiles(fn func(id uint64), misplaced func(shard, name string)) error {
+// blobFiles calls fn for the number of every blob file, and misplaced for every
+// other file.
+func (v *verifier) blobFiles(fn func(id uint64) error, misplaced func(shard, name string)) error {
 	return v.s.blobs.each(func(shard string, names []string) error {
 		for _, name := range names {
 			id, err := strconv.ParseUint(name, 16, 64)
-			if err == nil && blobName(id) == name && shardName(id) == shard {
-				fn(id)
-			} else if misplaced != nil {
+			if err != nil || blobName(id) != name || shardName(id) != shard {
 				misplaced(shard, name)
+			} else if err := fn(id); err != nil {
+				return err
 			}
 		}
 		return v.ctx.Err()

@@ -255,9 +255,7 @@ func (a *arrival) want(off, end int64) (came int64, change <-chan struct{}, err 
 	if first > 0 && a.mu.parts.Bit(int(first-1)) == 1 {
 		// Whoever goes on where a part ends is likely to go on.
 		for ahead := k + partsAhead; k < ahead && k*partLen < a.entry.Size; k++ {
-			if a.mu.parts.Bit(int(k)) == 0 {
-				a.askLocked(k)
-			}
+			a.askLocked(k)
 		}
 	}
 	if !missing {

@@ -29,7 +29,7 @@ const (
 // under way, whoever waits asks again when one of them has come.
 func (a *arrival) askLocked(k int64) {
 	fetcher, ok := a.e.opts.Fetcher.(RangeFetcher)
-	if !ok || a.mu.noRange || k*partLen < a.mu.came+seekDistance || a.mu.asked[k] || len(a.mu.asked) >= fileRanges {
+	if !ok || a.mu.noRange || k*partLen < a.mu.came+seekDistance || a.mu.parts.Bit(int(k)) == 1 || a.mu.asked[k] || len(a.mu.asked) >= fileRanges {
 		return
 	}
 	if !a.e.begin() {
