@@ -3,12 +3,10 @@
 package fs
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -26,7 +24,7 @@ func costName(k int) string { return fmt.Sprintf("sample-%08d.json", k) }
 
 // newStoredFsys are handlers over a real store, with costFiles in its root that
 // are read from its tables.
-func newStoredFsys(t testing.TB) *fsys {
+func newStoredFsys(t *testing.T) *fsys {
 	o := cache.Options{Dir: t.TempDir(), Origin: "http://origin"}
 	if err := fillStore(o); err != nil {
 		t.Fatal(err)
@@ -35,19 +33,14 @@ func newStoredFsys(t testing.TB) *fsys {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := zerolog.Nop()
-	fo := Options{Store: s, Contents: newFakeContents(newFakeStore(), nil), Log: &log}
-	fo.EnsureDefaults()
-	ctx, cancel := context.WithCancelCause(t.Context())
-	var wg sync.WaitGroup
 	t.Cleanup(func() {
-		cancel(nil)
-		wg.Wait()
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return newFsys(ctx, &fo, &wg)
+	log := zerolog.Nop()
+	f, _ := startFsys(t, Options{Store: s, Contents: newFakeContents(newFakeStore(), nil), Log: &log})
+	return f
 }
 
 func fillStore(o cache.Options) (err error) {
@@ -103,18 +96,21 @@ func TestAllocationsWithStore(t *testing.T) {
 	}
 	buf := make([]byte, 128<<10)
 	list := func(read func(<-chan struct{}, *fuse.ReadIn, *fuse.DirEntryList) fuse.Status) int {
-		entries, in := 0, fuse.ReadIn{InHeader: fuse.InHeader{NodeId: 1}}
+		in := fuse.ReadIn{InHeader: fuse.InHeader{NodeId: 1}}
 		for {
 			out := fuse.NewDirEntryList(buf, in.Offset)
 			if status := read(nil, &in, out); !status.Ok() {
 				t.Fatal(status)
 			}
 			if out.Offset == in.Offset {
-				return entries
+				break
 			}
 			in.Offset = out.Offset
-			entries++
 		}
+		if last := nodes[costFiles-1]; in.Offset != last {
+			t.Errorf("the listing ends at %d, not %d", in.Offset, last)
+		}
+		return costFiles
 	}
 	for _, c := range []struct {
 		what  string
@@ -149,8 +145,8 @@ func TestAllocationsWithStore(t *testing.T) {
 			}
 			return len(nodes)
 		}},
-		{"readdir", 0.1, func() int { list(f.ReadDir); return costFiles }},
-		{"readdirplus", 2.1, func() int { list(f.ReadDirPlus); return costFiles }},
+		{"readdir", 0.1, func() int { return list(f.ReadDir) }},
+		{"readdirplus", 2.1, func() int { return list(f.ReadDirPlus) }},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -28,16 +28,21 @@ func newTestFsys(t *testing.T, s *fakeStore, origin func(context.Context, string
 	l := &testLog{}
 	log := zerolog.New(l)
 	c := newFakeContents(s, origin)
-	o := Options{Store: s, Contents: c, Log: &log}
+	t.Cleanup(func() { l.check(t) })
+	f, cancel := startFsys(t, Options{Store: s, Contents: c, Log: &log})
+	return &testFsys{f, c, l, cancel}
+}
+
+// startFsys makes handlers that end with the test.
+func startFsys(t *testing.T, o Options) (*fsys, context.CancelCauseFunc) {
 	o.EnsureDefaults()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var wg sync.WaitGroup
 	t.Cleanup(func() {
 		cancel(nil)
 		wg.Wait()
-		l.check(t)
 	})
-	return &testFsys{newFsys(ctx, &o, &wg), c, l, cancel}
+	return newFsys(ctx, &o, &wg), cancel
 }
 
 func (f *testFsys) lookup(name string) (fuse.EntryOut, fuse.Status) {
