@@ -13,6 +13,7 @@ import (
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // calls counts the calls of a Fetcher, each of which costs a round trip.
@@ -28,9 +29,9 @@ func (c *calls) Fetch(ctx context.Context, names []string, deliver func(int, *mi
 
 // listed is a rig whose store has all names and no file, with an engine for
 // readers.
-func listed(t *testing.T, src origintest.Source) (*rig, *mirror.Engine, *calls) {
+func listed(t *testing.T, src serve.Source) (*rig, *mirror.Engine, *calls) {
 	t.Helper()
-	r := newRig(t, origintest.Options{}, src)
+	r := newRig(t, serve.Options{}, src)
 	r.must(r.run(func(o *mirror.Options) { o.Prefetch = false }))
 	c := &calls{Fetcher: r.client}
 	return r, r.engine(func(o *mirror.Options) { o.Fetcher, o.Prefetch = c, false }), c
@@ -46,7 +47,7 @@ func (r *rig) demand(e *mirror.Engine, name string) (cache.Entry, error) {
 
 func TestReadaheadFollowsAReaderInOrder(t *testing.T) {
 	const files = 6000
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: files})
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: files})
 	r, e, c := listed(t, src)
 	for i := range int64(files) {
 		if entry, err := r.demand(e, src.Name(i)); err != nil || !entry.Here() {
@@ -66,7 +67,7 @@ func TestReadaheadFollowsAReaderInOrder(t *testing.T) {
 
 // TestNoReadaheadForAReaderOutOfOrder asks for files here and there.
 func TestNoReadaheadForAReaderOutOfOrder(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 50_000})
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 50_000})
 	r, e, _ := listed(t, src)
 	seen := map[int64]bool{}
 	for k := range int64(200) {
@@ -90,7 +91,7 @@ func TestNoReadaheadForAReaderOutOfOrder(t *testing.T) {
 // them together, and one get a file.
 func TestReadaheadOfManyReaders(t *testing.T) {
 	const files = 8000
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: files})
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: files})
 	r, e, c := listed(t, src)
 	var wg sync.WaitGroup
 	for k := range int64(16) {
@@ -190,7 +191,7 @@ func TestReadaheadStopsAtLongFiles(t *testing.T) {
 // TestReadaheadEndsWithTheEngine closes while an origin hangs in a window, under
 // readers that wait for it.
 func TestReadaheadEndsWithTheEngine(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 2000})
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2000})
 	r, e, _ := listed(t, src)
 	hung := make(chan struct{}, 100)
 	r.server.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
@@ -226,7 +227,7 @@ func TestReadaheadAtRandom(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	const files = 3000
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: files, VarySize: true, LargeEvery: 400, LargeSize: 100 << 10})
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: files, VarySize: true, LargeEvery: 400, LargeSize: 100 << 10})
 	r, e, _ := listed(t, src)
 	m := r.engine(nil)
 	var wg sync.WaitGroup

@@ -9,7 +9,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // maxAllocs is the most heap allocations for one file, on the whole way from the
@@ -19,7 +19,7 @@ const maxAllocs = 1
 func TestAllocationsPerFile(t *testing.T) {
 	const files = 50_000
 	for _, shuffle := range []bool{false, true} {
-		r := openRig(t, origintest.Options{}, origintest.NewSynthetic(origintest.SyntheticOptions{Files: files, Shuffle: shuffle}))
+		r := openRig(t, serve.Options{}, serve.NewSynthetic(serve.SyntheticOptions{Files: files, Shuffle: shuffle}))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		r.must(r.run(nil))

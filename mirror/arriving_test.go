@@ -14,6 +14,7 @@ import (
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 func TestFirstBytesBeforeTheLast(t *testing.T) {
@@ -296,8 +297,8 @@ func TestArrivingInBoundedMemory(t *testing.T) {
 // page lists, its number between those of pages that are settled: the store is
 // sound, and the next run comes back to the file.
 func TestUnlistedFileCutShort(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 10_000})
-	r := newRig(t, origintest.Options{PageSize: 100}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 10_000})
+	r := newRig(t, serve.Options{PageSize: 100}, src)
 	var once sync.Once
 	r.server.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
 		if string(name) == src.Name(5000) {

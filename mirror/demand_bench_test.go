@@ -14,6 +14,7 @@ import (
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // BenchmarkDemand measures how long one reader waits for a file that is not
@@ -31,8 +32,8 @@ func BenchmarkDemand(b *testing.B) {
 }
 
 func benchDemand(b *testing.B, latency time.Duration, mirroring bool) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 1_000_000_000})
-	server, err := origintest.Open(origintest.Options{GetLatency: latency}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1_000_000_000})
+	server, err := origintest.Open(serve.Options{GetLatency: latency}, src)
 	if err != nil {
 		b.Fatal(err)
 	}

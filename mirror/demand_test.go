@@ -11,6 +11,7 @@ import (
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestHangingFilesLeaveOthersAlone has readers of more files on which the origin
@@ -22,7 +23,7 @@ func TestHangingFilesLeaveOthersAlone(t *testing.T) {
 	for i := range hanging {
 		names = append(names, fmt.Sprintf("d%03d/hangs", i))
 	}
-	r := newRig(t, origintest.Options{}, named(append(names, "well")...))
+	r := newRig(t, serve.Options{}, named(append(names, "well")...))
 	asked := make(chan struct{}, hanging)
 	r.server.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
 		if strings.HasSuffix(string(name), "hangs") {

@@ -13,6 +13,7 @@ import (
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
@@ -27,14 +28,15 @@ type rig struct {
 	store  *cache.Store
 }
 
-func newRig(t *testing.T, o origintest.Options, src origintest.Source) *rig {
+func newRig(t *testing.T, o serve.Options, src serve.Source) *rig {
 	t.Helper()
-	o.CountNames = true
-	return openRig(t, o, src)
+	r := openRig(t, o, src)
+	r.server.CountNames()
+	return r
 }
 
 // openRig is newRig without the server's count of each name.
-func openRig(t *testing.T, o origintest.Options, src origintest.Source) *rig {
+func openRig(t *testing.T, o serve.Options, src serve.Source) *rig {
 	t.Helper()
 	server, err := origintest.Open(o, src)
 	if err != nil {
@@ -120,7 +122,7 @@ func (r *rig) complete(files uint64) {
 }
 
 // synthetic mirrors have contents that can be checked by their formula.
-func (r *rig) same(s *origintest.Synthetic) {
+func (r *rig) same(s *serve.Synthetic) {
 	r.t.Helper()
 	for i := range s.Len() {
 		if got := r.read(s.Name(i)); got != string(s.Body(i)) {
@@ -138,7 +140,7 @@ func named(names ...string) *origintest.Files {
 }
 
 func TestMirrorEverythingOnce(t *testing.T) {
-	for _, o := range []origintest.SyntheticOptions{
+	for _, o := range []serve.SyntheticOptions{
 		{Files: 5500},
 		{Files: 5500, FilesPerDir: 100, Validators: true},
 		{Files: 5500, Shuffle: true},
@@ -147,8 +149,8 @@ func TestMirrorEverythingOnce(t *testing.T) {
 		{Files: 0},
 	} {
 		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) {
-			src := origintest.NewSynthetic(o)
-			r := newRig(t, origintest.Options{}, src)
+			src := serve.NewSynthetic(o)
+			r := newRig(t, serve.Options{}, src)
 			for range 2 { // the second run has nothing to do
 				r.must(r.run(nil))
 				r.complete(uint64(o.Files))
@@ -164,8 +166,8 @@ func TestMirrorEverythingOnce(t *testing.T) {
 func TestPagesOfAnyLength(t *testing.T) {
 	for _, size := range []int{1, 7, 999, 1000, 1001, 100_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 2345})
-			r := newRig(t, origintest.Options{PageSize: size}, src)
+			src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2345})
+			r := newRig(t, serve.Options{PageSize: size}, src)
 			r.must(r.run(nil))
 			r.complete(2345)
 			if c := r.server.Counts(); c.Gets != 2345 {
@@ -176,7 +178,7 @@ func TestPagesOfAnyLength(t *testing.T) {
 }
 
 func TestEmptyPagesAreNotTheEnd(t *testing.T) {
-	r := newRig(t, origintest.Options{PageSize: 10}, origintest.NewSynthetic(origintest.SyntheticOptions{Files: 100}))
+	r := newRig(t, serve.Options{PageSize: 10}, serve.NewSynthetic(serve.SyntheticOptions{Files: 100}))
 	r.server.SetFaults(origintest.Faults{PageSize: func(marker string) int {
 		if strings.Count(marker, "~") < 3 {
 			return 0
@@ -189,7 +191,7 @@ func TestEmptyPagesAreNotTheEnd(t *testing.T) {
 
 func TestFiftyReadersOneGet(t *testing.T) {
 	src := named("a", "b")
-	r := newRig(t, origintest.Options{}, src)
+	r := newRig(t, serve.Options{}, src)
 	e := r.engine(func(o *mirror.Options) { o.Prefetch = false })
 	r.must(e.Run(context.Background()))
 	release := make(chan struct{})
@@ -224,7 +226,7 @@ func TestFiftyReadersOneGet(t *testing.T) {
 }
 
 func TestReaderOfAnUnlistedFile(t *testing.T) {
-	r := newRig(t, origintest.Options{}, named("k", "m", "n"))
+	r := newRig(t, serve.Options{}, named("k", "m", "n"))
 	e := r.engine(nil)
 	if _, err := e.Fetch(context.Background(), cache.RootInode, "m"); err != nil {
 		t.Fatal(err)
@@ -240,7 +242,7 @@ func TestReaderOfAnUnlistedFile(t *testing.T) {
 }
 
 func TestReaderStopsWaitingAndTheFetchGoesOn(t *testing.T) {
-	r := newRig(t, origintest.Options{}, named("a"))
+	r := newRig(t, serve.Options{}, named("a"))
 	release := make(chan struct{})
 	asked := make(chan struct{})
 	r.server.SetFaults(origintest.Faults{OnGet: func([]byte, int) origintest.Fault {

@@ -12,6 +12,7 @@ import (
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 func onName(name string, fault origintest.Fault) origintest.Faults {
@@ -26,7 +27,7 @@ func onName(name string, fault origintest.Fault) origintest.Faults {
 func TestGoneFiles(t *testing.T) {
 	src := named("a", "b", "c")
 	src.Vanish("b")
-	r := newRig(t, origintest.Options{}, src)
+	r := newRig(t, serve.Options{}, src)
 	r.must(r.run(nil))
 	r.complete(3)
 	if e, err := r.store.Lookup(cache.RootInode, "b"); err != nil || e.State != cache.Gone {
@@ -43,7 +44,7 @@ func TestGoneFiles(t *testing.T) {
 
 func TestReaderFindsAFileGone(t *testing.T) {
 	src := named("a", "b")
-	r := newRig(t, origintest.Options{}, src)
+	r := newRig(t, serve.Options{}, src)
 	r.must(r.run(func(o *mirror.Options) { o.Prefetch = false }))
 	src.Vanish("b")
 	told := ""
@@ -59,7 +60,7 @@ func TestReaderFindsAFileGone(t *testing.T) {
 
 func TestPrefetchTellsOfFilesThatWereShown(t *testing.T) {
 	src := named("a", "d/b", "c")
-	r := newRig(t, origintest.Options{}, src)
+	r := newRig(t, serve.Options{}, src)
 	r.must(r.run(func(o *mirror.Options) { o.Prefetch = false }))
 	src.Vanish("d/b")
 	var told []string
@@ -90,7 +91,7 @@ func TestFailuresOfOneFile(t *testing.T) {
 			for i := range 300 {
 				names = append(names, fmt.Sprintf("f%03d", i))
 			}
-			r := newRig(t, origintest.Options{PageSize: 100}, named(names...))
+			r := newRig(t, serve.Options{PageSize: 100}, named(names...))
 			r.server.SetFaults(onName("f123", fault))
 			r.must(r.run(nil))
 			r.verify()
@@ -123,8 +124,8 @@ func TestFaultsThatPass(t *testing.T) {
 		"cut in the body": {Mode: origintest.CutBody, N: 1},
 	} {
 		t.Run(what, func(t *testing.T) {
-			src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 500})
-			r := newRig(t, origintest.Options{PageSize: 100}, src)
+			src := serve.NewSynthetic(serve.SyntheticOptions{Files: 500})
+			r := newRig(t, serve.Options{PageSize: 100}, src)
 			twice := origintest.FirstTries(2, fault)
 			r.server.SetFaults(origintest.Faults{OnGet: func(name []byte, n int) origintest.Fault {
 				if name[len(name)-1] != '7' {
@@ -146,8 +147,8 @@ func TestFaultsThatPass(t *testing.T) {
 }
 
 func TestLongFileThatBreaksOff(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 3, BodySize: 1 << 20})
-	r := newRig(t, origintest.Options{}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 3, BodySize: 1 << 20})
+	r := newRig(t, serve.Options{}, src)
 	r.server.SetFaults(origintest.Faults{OnGet: origintest.FirstTries(1, origintest.Fault{Mode: origintest.CutBody, N: 500_000})})
 	r.must(r.run(nil))
 	r.complete(3)
@@ -155,15 +156,15 @@ func TestLongFileThatBreaksOff(t *testing.T) {
 }
 
 func TestServerThatClosesEarly(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 3000})
-	r := newRig(t, origintest.Options{MaxRequestsPerConn: 130}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 3000})
+	r := newRig(t, serve.Options{MaxRequestsPerConn: 130}, src)
 	r.must(r.run(nil))
 	r.complete(3000)
 	r.same(src)
 }
 
 func TestOriginDown(t *testing.T) {
-	r := newRig(t, origintest.Options{}, named("a"))
+	r := newRig(t, serve.Options{}, named("a"))
 	r.must(r.server.Close())
 	if err := r.run(nil); !errors.Is(err, mirror.ErrUnreachable) {
 		t.Errorf("an origin that is down gives %v", err)
@@ -174,8 +175,8 @@ func TestOriginDown(t *testing.T) {
 }
 
 func TestOriginGoesDownInBetween(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 4000})
-	r := newRig(t, origintest.Options{PageSize: 100}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 4000})
+	r := newRig(t, serve.Options{PageSize: 100}, src)
 	var down atomic.Bool
 	fault := func() origintest.Fault {
 		if down.Load() {
@@ -220,8 +221,8 @@ func TestListingsThatAreNone(t *testing.T) {
 		"not allowed":     {Status: 401},
 	} {
 		t.Run(what, func(t *testing.T) {
-			src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 100})
-			r := newRig(t, origintest.Options{PageSize: 50}, src)
+			src := serve.NewSynthetic(serve.SyntheticOptions{Files: 100})
+			r := newRig(t, serve.Options{PageSize: 50}, src)
 			r.server.SetFaults(origintest.Faults{OnList: func(marker string, _ int) origintest.Fault {
 				if marker == "" {
 					return origintest.Fault{}
@@ -248,7 +249,7 @@ func TestListingsThatAreNone(t *testing.T) {
 }
 
 func TestListingInCircles(t *testing.T) {
-	r := newRig(t, origintest.Options{}, named("a"))
+	r := newRig(t, serve.Options{}, named("a"))
 	next := map[string]string{"": "x", "x": "y", "y": "z", "z": "x"}
 	r.server.SetFaults(origintest.Faults{OnList: func(marker string, _ int) origintest.Fault {
 		return origintest.Fault{Status: 200, Body: []byte(fmt.Sprintf(`{"FileNames": ["a"], "NextFile": %q}`, next[marker]))}
@@ -271,7 +272,7 @@ func TestNamesListedTwice(t *testing.T) {
 		"file, directory": {"x", "x/a", "x", "x/a"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			r := newRig(t, origintest.Options{PageSize: 2}, named(names...))
+			r := newRig(t, serve.Options{PageSize: 2}, named(names...))
 			r.must(r.run(nil))
 			r.verify()
 			if p := r.store.Progress(); !p.Complete() {
@@ -284,7 +285,7 @@ func TestNamesListedTwice(t *testing.T) {
 func TestHostileNames(t *testing.T) {
 	names := []string{".", "b/..", "../../etc/passwd", "/abs", "a/", "c//b", "nul\x00", "%2e%2e", "%%", "new\nline",
 		"\xff\xfe", strings.Repeat("n", 255), strings.Repeat("o", 256), strings.Repeat("p/", 300) + "q", "ünï", "a?b#c&d=e+f", `back\slash`, `"quote"`}
-	r := newRig(t, origintest.Options{PageSize: 3}, named(names...))
+	r := newRig(t, serve.Options{PageSize: 3}, named(names...))
 	r.must(r.run(nil))
 	r.complete(uint64(len(names)))
 	for _, name := range names {
@@ -297,7 +298,7 @@ func TestHostileNames(t *testing.T) {
 }
 
 func TestEmptyName(t *testing.T) {
-	r := newRig(t, origintest.Options{}, named("", "a"))
+	r := newRig(t, serve.Options{}, named("", "a"))
 	r.must(r.run(nil))
 	r.complete(2)
 	if got := r.read("%%"); got != "body of " {
@@ -306,7 +307,7 @@ func TestEmptyName(t *testing.T) {
 }
 
 func TestNameTooLongIsLeftOut(t *testing.T) {
-	r := newRig(t, origintest.Options{}, named("a", strings.Repeat("x/", cache.MaxName), "b"))
+	r := newRig(t, serve.Options{}, named("a", strings.Repeat("x/", cache.MaxName), "b"))
 	r.must(r.run(nil))
 	r.complete(2)
 	if p := r.store.Progress(); p.Skipped != 1 {
@@ -315,8 +316,8 @@ func TestNameTooLongIsLeftOut(t *testing.T) {
 }
 
 func TestListedThenPrefetched(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 3300, FilesPerDir: 7})
-	r := newRig(t, origintest.Options{PageSize: 100}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 3300, FilesPerDir: 7})
+	r := newRig(t, serve.Options{PageSize: 100}, src)
 	r.must(r.run(func(o *mirror.Options) { o.Prefetch = false }))
 	if p := r.store.Progress(); p.Files != 3300 || p.Fetched != 0 || r.server.Counts().Gets != 0 {
 		t.Errorf("progress %+v after %d gets", p, r.server.Counts().Gets)
@@ -330,8 +331,8 @@ func TestListedThenPrefetched(t *testing.T) {
 }
 
 func TestStoppedAndResumed(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 6000})
-	r := newRig(t, origintest.Options{PageSize: 100}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 6000})
+	r := newRig(t, serve.Options{PageSize: 100}, src)
 	for _, stopAt := range []int{1, 777, 1500, 100} {
 		ctx, cancel := context.WithCancel(context.Background())
 		r.server.SetFaults(origintest.Faults{OnGet: func(_ []byte, n int) origintest.Fault {
@@ -363,7 +364,7 @@ func TestStoppedAndResumed(t *testing.T) {
 }
 
 func TestOriginHangs(t *testing.T) {
-	r := newRig(t, origintest.Options{PageSize: 100}, origintest.NewSynthetic(origintest.SyntheticOptions{Files: 1000}))
+	r := newRig(t, serve.Options{PageSize: 100}, serve.NewSynthetic(serve.SyntheticOptions{Files: 1000}))
 	ctx, cancel := context.WithCancel(context.Background())
 	r.server.SetFaults(origintest.Faults{OnGet: func(_ []byte, n int) origintest.Fault {
 		if n >= 250 {
@@ -392,7 +393,7 @@ func TestOriginHangs(t *testing.T) {
 }
 
 func TestClosedEngine(t *testing.T) {
-	r := newRig(t, origintest.Options{}, named("a"))
+	r := newRig(t, serve.Options{}, named("a"))
 	e := r.engine(nil)
 	r.must(e.Close())
 	r.must(e.Close())
@@ -432,7 +433,7 @@ func TestShiftedAnswers(t *testing.T) {
 			for i := range 300 {
 				names = append(names, fmt.Sprintf("f%03d", i))
 			}
-			r := newRig(t, origintest.Options{}, named(names...))
+			r := newRig(t, serve.Options{}, named(names...))
 			r.server.SetFaults(onName("f150", origintest.Fault{Mode: origintest.Raw, Body: []byte(raw)}))
 			r.must(r.run(nil))
 			r.verify()

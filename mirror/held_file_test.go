@@ -14,13 +14,14 @@ import (
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // heldFile is a source of one long file whose content does not go on beyond a
 // point until the test says so. Ranges are served whatever is held.
 type heldFile struct {
 	*origintest.Files
-	body *origintest.Synthetic
+	body *serve.Synthetic
 	mu   struct {
 		sync.Mutex
 		version int64 // file of body
@@ -34,7 +35,7 @@ type heldFile struct {
 const longName = "long"
 
 func newHeldFile(size, free int64) *heldFile {
-	h := &heldFile{Files: origintest.NewFiles(origintest.File{Name: longName}), body: origintest.NewSynthetic(origintest.SyntheticOptions{Files: 2, BodySize: 1 << 40})}
+	h := &heldFile{Files: origintest.NewFiles(origintest.File{Name: longName}), body: serve.NewSynthetic(serve.SyntheticOptions{Files: 2, BodySize: 1 << 40})}
 	h.mu.change = make(chan struct{})
 	h.set(func() { h.mu.size, h.mu.free, h.mu.etag = size, free, `"v0"` })
 	return h
@@ -51,9 +52,9 @@ func (h *heldFile) set(change func()) {
 // release lets everything through.
 func (h *heldFile) release() { h.set(func() { h.mu.free = 1 << 60 }) }
 
-func (h *heldFile) Get(name []byte, o *origintest.Object) error {
+func (h *heldFile) Get(name []byte, o *serve.Object) error {
 	if string(name) != longName {
-		return origintest.ErrNotFound
+		return serve.ErrNotFound
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -96,7 +97,7 @@ func (h *heldFile) content(version, off, n int64) []byte {
 func longRig(t *testing.T, size, free int64) (*rig, *heldFile) {
 	t.Helper()
 	h := newHeldFile(size, free)
-	r := newRig(t, origintest.Options{}, h)
+	r := newRig(t, serve.Options{}, h)
 	t.Cleanup(h.release) // before the server closes
 	return r, h
 }

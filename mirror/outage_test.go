@@ -7,12 +7,13 @@ import (
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestProxyOfAnOriginThatIsDown answers 503 for everything after a while: that
 // is an outage, and held against no file.
 func TestProxyOfAnOriginThatIsDown(t *testing.T) {
-	r := newRig(t, origintest.Options{PageSize: 100}, origintest.NewSynthetic(origintest.SyntheticOptions{Files: 2000}))
+	r := newRig(t, serve.Options{PageSize: 100}, serve.NewSynthetic(serve.SyntheticOptions{Files: 2000}))
 	down := origintest.Fault{Status: 503}
 	r.server.SetFaults(origintest.Faults{
 		OnGet: func([]byte, int) origintest.Fault { return down },
@@ -42,7 +43,7 @@ func TestRetryAfterOfOneFile(t *testing.T) {
 	for i := range 300 {
 		names = append(names, fmt.Sprintf("f%03d", i))
 	}
-	r := newRig(t, origintest.Options{PageSize: 100}, named(names...))
+	r := newRig(t, serve.Options{PageSize: 100}, named(names...))
 	r.server.SetFaults(onName("f123", origintest.Fault{Status: 503, RetryAfter: time.Hour}))
 	r.must(r.run(nil))
 	r.verify()
@@ -54,8 +55,8 @@ func TestRetryAfterOfOneFile(t *testing.T) {
 // TestRunAgainAfterAnOutage stops in the middle of a long page that is out of
 // order, and lists it again in the same session.
 func TestRunAgainAfterAnOutage(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 8000, Shuffle: true})
-	r := newRig(t, origintest.Options{PageSize: 8000}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 8000, Shuffle: true})
+	r := newRig(t, serve.Options{PageSize: 8000}, src)
 	cut := origintest.Fault{Mode: origintest.Cut}
 	r.server.SetFaults(origintest.Faults{
 		OnGet: func(_ []byte, n int) origintest.Fault {

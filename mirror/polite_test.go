@@ -9,13 +9,14 @@ import (
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestTooManyRequests has an origin that answers 429 to half of what it is asked
 // for, for a while. No file may fail for it.
 func TestTooManyRequests(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 400})
-	r := newRig(t, origintest.Options{PageSize: 100}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 400})
+	r := newRig(t, serve.Options{PageSize: 100}, src)
 	var refused atomic.Int64
 	r.server.SetFaults(origintest.Faults{OnGet: func(_ []byte, n int) origintest.Fault {
 		if n < 200 && n%20 == 0 {
@@ -34,7 +35,7 @@ func TestTooManyRequests(t *testing.T) {
 
 // TestFileThatIsAlwaysPutOff has one file answer 429 for ever.
 func TestFileThatIsAlwaysPutOff(t *testing.T) {
-	r := newRig(t, origintest.Options{}, named("a", "b", "c"))
+	r := newRig(t, serve.Options{}, named("a", "b", "c"))
 	r.server.SetFaults(onName("b", origintest.Fault{Status: 429, RetryAfter: time.Hour}))
 	r.must(r.run(nil))
 	r.verify()
@@ -50,15 +51,15 @@ func TestFileThatIsAlwaysPutOff(t *testing.T) {
 }
 
 func TestLimitedMirrorIsWhole(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 200, LargeEvery: 50, LargeSize: 200_000})
-	r := newRig(t, origintest.Options{PageSize: 100}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 200, LargeEvery: 50, LargeSize: 200_000})
+	r := newRig(t, serve.Options{PageSize: 100}, src)
 	r.must(r.run(func(o *mirror.Options) { o.LimitFiles, o.LimitRate = 2000, 10<<20 }))
 	r.complete(200)
 	r.same(src)
 }
 
 func TestBadLimits(t *testing.T) {
-	r := newRig(t, origintest.Options{}, named("a"))
+	r := newRig(t, serve.Options{}, named("a"))
 	_, err := mirror.Open(mirror.Options{Store: r.store, Lister: r.client, Fetcher: r.client, LimitRate: -1})
 	if err == nil || errors.Is(err, mirror.ErrClosed) {
 		t.Errorf("a negative limit gives %v", err)

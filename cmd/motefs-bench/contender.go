@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // contender is one way to get the files.
@@ -24,7 +24,7 @@ type contender struct {
 // job is one run of a contender.
 type job struct {
 	bench   *bench
-	source  *origintest.Synthetic
+	source  *serve.Synthetic
 	url     string
 	files   int64
 	dir     string // its own, for everything but the files
@@ -75,8 +75,8 @@ func plan(o options) []*row {
 	if listed == 0 {
 		listed = o.scale(motefsFiles)
 	}
-	synthetic := func(n int64, shuffle bool) *origintest.Synthetic {
-		return origintest.NewSynthetic(origintest.SyntheticOptions{Files: n, Shuffle: shuffle})
+	synthetic := func(n int64, shuffle bool) *serve.Synthetic {
+		return serve.NewSynthetic(serve.SyntheticOptions{Files: n, Shuffle: shuffle})
 	}
 	nginx := &origin{name: "nginx", source: synthetic(min(listed, o.scale(motefsNginxFiles)), false),
 		ceiling: keepAlive, needs: []program{nginxProgram}, start: startNginx}

@@ -12,9 +12,8 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/motefs/motefs/mirror/origin/serve"
 	"golang.org/x/sys/unix"
-
-	"github.com/motefs/motefs/mirror/origin/origintest"
 )
 
 // readBuffer holds a small file with room to spare, so that one read sees its end.
@@ -148,7 +147,7 @@ func readOne(dir int, path *byte, buf []byte) (size int64, errno unix.Errno) {
 // checkBodies compares the first files with what the origin serves.
 func checkBodies(dir string, paths pathBlock, size int64) error {
 	// Names do not depend on how many files there are.
-	source := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 1 << 40, BodySize: size})
+	source := serve.NewSynthetic(serve.SyntheticOptions{Files: 1 << 40, BodySize: size})
 	for _, at := range paths.at[:min(len(paths.at), checkedFiles)] {
 		name := unix.BytePtrToString(&paths.text[at])
 		i, ok := source.Index([]byte(name))

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // writeFiles writes the first files of a source, and their names.
-func writeFiles(t *testing.T, source *origintest.Synthetic) (dir, names string) {
+func writeFiles(t *testing.T, source *serve.Synthetic) (dir, names string) {
 	t.Helper()
 	dir, names = t.TempDir(), filepath.Join(t.TempDir(), "names")
 	for i := range source.Len() {
@@ -43,7 +43,7 @@ func said(t *testing.T, help func([]string, io.Writer) error, args ...string) pa
 
 // TestReader checks that the reader reads, and that its checks bite.
 func TestReader(t *testing.T) {
-	dir, names := writeFiles(t, origintest.NewSynthetic(origintest.SyntheticOptions{Files: 50}))
+	dir, names := writeFiles(t, serve.NewSynthetic(serve.SyntheticOptions{Files: 50}))
 	p := said(t, helpRead, "-names", names, "-size", "100", "-check", dir)
 	if len(p.Took) != 2 || p.Count != 50 || p.Bytes != 5000 {
 		t.Errorf("the reader says %+v", p)
@@ -118,7 +118,7 @@ func TestSequential(t *testing.T) {
 }
 
 func TestRandomNamesAreDifferent(t *testing.T) {
-	source := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 100})
+	source := serve.NewSynthetic(serve.SyntheticOptions{Files: 100})
 	for _, count := range []int64{0, 1, 60, 100} {
 		seen := map[string]bool{}
 		for name := range strings.SplitSeq(strings.TrimSuffix(string(randomNames(source, count)), "\x00"), "\x00") {

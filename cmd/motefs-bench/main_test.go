@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestMain lets the test binary play the program's children, as the program does.
@@ -97,7 +97,7 @@ func TestMeasureEndsInTime(t *testing.T) {
 
 // TestCheckFiles checks that the check bites.
 func TestCheckFiles(t *testing.T) {
-	source := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 10})
+	source := serve.NewSynthetic(serve.SyntheticOptions{Files: 10})
 	j := &job{source: source, files: 3, out: t.TempDir()}
 	put := func(name string, body []byte) {
 		t.Helper()

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // mountRow is one measure of one filesystem, and how it did.
@@ -91,7 +91,7 @@ func (b *mountBench) plan() ([]*mountRow, error) {
 		return rows, nil
 	}
 	of := func(files, size int64) fileset { return fileset{files: files, size: size} }
-	const small = origintest.DefaultBodySize
+	const small = serve.DefaultBodySize
 	big := of(b.files, small)
 	disk := onDisk(b)
 	onDiskSet := of(min(b.files, diskFiles), small)

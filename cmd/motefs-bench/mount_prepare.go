@@ -12,7 +12,7 @@ import (
 	"sync"
 
 	"github.com/motefs/motefs/cache"
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // fileset is the files that a filesystem shows: the first of a synthetic origin,
@@ -22,8 +22,8 @@ type fileset struct {
 	existing    bool
 }
 
-func (s fileset) source() *origintest.Synthetic {
-	return origintest.NewSynthetic(origintest.SyntheticOptions{Files: s.files, BodySize: s.size})
+func (s fileset) source() *serve.Synthetic {
+	return serve.NewSynthetic(serve.SyntheticOptions{Files: s.files, BodySize: s.size})
 }
 
 // store is a complete mirror.
@@ -144,7 +144,7 @@ func (b *mountBench) namesOf(ctx context.Context, set fileset, most int64) (path
 }
 
 // randomNames are so many different names. The order is the same in each run.
-func randomNames(source *origintest.Synthetic, count int64) []byte {
+func randomNames(source *serve.Synthetic, count int64) []byte {
 	const seed = 1
 	random := rand.New(rand.NewPCG(seed, seed))
 	var text bytes.Buffer

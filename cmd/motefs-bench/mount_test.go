@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // needFUSE fails a test where nothing can be mounted, unless that is said to be so.
@@ -90,8 +91,8 @@ func TestMountRows(t *testing.T) {
 func TestMountOfAStore(t *testing.T) {
 	needFUSE(t)
 	motefs, dir, store := buildMotefs(t), t.TempDir(), filepath.Join(t.TempDir(), "store")
-	source := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 1000, FilesPerDir: 100})
-	origin, err := origintest.Open(origintest.Options{}, source)
+	source := serve.NewSynthetic(serve.SyntheticOptions{Files: 1000, FilesPerDir: 100})
+	origin, err := origintest.Open(serve.Options{}, source)
 	if err != nil {
 		t.Fatal(err)
 	}

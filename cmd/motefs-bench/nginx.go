@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"syscall"
 
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // nginxConfig serves static pages and files. Beside what that takes, three
@@ -92,18 +92,18 @@ type page struct {
 
 // writeTree writes each file of a source and the pages that list them, and waits
 // until they are on disk: writing them back is not a contender's work.
-func writeTree(ctx context.Context, dir string, source *origintest.Synthetic) error {
+func writeTree(ctx context.Context, dir string, source *serve.Synthetic) error {
 	for _, sub := range []string{"files", "pages"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return err
 		}
 	}
-	for first := int64(0); first < source.Len(); first += origintest.DefaultPageSize {
+	for first := int64(0); first < source.Len(); first += serve.DefaultPageSize {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		var p page
-		next := min(source.Len(), first+origintest.DefaultPageSize)
+		next := min(source.Len(), first+serve.DefaultPageSize)
 		for i := first; i < next; i++ {
 			name := source.Name(i)
 			p.FileNames = append(p.FileNames, name)

@@ -12,15 +12,15 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // origin is what the contenders ask. All origins serve the first files of one
 // and the same source.
 type origin struct {
 	name    string
-	source  *origintest.Synthetic // its length is the listing's
-	ceiling string                // the contender that the others are held against
+	source  *serve.Synthetic // its length is the listing's
+	ceiling string           // the contender that the others are held against
 	needs   []program
 	start   func(ctx context.Context, b *bench, o *origin) (*server, error)
 }

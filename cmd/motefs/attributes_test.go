@@ -18,6 +18,7 @@ import (
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // What SEMANTICS.md says of attributes, on a real mount of a real store.
@@ -82,7 +83,7 @@ func rawGet(t *testing.T, raw string) string {
 func TestXAttrURLFetchesTheFile(t *testing.T) {
 	names := []string{"plain", "a b", "d/e/f", "..", "x/../y", "", "a//b", "nul\x00", "%%", "%41", "new\nline", "\xff", "ünï", "a?b#c&d=e+f",
 		`back\slash"`, "~-._!$'()*,;:@", strings.Repeat("o", 300)}
-	s := serveTest(t, origintest.Options{}, filesNamed(names...))
+	s := serveTest(t, serve.Options{}, filesNamed(names...))
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	for _, n := range names {
@@ -105,7 +106,7 @@ func TestXAttrURLFetchesTheFile(t *testing.T) {
 
 func TestAttributesInTheMount(t *testing.T) {
 	when := time.Unix(1_234_567_890, 0)
-	s := serveTest(t, origintest.Options{}, origintest.NewFiles(
+	s := serveTest(t, serve.Options{}, origintest.NewFiles(
 		origintest.File{Name: "dated", Body: make([]byte, 5000), ModTime: when, ETag: `"v1"`},
 		origintest.File{Name: "undated", Body: []byte("x")}, origintest.File{Name: "empty"}, origintest.File{Name: "dir/f", Body: []byte("x")}))
 	m := startMount(t, s.URL())
@@ -155,7 +156,7 @@ func TestOwnerAndUmask(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can be somebody else")
 	}
-	s := serveTest(t, origintest.Options{}, filesNamed("f", "d/g"))
+	s := serveTest(t, serve.Options{}, filesNamed("f", "d/g"))
 	as := func(uid uint32, script, dir string) string {
 		cmd := exec.Command("sh", "-c", script, "sh", dir)
 		cmd.Dir, cmd.Env = "/", append(os.Environ(), "LC_ALL=C")

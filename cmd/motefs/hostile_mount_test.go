@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestLookupsStayInTheMount asks for names that lead out of a directory once
@@ -22,13 +23,13 @@ func TestLookupsStayInTheMount(t *testing.T) {
 	write(t, filepath.Join(tree, "dir", "file"), []byte("file"))
 	write(t, filepath.Join(tree, "%%x"), []byte("of %%x"))
 	write(t, filepath.Join(tree, "..%2fsecret"), []byte("of ..%2fsecret"))
-	src, err := origintest.OpenTree(tree)
+	src, err := serve.OpenTree(tree)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = src.Close() })
 	for _, latency := range []time.Duration{0, time.Hour} { // the listing is complete, or never ends
-		s := serveTest(t, origintest.Options{PageSize: 1}, src)
+		s := serveTest(t, serve.Options{PageSize: 1}, src)
 		s.SetFaults(origintest.Faults{OnList: func(marker string, _ int) origintest.Fault {
 			if marker == "" {
 				return origintest.Fault{}
@@ -63,7 +64,7 @@ for name in ["../secret", "dir/../../secret", "..", "dir/../.."]:
 
 // TestLongPaths asks for names and paths that are too long, and just short enough.
 func TestLongPaths(t *testing.T) {
-	_, s := serveTree(t, origintest.Options{})
+	_, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
 	m.waitLog("every name is listed")
 	python(t, `
@@ -95,7 +96,7 @@ fails("a/b", errno.ENOTDIR)
 
 // TestOddReads reads outside of a file.
 func TestOddReads(t *testing.T) {
-	tree, s := serveTree(t, origintest.Options{})
+	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
 	m.waitLog("every name is listed")
 	python(t, `
@@ -182,16 +183,16 @@ for path in [mnt] + [os.path.join(mnt, d) for d in sorted(os.listdir(mnt)) if d[
 // asked each time; once it is complete, only for what the kernel does not find in
 // its own cache of the directory.
 func TestOddCookies(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 400, FilesPerDir: 40, Shuffle: true})
-	s := serveTest(t, origintest.Options{PageSize: 400}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 400, FilesPerDir: 40, Shuffle: true})
+	s := serveTest(t, serve.Options{PageSize: 400}, src)
 	complete := startMount(t, s.URL())
 	complete.waitLog("every name is listed")
 	python(t, cookieProgram, complete.dir, "1")
 	complete.stop()
 
 	// A second page, which does not come, keeps the listing growing.
-	more := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 401, FilesPerDir: 40})
-	s = serveTest(t, origintest.Options{PageSize: 400}, more)
+	more := serve.NewSynthetic(serve.SyntheticOptions{Files: 401, FilesPerDir: 40})
+	s = serveTest(t, serve.Options{PageSize: 400}, more)
 	s.SetFaults(origintest.Faults{OnList: func(marker string, _ int) origintest.Fault {
 		if marker == "" {
 			return origintest.Fault{}

@@ -12,13 +12,14 @@ import (
 	"testing"
 
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // held is an origin's long file, whose stream does not go on beyond a point
 // until it is released. Ranges are not held.
 type held struct {
 	*origintest.Files
-	body *origintest.Synthetic
+	body *serve.Synthetic
 	size int64
 	free int64
 	gate chan struct{}
@@ -30,16 +31,16 @@ const largeName = "dir/large"
 func newHeld(size, free int64) *held {
 	return &held{
 		Files: origintest.NewFiles(origintest.File{Name: largeName}),
-		body:  origintest.NewSynthetic(origintest.SyntheticOptions{Files: 1, BodySize: size}),
+		body:  serve.NewSynthetic(serve.SyntheticOptions{Files: 1, BodySize: size}),
 		size:  size, free: free, gate: make(chan struct{}),
 	}
 }
 
 func (h *held) release() { h.once.Do(func() { close(h.gate) }) }
 
-func (h *held) Get(name []byte, o *origintest.Object) error {
+func (h *held) Get(name []byte, o *serve.Object) error {
 	if string(name) != largeName {
-		return origintest.ErrNotFound
+		return serve.ErrNotFound
 	}
 	o.At, o.Size, o.ETag = &heldAnswer{h: h}, h.size, append(o.ETag[:0], `"one"`...)
 	return nil
@@ -69,7 +70,7 @@ func (h *held) content(off, n int64) string {
 func serveHeld(t *testing.T, size, free int64) (*origintest.Server, *held) {
 	t.Helper()
 	h := newHeld(size, free)
-	s := serveTest(t, origintest.Options{}, h)
+	s := serveTest(t, serve.Options{}, h)
 	t.Cleanup(h.release) // before the server closes
 	return s, h
 }
@@ -177,7 +178,7 @@ func TestUnmountWhileALargeFileComes(t *testing.T) {
 func TestLargeFileBreaksOff(t *testing.T) {
 	body := func(c string) []byte { return bytes.Repeat([]byte(c), 8<<20) }
 	src := origintest.NewFiles(origintest.File{Name: largeName, Body: body("a"), ETag: `"a"`})
-	s := serveTest(t, origintest.Options{}, src)
+	s := serveTest(t, serve.Options{}, src)
 	cut := make(chan struct{})
 	s.SetFaults(origintest.Faults{
 		OnGet: origintest.FirstTries(1, origintest.Fault{Mode: origintest.CutBody, N: 6 << 20}),

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // binary is the program under test, built once; with the race detector where the
@@ -290,13 +291,13 @@ func shell(t *testing.T, script string, args ...string) string {
 }
 
 // serveTest opens an origin in this process, which never reads a mount.
-func serveTest(t *testing.T, o origintest.Options, src origintest.Source) *origintest.Server {
+func serveTest(t *testing.T, o serve.Options, src serve.Source) *origintest.Server {
 	t.Helper()
-	o.CountNames = true
 	s, err := origintest.Open(o, src)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.CountNames()
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -305,8 +306,8 @@ func serveTest(t *testing.T, o origintest.Options, src origintest.Source) *origi
 	return s
 }
 
-func synthetic(n int64) *origintest.Synthetic {
-	return origintest.NewSynthetic(origintest.SyntheticOptions{Files: n})
+func synthetic(n int64) *serve.Synthetic {
+	return serve.NewSynthetic(serve.SyntheticOptions{Files: n})
 }
 
 func lines(s string) []string {

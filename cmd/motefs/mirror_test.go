@@ -12,11 +12,12 @@ import (
 
 	"github.com/motefs/motefs/mirror/origin"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 func TestMirrorThenMount(t *testing.T) {
 	src := synthetic(3000)
-	s := serveTest(t, origintest.Options{}, src)
+	s := serveTest(t, serve.Options{}, src)
 	store := filepath.Join(t.TempDir(), "store")
 	p := finish(t, exitOK, "mirror", "--store", store, s.URL())
 	for _, want := range []string{store, s.URL(), "3,000 fetched", "the mirror is complete"} {
@@ -39,8 +40,8 @@ func TestKilled(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 60_000, FilesPerDir: 777, LargeEvery: 500, LargeSize: 100_000})
-	s := serveTest(t, origintest.Options{PageSize: 300, ListLatency: 5 * time.Millisecond}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 60_000, FilesPerDir: 777, LargeEvery: 500, LargeSize: 100_000})
+	s := serveTest(t, serve.Options{PageSize: 300, ListLatency: 5 * time.Millisecond}, src)
 	store := filepath.Join(t.TempDir(), "store")
 	for range 6 {
 		p := start(t, "mirror", "--store", store, s.URL())
@@ -58,7 +59,7 @@ func TestKilled(t *testing.T) {
 }
 
 func TestInterruptedMirrorLosesNothing(t *testing.T) {
-	s := serveTest(t, origintest.Options{PageSize: 200, ListLatency: 20 * time.Millisecond}, synthetic(30_000))
+	s := serveTest(t, serve.Options{PageSize: 200, ListLatency: 20 * time.Millisecond}, synthetic(30_000))
 	store := filepath.Join(t.TempDir(), "store")
 	p := start(t, "mirror", "--store", store, s.URL())
 	for s.Counts().Gets < 2000 {
@@ -77,7 +78,7 @@ func TestInterruptedMirrorLosesNothing(t *testing.T) {
 
 func TestFailedFilesAreNamed(t *testing.T) {
 	src := synthetic(500)
-	s := serveTest(t, origintest.Options{}, src)
+	s := serveTest(t, serve.Options{}, src)
 	bad := src.Name(123)
 	s.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
 		if string(name) == bad {
@@ -99,13 +100,13 @@ func TestFailedFilesAreNamed(t *testing.T) {
 }
 
 func TestHeaderReachesTheOrigin(t *testing.T) {
-	s := serveTest(t, origintest.Options{Token: "secret"}, synthetic(10))
+	s := serveTest(t, serve.Options{Token: "secret"}, synthetic(10))
 	finish(t, exitOrigin, "mirror", "--store", t.TempDir(), s.URL())
 	finish(t, exitOK, "mirror", "--store", t.TempDir(), "--header", "Authorization: Bearer secret", s.URL())
 }
 
 func TestLimitsReachTheEngine(t *testing.T) {
-	s := serveTest(t, origintest.Options{}, origintest.NewSynthetic(origintest.SyntheticOptions{Files: 20, LargeEvery: 20, LargeSize: 5000}))
+	s := serveTest(t, serve.Options{}, serve.NewSynthetic(serve.SyntheticOptions{Files: 20, LargeEvery: 20, LargeSize: 5000}))
 	p := finish(t, exitFailed, "mirror", "--store", t.TempDir(), "--max-file-size", "4K", "--limit-rate", "1M", "--limit-files", "1000", s.URL())
 	if !strings.Contains(p.stderr.String(), "too large") {
 		t.Errorf("a file over the limit: %q", p.stderr)
@@ -113,7 +114,7 @@ func TestLimitsReachTheEngine(t *testing.T) {
 }
 
 func TestDamageIsFound(t *testing.T) {
-	s := serveTest(t, origintest.Options{}, origintest.NewSynthetic(origintest.SyntheticOptions{Files: 3, BodySize: 100_000}))
+	s := serveTest(t, serve.Options{}, serve.NewSynthetic(serve.SyntheticOptions{Files: 3, BodySize: 100_000}))
 	store := filepath.Join(t.TempDir(), "store")
 	finish(t, exitOK, "mirror", "--store", store, s.URL())
 	blobs, err := filepath.Glob(filepath.Join(store, "blobs", "??", "*"))

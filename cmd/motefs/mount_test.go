@@ -12,6 +12,7 @@ import (
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // makeTree makes a directory with files of many kinds and returns its path.
@@ -46,12 +47,12 @@ func TestMountIsTheOriginsDirectory(t *testing.T) {
 	for _, args := range [][]string{nil, {"--prefetch-all"}} {
 		t.Run(fmt.Sprint(args), func(t *testing.T) {
 			tree := makeTree(t)
-			src, err := origintest.OpenTree(tree)
+			src, err := serve.OpenTree(tree)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = src.Close() })
-			s := serveTest(t, origintest.Options{PageSize: 50}, src)
+			s := serveTest(t, serve.Options{PageSize: 50}, src)
 			m := startMount(t, s.URL(), args...)
 			m.waitLog("is") // "every name is listed", "the mirror is complete"
 			child(t, "diff", "-r", tree, m.dir)
@@ -74,9 +75,9 @@ func TestMountIsTheOriginsDirectory(t *testing.T) {
 // TestReadersWhileTheMirrorRuns has each of the usual programs read the mount
 // from the first moment on.
 func TestReadersWhileTheMirrorRuns(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 20_000, FilesPerDir: 1000})
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 20_000, FilesPerDir: 1000})
 	// Pages that take a while each keep the mirror running.
-	s := serveTest(t, origintest.Options{PageSize: 500, ListLatency: 50 * time.Millisecond}, src)
+	s := serveTest(t, serve.Options{PageSize: 500, ListLatency: 50 * time.Millisecond}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
 	shell(t, `until [ -e "$1/d000000" ]; do sleep 0.01; done`, m.dir)
 	done := func() bool { return strings.Contains(m.stderr.String(), "mirror is complete") }
@@ -105,7 +106,7 @@ func TestReadersWhileTheMirrorRuns(t *testing.T) {
 
 func TestReadingFetchesOnceAndARestartNothing(t *testing.T) {
 	src := synthetic(100)
-	s := serveTest(t, origintest.Options{}, src)
+	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL())
 	m.waitLog("every name is listed")
 	shell(t, `ls "$1" >/dev/null; find "$1" -maxdepth 1 -name 'nothing' ; ls -U "$1" | head -n 3 >/dev/null`, m.dir)
@@ -130,7 +131,7 @@ func TestReadingFetchesOnceAndARestartNothing(t *testing.T) {
 }
 
 func TestUnmount(t *testing.T) {
-	s := serveTest(t, origintest.Options{}, synthetic(1000))
+	s := serveTest(t, serve.Options{}, synthetic(1000))
 	for what, unmount := range map[string]func(m *mountedProcess){
 		"Ctrl-C":         func(m *mountedProcess) { m.signal(os.Interrupt) },
 		"SIGTERM":        func(m *mountedProcess) { m.signal(syscall.SIGTERM) },
@@ -154,7 +155,7 @@ func TestUnmount(t *testing.T) {
 
 func TestUnmountWhileTheOriginHangs(t *testing.T) {
 	src := synthetic(100)
-	s := serveTest(t, origintest.Options{}, src)
+	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL())
 	m.waitLog("every name is listed")
 	s.SetFaults(origintest.Faults{OnGet: func([]byte, int) origintest.Fault { return origintest.Fault{Mode: origintest.Hang} }})
@@ -175,7 +176,7 @@ func TestUnmountWhileTheOriginHangs(t *testing.T) {
 }
 
 func TestUnmountWhileInUse(t *testing.T) {
-	s := serveTest(t, origintest.Options{}, synthetic(10))
+	s := serveTest(t, serve.Options{}, synthetic(10))
 	m := startMount(t, s.URL())
 	user := exec.Command("sh", "-c", `cd "$1" && exec sleep 600`, "sh", m.dir)
 	if err := user.Start(); err != nil {
@@ -195,7 +196,7 @@ func TestUnmountWhileInUse(t *testing.T) {
 
 func TestDeadMountIsCleared(t *testing.T) {
 	src := synthetic(50)
-	s := serveTest(t, origintest.Options{}, src)
+	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	m.signal(syscall.SIGKILL)
@@ -212,8 +213,8 @@ func TestDeadMountIsCleared(t *testing.T) {
 }
 
 func TestDescriptorsDoNotGrow(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 400, BodySize: 70_000})
-	s := serveTest(t, origintest.Options{}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 400, BodySize: 70_000})
+	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	open := func() int {
@@ -241,7 +242,7 @@ func TestHostileNamesInTheMount(t *testing.T) {
 	for _, n := range names {
 		files = append(files, origintest.File{Name: n, Body: []byte("body of " + n)})
 	}
-	s := serveTest(t, origintest.Options{}, origintest.NewFiles(files...))
+	s := serveTest(t, serve.Options{}, origintest.NewFiles(files...))
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	if n := len(strings.Split(strings.TrimSuffix(shell(t, `find "$1" -type f -print0`, m.dir), "\x00"), "\x00")); n != len(names) {
@@ -262,7 +263,7 @@ func TestHostileNamesInTheMount(t *testing.T) {
 
 func TestOriginDownMountsWhatThereIs(t *testing.T) {
 	src := synthetic(50)
-	s := serveTest(t, origintest.Options{}, src)
+	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	m.stop()
@@ -281,8 +282,8 @@ func TestOriginDownMountsWhatThereIs(t *testing.T) {
 }
 
 func TestTwoStoresAtOnce(t *testing.T) {
-	one, two := synthetic(30), origintest.NewSynthetic(origintest.SyntheticOptions{Files: 30, Seed: 2})
-	s1, s2 := serveTest(t, origintest.Options{}, one), serveTest(t, origintest.Options{}, two)
+	one, two := synthetic(30), serve.NewSynthetic(serve.SyntheticOptions{Files: 30, Seed: 2})
+	s1, s2 := serveTest(t, serve.Options{}, one), serveTest(t, serve.Options{}, two)
 	m1, m2 := startMount(t, s1.URL()), startMount(t, s2.URL())
 	for i := range int64(30) {
 		if shell(t, `cat "$1/$2"`, m1.dir, one.Name(i)) != string(one.Body(i)) || shell(t, `cat "$1/$2"`, m2.dir, two.Name(i)) != string(two.Body(i)) {
@@ -298,7 +299,7 @@ func TestTwoStoresAtOnce(t *testing.T) {
 }
 
 func TestTheMountIsReadOnly(t *testing.T) {
-	s := serveTest(t, origintest.Options{}, synthetic(3))
+	s := serveTest(t, serve.Options{}, synthetic(3))
 	m := startMount(t, s.URL())
 	for _, script := range []string{`touch "$1/new"`, `echo x >"$1/file-000000000000"`, `rm -f "$1/file-000000000000"`, `mkdir "$1/d"`, `chmod 600 "$1/file-000000000000"`} {
 		out, err := exec.Command("sh", "-c", script, "sh", m.dir).CombinedOutput()

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // again mounts the same store on the same mountpoint once more.
@@ -82,9 +83,9 @@ func (u *user) leave() {
 
 // fewDirs is an origin with ten directories, all in the store once the mount is
 // complete.
-func fewDirs(t *testing.T) (*origintest.Synthetic, *origintest.Server) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 100, FilesPerDir: 10})
-	return src, serveTest(t, origintest.Options{}, src)
+func fewDirs(t *testing.T) (*serve.Synthetic, *origintest.Server) {
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 100, FilesPerDir: 10})
+	return src, serveTest(t, serve.Options{}, src)
 }
 
 // bind shows a directory at another place until the test ends.

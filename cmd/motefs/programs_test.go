@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // need fails a test that lacks a program, so that no test passes by not running.
@@ -38,7 +39,7 @@ func python(t *testing.T, program string, args ...string) string {
 
 // serveTree serves a tree of whole seconds, which is what Last-Modified has room
 // for, each file of another second.
-func serveTree(t *testing.T, o origintest.Options) (dir string, s *origintest.Server) {
+func serveTree(t *testing.T, o serve.Options) (dir string, s *origintest.Server) {
 	t.Helper()
 	dir = makeTree(t)
 	second := int64(1_000_000_000)
@@ -52,7 +53,7 @@ func serveTree(t *testing.T, o origintest.Options) (dir string, s *origintest.Se
 	}); err != nil {
 		t.Fatal(err)
 	}
-	src, err := origintest.OpenTree(dir)
+	src, err := serve.OpenTree(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func TestProgramsSeeTheOriginsDirectory(t *testing.T) {
 	need(t, "rsync", "tar", "xargs")
 	for _, args := range [][]string{nil, {"--prefetch-all"}} {
 		t.Run(fmt.Sprint(args), func(t *testing.T) {
-			tree, s := serveTree(t, origintest.Options{PageSize: 50})
+			tree, s := serveTree(t, serve.Options{PageSize: 50})
 			m := startMount(t, s.URL(), args...)
 			m.waitLog("is") // "every name is listed", "the mirror is complete"
 			for _, p := range sameOutput {
@@ -119,7 +120,7 @@ func TestProgramsSeeTheOriginsDirectory(t *testing.T) {
 // what they see is then a part of the origin, and what they read of it is right.
 func TestProgramsWhileTheMirrorRuns(t *testing.T) {
 	need(t, "rsync", "tar", "xargs")
-	tree, s := serveTree(t, origintest.Options{PageSize: 3, ListLatency: 25 * time.Millisecond})
+	tree, s := serveTree(t, serve.Options{PageSize: 3, ListLatency: 25 * time.Millisecond})
 	m := startMount(t, s.URL(), "--prefetch-all")
 	shell(t, `until [ -e "$1/a" ]; do sleep 0.01; done`, m.dir)
 	done := func() bool { return strings.Contains(m.stderr.String(), "mirror is complete") }
@@ -176,7 +177,7 @@ assert open(os.path.join(mnt, "empty"), "rb").read() == b""
 // TestMmapOfTheMount maps files into memory, each way that a read-only file can
 // be.
 func TestMmapOfTheMount(t *testing.T) {
-	tree, s := serveTree(t, origintest.Options{})
+	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
 	m.waitLog("every name is listed")
 	python(t, mmapProgram, tree, m.dir)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // What SEMANTICS.md says of names and of what becomes of them, on a real mount.
@@ -46,7 +47,7 @@ func cannot(t *testing.T, want, name string, args ...string) {
 func TestNamesByteForByte(t *testing.T) {
 	names := []string{"readme", "README", "ReadMe", "e\u0301", "\u00e9", "\u212b", "A\u030a", "\u00c5", "\xff\xfe", "a\x80", "a\xe9",
 		"new\nline", "tab\t", " ", "*", `back\slash`, "a:b", "con", "%", "a%2fb", "%2e", strings.Repeat("n", 255), strings.Repeat("é", 127) + "x"}
-	s := serveTest(t, origintest.Options{}, filesNamed(names...))
+	s := serveTest(t, serve.Options{}, filesNamed(names...))
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	if got := child(t, "find", m.dir, "-mindepth", "1", "-printf", `%P\0`); got != strings.Join(names, "\x00")+"\x00" {
@@ -72,7 +73,7 @@ func TestEscapesInTheMount(t *testing.T) {
 		"nul\x00%": "%%nul%00%25", "%%x": "%%%25%25x", "50%": "50%", "...": "...",
 		long: "%%" + long[:252] + "%/" + long[252:],
 	} {
-		s := serveTest(t, origintest.Options{}, filesNamed(name))
+		s := serveTest(t, serve.Options{}, filesNamed(name))
 		m := startMount(t, s.URL(), "--prefetch-all")
 		m.waitLog("mirror is complete")
 		if got := found(t, m.dir, "-type", "f"); len(got) != 1 || got[0] != path {
@@ -89,7 +90,7 @@ func TestEscapesInTheMount(t *testing.T) {
 // so.
 func TestFileAndDirectoryInTheMount(t *testing.T) {
 	for _, order := range [][]string{{"a", "a/b"}, {"a/b", "a"}} {
-		s := serveTest(t, origintest.Options{PageSize: 1}, filesNamed(order...))
+		s := serveTest(t, serve.Options{PageSize: 1}, filesNamed(order...))
 		m := startMount(t, s.URL(), "--prefetch-all")
 		m.waitLog("mirror is complete")
 		got := found(t, m.dir)
@@ -120,7 +121,7 @@ func TestDeepAndManyDirectories(t *testing.T) {
 	for i := range 3000 {
 		names = append(names, "many/"+strings.Repeat("x", 1+i%50)+string(rune('a'+i%26))+time.Duration(i).String()+"/f")
 	}
-	s := serveTest(t, origintest.Options{}, filesNamed(names...))
+	s := serveTest(t, serve.Options{}, filesNamed(names...))
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	if got := shell(t, `find "$1/d" | wc -l; find "$1/d" -name deep -execdir cat {} \; | tail -c 4; find "$1/many" -name f | wc -l; ls "$1/many" | wc -l
@@ -133,7 +134,7 @@ func TestDeepAndManyDirectories(t *testing.T) {
 func TestGoneInTheMount(t *testing.T) {
 	src := filesNamed("here", "gone")
 	src.Vanish("gone")
-	s := serveTest(t, origintest.Options{}, src)
+	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	if got := child(t, "ls", m.dir); got != "here\n" {
@@ -148,7 +149,7 @@ func TestGoneInTheMount(t *testing.T) {
 }
 
 func TestFailedFileIsTriedAgain(t *testing.T) {
-	s := serveTest(t, origintest.Options{}, filesNamed("good", "bad"))
+	s := serveTest(t, serve.Options{}, filesNamed("good", "bad"))
 	refuse := func(name []byte, _ int) (f origintest.Fault) {
 		if string(name) == "bad" {
 			f.Status = 403
@@ -174,7 +175,7 @@ func TestFailedFileIsTriedAgain(t *testing.T) {
 
 // While the listing hangs at its second page.
 func TestWhileTheListingGrows(t *testing.T) {
-	s := serveTest(t, origintest.Options{PageSize: 2}, filesNamed("a", "dir/b", "later", "new/c"))
+	s := serveTest(t, serve.Options{PageSize: 2}, filesNamed("a", "dir/b", "later", "new/c"))
 	goOn := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(goOn) })
 	t.Cleanup(letGo)
@@ -221,7 +222,7 @@ func TestWhileTheListingGrows(t *testing.T) {
 // missing, and comes when the origin is back.
 func TestOriginDownAndNotFetched(t *testing.T) {
 	src := filesNamed("here", "not")
-	s := serveTest(t, origintest.Options{}, src)
+	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL())
 	m.waitLog("every name is listed")
 	child(t, "cat", m.dir+"/here")

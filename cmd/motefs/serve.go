@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 	"github.com/spf13/cobra"
 )
 
@@ -44,20 +44,20 @@ func serveCommand(a *app) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
-	flags.IntVar(&f.pageSize, "page-size", origintest.DefaultPageSize, "`names` on one page of the listing")
+	flags.IntVar(&f.pageSize, "page-size", serve.DefaultPageSize, "`names` on one page of the listing")
 	flags.DurationVar(&f.latency, "latency", 0, "added to every answer, as a longer wire would")
 	flags.StringVar(&f.token, "token", "", "ask for the header 'Authorization: Bearer `TOKEN`'")
 	flags.StringVar(&f.cert, "cert", "", "serve https with this PEM `file` of a certificate; with --key")
 	flags.StringVar(&f.key, "key", "", "PEM `file` of the certificate's private key")
 	flags.Int64Var(&f.synthetic, "synthetic", 0, "serve `N` made-up files instead of a directory")
-	flags.Int64Var(&f.bodySize, "body-size", origintest.DefaultBodySize, "`bytes` of a made-up file")
+	flags.Int64Var(&f.bodySize, "body-size", serve.DefaultBodySize, "`bytes` of a made-up file")
 	flags.Int64Var(&f.filesPerDir, "files-per-dir", 0, "made-up files in one directory; 0: all in the root")
 	flags.BoolVar(&f.shuffle, "shuffle", false, "list the made-up files out of order")
 	flags.BoolVar(&f.compress, "compressible", false, "make the made-up files of text that compresses well")
 	return cmd
 }
 
-func (f *serveFlags) source(dir string) (origintest.Source, func() error, error) {
+func (f *serveFlags) source(dir string) (serve.Source, func() error, error) {
 	nothing := func() error { return nil }
 	switch {
 	case (dir == "") == (f.synthetic == 0):
@@ -65,7 +65,7 @@ func (f *serveFlags) source(dir string) (origintest.Source, func() error, error)
 	case f.synthetic < 0 || f.bodySize < 0 || f.filesPerDir < 0:
 		return nil, nothing, usagef("serve: --synthetic, --body-size and --files-per-dir are not negative")
 	case dir != "":
-		tree, err := origintest.OpenTree(dir)
+		tree, err := serve.OpenTree(dir)
 		if err != nil {
 			return nil, nothing, usagef("serve: %w", err)
 		}
@@ -75,7 +75,7 @@ func (f *serveFlags) source(dir string) (origintest.Source, func() error, error)
 	if size == 0 {
 		size = -1 // the source's word for empty files
 	}
-	return origintest.NewSynthetic(origintest.SyntheticOptions{
+	return serve.NewSynthetic(serve.SyntheticOptions{
 		Files: f.synthetic, BodySize: size, FilesPerDir: f.filesPerDir, Shuffle: f.shuffle, Compressible: f.compress,
 	}), nothing, nil
 }
@@ -86,7 +86,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSource()) }()
-	o := origintest.Options{Addr: f.listen, PageSize: f.pageSize, ListLatency: f.latency, GetLatency: f.latency, Token: f.token}
+	o := serve.Options{Addr: f.listen, PageSize: f.pageSize, ListLatency: f.latency, GetLatency: f.latency, Token: f.token}
 	if f.cert != "" || f.key != "" {
 		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
 		if err != nil {
@@ -97,7 +97,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) 
 	if err := o.EnsureDefaults().Validate(); err != nil {
 		return usagef("serve: %w", err)
 	}
-	server, err := origintest.Open(o, source)
+	server, err := serve.Open(o, source)
 	if err != nil {
 		return fmt.Errorf("serve at %s: %w", f.listen, err)
 	}

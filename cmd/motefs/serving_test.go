@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // sendfileConfig has the kernel copy from the file to the socket. Its worker is
@@ -37,7 +37,7 @@ http {
 
 // TestNginxServesTheMount has nginx send every file of the mount by sendfile(2).
 func TestNginxServesTheMount(t *testing.T) {
-	tree, s := serveTree(t, origintest.Options{})
+	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
 	m.waitLog("every name is listed")
 	base := runNginx(t, t.TempDir(), sendfileConfig, "/a", m.dir)
@@ -110,7 +110,7 @@ assert os.read(fd, 100) == want.encode()
 // TestFileHandles opens a file by a handle and without its name, as the kernel's
 // NFS server does. A handle from before a restart opens the same file or none.
 func TestFileHandles(t *testing.T) {
-	_, s := serveTree(t, origintest.Options{})
+	_, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	kept := filepath.Join(t.TempDir(), "handle")
@@ -142,7 +142,7 @@ func TestNFSExport(t *testing.T) {
 	if out, err := tryChild(exporter, "-v"); err != nil || out != "" {
 		t.Skipf("this machine exports directories of its own, which a test leaves alone: %s %v", out, err)
 	}
-	tree, s := serveTree(t, origintest.Options{})
+	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	export, mnt := "127.0.0.1:"+m.dir, t.TempDir()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // readersProgram opens files from many threads and says how that ended once all
@@ -65,7 +66,7 @@ func TestThousandsWaitForWhatNeverComes(t *testing.T) {
 	src := synthetic(10_000)
 	for _, files := range []int64{1, waiting} {
 		t.Run(fmt.Sprint(files, " files"), func(t *testing.T) {
-			s := serveTest(t, origintest.Options{}, src)
+			s := serveTest(t, serve.Options{}, src)
 			m := startMount(t, s.URL())
 			m.waitLog("every name is listed")
 			shell(t, `cat "$1"/file-0000000000* >/dev/null`, m.dir)
@@ -123,7 +124,7 @@ func TestThousandsWaitForWhatNeverComes(t *testing.T) {
 // TestDirectoryGoneAtTheOrigin removes a directory under its readers: its files
 // are no more once somebody asks for them, the directory itself stays.
 func TestDirectoryGoneAtTheOrigin(t *testing.T) {
-	tree, s := serveTree(t, origintest.Options{})
+	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
 	m.waitLog("every name is listed")
 	inside := startUser(t, "sh")
@@ -174,8 +175,8 @@ func damage(t *testing.T, path string) {
 // TestDamagedTable flips bytes in the largest table of a store. Whoever reads what
 // stood there gets EIO, and everybody else what the origin has.
 func TestDamagedTable(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 1500, BodySize: 4000, FilesPerDir: 150})
-	s := serveTest(t, origintest.Options{}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1500, BodySize: 4000, FilesPerDir: 150})
+	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	want := shell(t, `cd "$1"; find . -type f -print0 | sort -z | xargs -0 sha256sum`, m.dir)
@@ -228,8 +229,8 @@ func listOf(t *testing.T, sums string) string {
 // TestDamagedBlobs damages the files of two long contents: one has bytes changed,
 // which verify finds, and one is cut, which a reader is told too.
 func TestDamagedBlobs(t *testing.T) {
-	src := origintest.NewSynthetic(origintest.SyntheticOptions{Files: 20, BodySize: 300_000})
-	s := serveTest(t, origintest.Options{}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 20, BodySize: 300_000})
+	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.waitLog("mirror is complete")
 	m.stop()

@@ -7,17 +7,18 @@ import (
 	"testing"
 
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestStatuses has every mistake that a user can make answered in one line, with
 // the documented status.
 func TestStatuses(t *testing.T) {
-	s := serveTest(t, origintest.Options{}, synthetic(5))
-	login := serveTest(t, origintest.Options{}, synthetic(5))
+	s := serveTest(t, serve.Options{}, synthetic(5))
+	login := serveTest(t, serve.Options{}, synthetic(5))
 	login.SetFaults(origintest.Faults{OnList: func(string, int) origintest.Fault {
 		return origintest.Fault{Body: []byte("<html>log in</html>")}
 	}})
-	down := serveTest(t, origintest.Options{}, synthetic(5))
+	down := serveTest(t, serve.Options{}, synthetic(5))
 	if err := down.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,13 @@ import (
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
-func openOrigin(t testing.TB, o origintest.Options, files origintest.SyntheticOptions) (*origintest.Server, *origintest.Synthetic) {
+func openOrigin(t testing.TB, o serve.Options, files serve.SyntheticOptions) (*origintest.Server, *serve.Synthetic) {
 	t.Helper()
-	src := origintest.NewSynthetic(files)
-	s, err := origintest.Open(o, src)
+	src := serve.NewSynthetic(files)
+	s, err := origintest.Open(o, origintest.Prefixed("ü&=?#%/+ ", src))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func BenchmarkFetch(b *testing.B) {
 		b.Run(fmt.Sprintf("replay/conns=%d", conns), run(s.url(), conns, func(int, int) []string { return names }))
 	}
 	for _, conns := range []int{1, 2, 16} {
-		s, src := openOrigin(b, origintest.Options{}, origintest.SyntheticOptions{Files: 1_000_000_000})
+		s, src := openOrigin(b, serve.Options{}, serve.SyntheticOptions{Files: 1_000_000_000})
 		b.Run(fmt.Sprintf("origin/conns=%d", conns), run(s.URL(), conns, func(k, _ int) []string {
 			names := make([]string, 1000)
 			for i := range names {
@@ -125,7 +126,7 @@ func BenchmarkFetch(b *testing.B) {
 
 // BenchmarkFetchOne measures a reader's miss: one file, nothing pipelined.
 func BenchmarkFetchOne(b *testing.B) {
-	s, src := openOrigin(b, origintest.Options{}, origintest.SyntheticOptions{Files: 1000})
+	s, src := openOrigin(b, serve.Options{}, serve.SyntheticOptions{Files: 1000})
 	c := newClient(b, Options{BaseURL: s.URL(), timing: defaultTiming})
 	names := []string{src.Name(7)}
 	b.ReportAllocs()

@@ -11,10 +11,11 @@ import (
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // batchOf are n files of a synthetic origin from file from on.
-func batchOf(src *origintest.Synthetic, from, n int64) []string {
+func batchOf(src *serve.Synthetic, from, n int64) []string {
 	names := make([]string, n)
 	for i := range names {
 		names[i] = src.Name(from + int64(i))
@@ -32,7 +33,7 @@ func failOnError(b *testing.B) func(int, *mirror.Object, error) {
 
 // fetchFlat fetches b.N files on so many connections, in batches of 1,000 or, where
 // there are too few files for that, as many for each connection.
-func fetchFlat(b *testing.B, c *Client, src *origintest.Synthetic, conns int) {
+func fetchFlat(b *testing.B, c *Client, src *serve.Synthetic, conns int) {
 	batch := min(1000, int64(b.N/conns+1))
 	deliver := failOnError(b)
 	// Connections are opened before, and the probe is made.
@@ -64,7 +65,7 @@ func fetchFlat(b *testing.B, c *Client, src *origintest.Synthetic, conns int) {
 // file. Depth 0 is a whole batch of 1,000 at once, after a probe.
 func BenchmarkFetchLatency(b *testing.B) {
 	for _, latency := range []time.Duration{1, 20, 100} {
-		s, src := openOrigin(b, origintest.Options{GetLatency: latency * time.Millisecond}, origintest.SyntheticOptions{Files: 1_000_000_000})
+		s, src := openOrigin(b, serve.Options{GetLatency: latency * time.Millisecond}, serve.SyntheticOptions{Files: 1_000_000_000})
 		for _, conns := range []int{4, 16, 64} {
 			for _, depth := range []int{1, 16, 128, 0} {
 				b.Run(fmt.Sprintf("latency=%dms/conns=%d/depth=%d", latency, conns, depth), func(b *testing.B) {
@@ -83,11 +84,11 @@ func BenchmarkFetchTLS(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, kind := range []string{"http", "https"} {
-		var o origintest.Options
+		var o serve.Options
 		if kind == "https" {
 			o.TLS = server
 		}
-		s, src := openOrigin(b, o, origintest.SyntheticOptions{Files: 1_000_000_000})
+		s, src := openOrigin(b, o, serve.SyntheticOptions{Files: 1_000_000_000})
 		for _, depth := range []int{1, 0} {
 			b.Run(fmt.Sprintf("%s/depth=%d", kind, depth), func(b *testing.B) {
 				c := newAuto(b, Options{BaseURL: s.URL(), Pipeline: depth, TLS: &tls.Config{RootCAs: roots}, timing: defaultTiming})
@@ -102,7 +103,7 @@ func BenchmarkFetchTLS(b *testing.B) {
 // name, while so many goroutines fetch batches of 1,000 flat out by the same
 // client.
 func BenchmarkDemandUnderLoad(b *testing.B) {
-	s, src := openOrigin(b, origintest.Options{}, origintest.SyntheticOptions{Files: 1_000_000_000})
+	s, src := openOrigin(b, serve.Options{}, serve.SyntheticOptions{Files: 1_000_000_000})
 	for _, load := range []int{0, 16} {
 		b.Run(fmt.Sprintf("batches=%d", load), func(b *testing.B) {
 			c := newAuto(b, Options{BaseURL: s.URL(), timing: defaultTiming})

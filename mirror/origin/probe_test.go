@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror"
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 func TestProbeOrder(t *testing.T) {
@@ -197,7 +197,7 @@ func TestProbe(t *testing.T) {
 
 // TestProbeCost counts the gets of a client's life.
 func TestProbeCost(t *testing.T) {
-	s, src := openOrigin(t, origintest.Options{}, origintest.SyntheticOptions{Files: 5000, Validators: true})
+	s, src := openOrigin(t, serve.Options{}, serve.SyntheticOptions{Files: 5000, Validators: true})
 	c := newAuto(t, Options{BaseURL: s.URL()})
 	all := walk(t, c)
 	fetch := func(names []string) int64 {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // proxyServer is an http proxy.
@@ -88,7 +89,7 @@ func (p *proxyServer) via(user string) func(*url.URL) (*url.URL, error) {
 }
 
 func TestProxyHTTP(t *testing.T) {
-	s, src := openOrigin(t, origintest.Options{BasePath: "/v1", PageSize: 100}, origintest.SyntheticOptions{Files: 300, VarySize: true, Validators: true})
+	s, src := openOrigin(t, serve.Options{BasePath: "/v1", PageSize: 100}, serve.SyntheticOptions{Files: 300, VarySize: true, Validators: true})
 	for _, pipeline := range []int{0, 1, 50} {
 		p := openProxy(t)
 		p.auth = "Basic bWU6c2VjcmV0OmVuZA==" // me:secret:end
@@ -118,7 +119,7 @@ func TestProxyHTTPS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, src := openOrigin(t, origintest.Options{TLS: server}, origintest.SyntheticOptions{Files: 300, VarySize: true, Validators: true})
+	s, src := openOrigin(t, serve.Options{TLS: server}, serve.SyntheticOptions{Files: 300, VarySize: true, Validators: true})
 	p := openProxy(t)
 	p.auth = "Basic bWU6c2VjcmV0"
 	c := newAuto(t, Options{BaseURL: s.URL(), Proxy: p.via("me:secret@"), TLS: &tls.Config{RootCAs: roots}, Header: http.Header{"Authorization": {"mine"}}})

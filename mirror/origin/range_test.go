@@ -8,6 +8,7 @@ import (
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestFetchRange has a part come by each kind of validator, and every answer
@@ -42,7 +43,7 @@ func TestFetchRange(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			c.file.Name, c.file.Body = "a b", body
-			s, err := origintest.Open(origintest.Options{}, origintest.NewFiles(c.file))
+			s, err := origintest.Open(serve.Options{}, origintest.NewFiles(c.file))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // walk lists everything.
@@ -43,16 +44,16 @@ func TestWalk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, o := range map[string]origintest.Options{
+	for name, o := range map[string]serve.Options{
 		"plain":     {PageSize: 700},
 		"tls":       {TLS: server},
-		"base":      {BasePath: "/v1/%20/files", MarkerPrefix: "ü&=?#%/+ ", PageSize: 700},
+		"base":      {BasePath: "/v1/%20/files", PageSize: 700},
 		"token":     {Token: "secret"},
 		"keepalive": {MaxRequestsPerConn: 77},
 		"one":       {MaxRequestsPerConn: 1, PageSize: 2000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, src := openOrigin(t, o, origintest.SyntheticOptions{Files: 5000, VarySize: true, LargeEvery: 999, LargeSize: 100 << 10, FilesPerDir: 100, Validators: true})
+			s, src := openOrigin(t, o, serve.SyntheticOptions{Files: 5000, VarySize: true, LargeEvery: 999, LargeSize: 100 << 10, FilesPerDir: 100, Validators: true})
 			mine := Options{BaseURL: s.URL(), TLS: &tls.Config{RootCAs: roots}}
 			if o.Token != "" {
 				mine.Header = http.Header{"Authorization": {"Bearer " + o.Token}}
@@ -74,10 +75,10 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-func checkSynthetic(t *testing.T, src *origintest.Synthetic, name string, r result) {
+func checkSynthetic(t *testing.T, src *serve.Synthetic, name string, r result) {
 	t.Helper()
 	index, _ := src.Index([]byte(name))
-	var o origintest.Object
+	var o serve.Object
 	if err := src.Get([]byte(name), &o); err != nil || o.At != nil {
 		t.Errorf("%s: %v", name, err)
 	}
@@ -94,7 +95,7 @@ func TestHostileNames(t *testing.T) {
 	for _, name := range all {
 		files = append(files, origintest.File{Name: name, Body: []byte("body of " + name)})
 	}
-	s, err := origintest.Open(origintest.Options{PageSize: 4}, origintest.NewFiles(files...))
+	s, err := origintest.Open(serve.Options{PageSize: 4}, origintest.NewFiles(files...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func TestHostileNames(t *testing.T) {
 func TestRandomFaults(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	s, src := openOrigin(t, origintest.Options{MaxRequestsPerConn: 150}, origintest.SyntheticOptions{Files: 3000, VarySize: true, LargeEvery: 500, LargeSize: 70 << 10, Validators: true})
+	s, src := openOrigin(t, serve.Options{MaxRequestsPerConn: 150}, serve.SyntheticOptions{Files: 3000, VarySize: true, LargeEvery: 500, LargeSize: 70 << 10, Validators: true})
 	faults := []origintest.Fault{
 		{Mode: origintest.Cut}, {Mode: origintest.Cut, Reset: true}, {Mode: origintest.CutBody, N: 3}, {Mode: origintest.Chunked, N: 7},
 		{Mode: origintest.UntilClose}, {Mode: origintest.Interim, N: 103}, {Status: 503}, {Status: 404}, {Close: true},
@@ -165,7 +166,7 @@ func TestRandomFaults(t *testing.T) {
 
 // TestCloseWhileBusy closes a client in the middle of many calls.
 func TestCloseWhileBusy(t *testing.T) {
-	s, _ := openOrigin(t, origintest.Options{}, origintest.SyntheticOptions{Files: 2000})
+	s, _ := openOrigin(t, serve.Options{}, serve.SyntheticOptions{Files: 2000})
 	c := newClient(t, Options{BaseURL: s.URL()})
 	all := walk(t, c)
 	var done atomic.Int32

@@ -5,8 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
-
-	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 const (
@@ -23,7 +22,7 @@ const (
 // filesystem is one directory of files that all hold the same.
 type filesystem struct {
 	fuse.RawFileSystem
-	source  *origintest.Synthetic
+	source  *serve.Synthetic
 	content []byte
 	owner   fuse.Owner
 	now     uint64

@@ -8,9 +8,8 @@ import (
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/motefs/motefs/mirror/origin/serve"
 	"golang.org/x/sys/unix"
-
-	"github.com/motefs/motefs/mirror/origin/origintest"
 )
 
 const (
@@ -19,13 +18,13 @@ const (
 	maxRead = 128 << 10
 )
 
-// Serve mounts a directory of so many files, named as origintest names them, calls
+// Serve mounts a directory of so many files, named as serve names them, calls
 // ready once it can be used, and serves until it is unmounted or ctx ends.
 func Serve(ctx context.Context, mountpoint string, files int64, ready func()) error {
 	f := &filesystem{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
-		source:        origintest.NewSynthetic(origintest.SyntheticOptions{Files: files}),
-		content:       bytes.Repeat([]byte{'.'}, origintest.DefaultBodySize),
+		source:        serve.NewSynthetic(serve.SyntheticOptions{Files: files}),
+		content:       bytes.Repeat([]byte{'.'}, serve.DefaultBodySize),
 		owner:         fuse.Owner{Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid())},
 		now:           uint64(time.Now().Unix()),
 	}

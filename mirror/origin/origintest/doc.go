@@ -1,52 +1,14 @@
-// Package origintest is the reference origin: a server that speaks the
-// protocol that motefs mirrors, for tests, for benchmarks and for
-// `motefs serve`. It is fast enough that a benchmark measures the client.
+// Package origintest is the reference origin of package serve for tests: it
+// misbehaves when told to, and counts what it was asked for.
 //
-// # Protocol
+// [Server.SetFaults] sets hooks that see every request and may have it answered
+// wrongly or not at all: see [Fault]. While no hook is set a request pays an
+// atomic load or two for them.
 //
-//	GET {base}/list                       the first page
-//	GET {base}/list?next-marker={marker}  the page at marker
-//	GET {base}/get/{name}                 a file
+// [Fault].Delay is not serve.Options.GetLatency, which acts like a longer wire:
+// it is a server that thinks. A connection's requests are served one after
+// another, so delays on one connection add up.
 //
-// A page is {"FileNames": [...], "NextFile": "marker"}; the last page has no
-// NextFile. Names and markers are percent-encoded in a request, byte for byte:
-// the raw request target is decoded once and never cleaned, so that "a//b",
-// "..", "%" and NUL are names like any other. A "+" is a plus. A name that is
-// not valid UTF-8 stands in the JSON as the raw bytes that it is.
-//
-// Gets answer HEAD, one byte range (206, 416), If-Range and If-None-Match
-// (304). A bad marker or a bad percent-encoding is 400, another method 405.
-// No Date, Server or Content-Type header is sent with a file.
-//
-// # Sources
-//
-// What is served is a [Source]. [Synthetic] has files whose names and bodies
-// are pure functions of their index, so that a billion of them need neither
-// memory nor disk. [Tree] is a real directory. [Files] is a short list made by
-// a test, in any order, with any names, also twice the same.
-//
-// # Faults
-//
-// [Server.SetFaults] sets hooks that see every request and may have it
-// answered wrongly or not at all: see [Fault]. While no hook is set a request
-// pays one atomic load for them. A faulted answer is written to the connection
-// by hand, after the answers to all requests pipelined before it were flushed;
-// unless it ends the connection, the requests pipelined behind it are then
-// answered as usual.
-//
-// # Latency
-//
-// [Options].GetLatency and ListLatency act like a longer wire: an answer is
-// not given before its request has been here for that long. The clock starts
-// when the request's bytes arrive, also while an earlier request still waits,
-// so that a client which pipelines or opens more connections pays it once and
-// not once for each request. [Fault].Delay is the other thing, a server that
-// thinks: a connection's requests are served one after another, so delays on
-// one connection add up.
-//
-// # Goroutines
-//
-// One accepts, one serves each connection, and with latency one more reads for
-// each connection. [Server.Close] cuts every connection, ends every delay and
-// every hanging answer, and waits for all of them.
+// [Files] is a source of a short list of files, in any order, with any names,
+// also twice the same. [Prefixed] makes the markers of a source hard to encode.
 package origintest

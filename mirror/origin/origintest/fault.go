@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // Mode is the way in which a faulted answer is wrong.
@@ -86,11 +88,10 @@ type Faults struct {
 	// OnRange, where it is set, is called instead of OnGet for a get with a
 	// Range header, of which it gets the value.
 	OnRange func(name []byte, want string) Fault
-	// OnList is OnGet for a list request. The marker is the source's,
-	// without Options.MarkerPrefix.
+	// OnList is OnGet for a list request.
 	OnList func(marker string, n int) Fault
-	// PageSize says how long the page at marker is at most, instead of
-	// Options.PageSize. 0 makes an empty page, whose next marker is the same
+	// PageSize says how long the page at marker is at most, instead of the
+	// server's PageSize. 0 makes an empty page, whose next marker is the same
 	// with a "~" before it, and leads to the names left out.
 	PageSize func(marker string) int
 }
@@ -101,33 +102,18 @@ type faultState struct {
 	gets, lists atomic.Int64
 }
 
-// SetFaults replaces the hooks, also while requests are being served. A zero
-// Faults takes them away.
-func (s *Server) SetFaults(f Faults) {
-	if f.OnGet == nil && f.OnRange == nil && f.OnList == nil && f.PageSize == nil {
-		s.faults.Store(nil)
-		return
+// pick asks the hook of the request.
+func (f *faultState) pick(r *serve.Request) Fault {
+	switch {
+	case r.List && f.OnList != nil:
+		return f.OnList(string(r.Name), int(f.lists.Add(1)-1))
+	case r.List:
+	case f.OnRange != nil && len(r.Range) > 0:
+		return f.OnRange(r.Name, string(r.Range))
+	case f.OnGet != nil:
+		return f.OnGet(r.Name, int(f.gets.Add(1)-1))
 	}
-	s.faults.Store(&faultState{Faults: f})
-}
-
-// get asks the hook of gets. want is the request's Range header.
-func (f *faultState) get(name, want []byte) Fault {
-	if f.OnRange != nil && len(want) > 0 {
-		return f.OnRange(name, string(want))
-	}
-	if f.OnGet == nil {
-		return Fault{}
-	}
-	return f.OnGet(name, int(f.gets.Add(1)-1))
-}
-
-// list asks the hook of lists.
-func (f *faultState) list(marker string) Fault {
-	if f.OnList == nil {
-		return Fault{}
-	}
-	return f.OnList(marker, int(f.lists.Add(1)-1))
+	return Fault{}
 }
 
 // FirstTries returns a hook for OnGet that faults the first k gets of each

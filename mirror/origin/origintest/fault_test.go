@@ -1,6 +1,8 @@
 package origintest
 
 import (
+	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -9,6 +11,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/motefs/motefs/internal/eventually"
+	"github.com/motefs/motefs/mirror/origin/origintest/rawhttp"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestFaultsInAPipeline answers the middle one of pipelined requests wrongly,
@@ -52,15 +58,15 @@ func TestFaultsInAPipeline(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := openServer(t, Options{}, NewFiles(File{Name: "good", Body: []byte("body")}, File{Name: "bad", Body: []byte("body")}))
+			s := openServer(t, serve.Options{}, NewFiles(File{Name: "good", Body: []byte("body")}, File{Name: "bad", Body: []byte("body")}))
 			s.SetFaults(Faults{OnGet: func(name []byte, _ int) Fault {
 				if string(name) == "bad" {
 					return test.fault
 				}
 				return Fault{}
 			}})
-			c := dial(t, s)
-			c.send("/get/good", "/get/good", "/get/bad", "/get/good", "/get/bad", "/get/good")
+			c := rawhttp.Dial(t, s.Addr())
+			c.Send("/get/good", "/get/good", "/get/bad", "/get/good", "/get/bad", "/get/good")
 			if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
@@ -68,7 +74,7 @@ func TestFaultsInAPipeline(t *testing.T) {
 			if !test.ends {
 				want += usual + test.want + usual
 			}
-			if got, err := io.ReadAll(c.br); err != nil || string(got) != want {
+			if got, err := io.ReadAll(c.Reader); err != nil || string(got) != want {
 				t.Errorf("got  %q, %v\nwant %q", got, err, want)
 			}
 		})
@@ -77,67 +83,57 @@ func TestFaultsInAPipeline(t *testing.T) {
 
 // TestFaultFlushesBefore checks that answers before a hanging one arrive.
 func TestFaultFlushesBefore(t *testing.T) {
-	s := openServer(t, Options{}, NewFiles(File{Name: "a", Body: []byte("A")}, File{Name: "b", Body: []byte("B")}))
+	s := openServer(t, serve.Options{}, NewFiles(File{Name: "a", Body: []byte("A")}, File{Name: "b", Body: []byte("B")}))
 	s.SetFaults(Faults{OnGet: func(_ []byte, n int) Fault {
 		return []Fault{{}, {Mode: Hang}}[n]
 	}})
-	c := dial(t, s)
-	c.send("/get/a", "/get/b", "/get/a")
-	c.expect(200, "A")
+	c := rawhttp.Dial(t, s.Addr())
+	c.Send("/get/a", "/get/b", "/get/a")
+	c.Expect(200, "A")
 	if got := s.Counts().Gets; got > 2 {
 		t.Errorf("%d gets were handled", got)
 	}
 	_ = c.Close()
-	waitFor(t, "the hanging connection to end", func() bool { return s.Counts().OpenConns == 0 })
-}
-
-// waitFor waits until cond holds.
-func waitFor(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(deadline); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
+	eventually.True(t, "the hanging connection to end", func() bool { return s.Counts().OpenConns == 0 })
 }
 
 func TestFaultReset(t *testing.T) {
-	s := openServer(t, Options{}, NewFiles(File{Name: "a", Body: []byte("A")}))
+	s := openServer(t, serve.Options{}, NewFiles(File{Name: "a", Body: []byte("A")}))
 	s.SetFaults(Faults{OnGet: EveryNth(1, Fault{Mode: Cut, Reset: true})})
-	c := dial(t, s)
-	c.send("/get/a")
-	if _, err := c.br.ReadByte(); !errors.Is(err, syscall.ECONNRESET) {
+	c := rawhttp.Dial(t, s.Addr())
+	c.Send("/get/a")
+	if _, err := c.Reader.ReadByte(); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestFaultHead(t *testing.T) {
-	s := openServer(t, Options{}, NewFiles(File{Name: "a", Body: []byte("A")}))
+	s := openServer(t, serve.Options{}, NewFiles(File{Name: "a", Body: []byte("A")}))
 	s.SetFaults(Faults{OnGet: EveryNth(1, Fault{Delay: 1})})
-	if resp, body := ask(t, s, "HEAD", "/get/a"); resp.ContentLength != 1 || body != "" || !resp.Close {
+	if resp, body := rawhttp.Ask(t, s.Addr(), "HEAD", "/get/a"); resp.ContentLength != 1 || body != "" || !resp.Close {
 		t.Errorf("%+v %q", resp, body)
 	}
 }
 
 func TestFaultLargeBody(t *testing.T) {
 	const size = 5 << 20
-	src := NewSynthetic(SyntheticOptions{Files: 2, LargeEvery: 1, LargeSize: size})
-	s := openServer(t, Options{}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2, LargeEvery: 1, LargeSize: size})
+	s := openServer(t, serve.Options{}, src)
 	s.SetFaults(Faults{OnGet: func(_ []byte, n int) Fault {
 		return []Fault{{Mode: Chunked}, {Mode: CutBody, N: size / 2}}[n]
 	}})
-	c := dial(t, s)
-	c.send("/get/"+src.Name(0), "/get/"+src.Name(1))
-	c.expect(200, string(src.Body(0)))
-	_, body, err := c.receive()
+	c := rawhttp.Dial(t, s.Addr())
+	c.Send("/get/"+src.Name(0), "/get/"+src.Name(1))
+	c.Expect(200, string(src.Body(0)))
+	_, body, err := c.Receive()
 	if !errors.Is(err, io.ErrUnexpectedEOF) || body != string(src.Body(1)[:size/2]) {
 		t.Errorf("%d bytes, %v", len(body), err)
 	}
 }
 
 func TestListFaults(t *testing.T) {
-	src := NewSynthetic(SyntheticOptions{Files: 10})
-	s := openServer(t, Options{PageSize: 4, MarkerPrefix: "m"}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 10})
+	s := openServer(t, serve.Options{PageSize: 4}, Prefixed("m", src))
 	var markers []string
 	s.SetFaults(Faults{OnList: func(marker string, n int) Fault {
 		markers = append(markers, marker)
@@ -146,28 +142,28 @@ func TestListFaults(t *testing.T) {
 		}
 		return Fault{}
 	}})
-	c := dial(t, s)
-	c.send("/list", "/list?next-marker=m4", "/list?next-marker=m4")
+	c := rawhttp.Dial(t, s.Addr())
+	c.Send("/list", "/list?next-marker=m4", "/list?next-marker=m4")
 	for _, status := range []int{200, 429, 200} {
-		if resp, body, err := c.receive(); err != nil || resp.StatusCode != status {
+		if resp, body, err := c.Receive(); err != nil || resp.StatusCode != status {
 			t.Errorf("want %d, got %+v %q %v", status, resp, body, err)
 		}
 	}
-	if want := []string{"", "4", "4"}; !slices.Equal(markers, want) {
+	if want := []string{"", "m4", "m4"}; !slices.Equal(markers, want) {
 		t.Errorf("markers %q, want %q", markers, want)
 	}
 }
 
 func TestPageSizes(t *testing.T) {
-	src := NewSynthetic(SyntheticOptions{Files: 10})
-	s := openServer(t, Options{}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 10})
+	s := openServer(t, serve.Options{}, src)
 	s.SetFaults(Faults{PageSize: func(marker string) int {
 		if !strings.HasPrefix(marker, emptyMark) {
 			return 0
 		}
 		return 1 + len(marker)
 	}})
-	pages := listAll(t, s)
+	pages := rawhttp.Pages(t, s.Addr(), "")
 	var sizes []int
 	for _, p := range pages {
 		sizes = append(sizes, len(p.FileNames))
@@ -175,20 +171,20 @@ func TestPageSizes(t *testing.T) {
 	if want := []int{0, 2, 0, 3, 0, 3, 0, 2}; !slices.Equal(sizes, want) {
 		t.Errorf("pages of %v names, want %v", sizes, want)
 	}
-	if got := names(pages); len(got) != 10 || !slices.IsSorted(got) {
+	if got := rawhttp.Names(pages); len(got) != 10 || !slices.IsSorted(got) {
 		t.Errorf("listed %q", got)
 	}
 }
 
 func TestFirstTries(t *testing.T) {
-	src := NewSynthetic(SyntheticOptions{Files: 2})
-	s := openServer(t, Options{}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2})
+	s := openServer(t, serve.Options{}, src)
 	s.SetFaults(Faults{OnGet: FirstTries(2, Fault{Status: 500})})
-	c := dial(t, s)
+	c := rawhttp.Dial(t, s.Addr())
 	for _, i := range []int64{0, 1} {
 		for _, status := range []int{500, 500, 200} {
-			c.send("/get/" + src.Name(i))
-			if resp, _, err := c.receive(); err != nil || resp.StatusCode != status {
+			c.Send("/get/" + src.Name(i))
+			if resp, _, err := c.Receive(); err != nil || resp.StatusCode != status {
 				t.Errorf("want %d, got %+v %v", status, resp, err)
 			}
 		}
@@ -200,16 +196,53 @@ func TestFirstTries(t *testing.T) {
 }
 
 func TestCutConns(t *testing.T) {
-	src := NewSynthetic(SyntheticOptions{Files: 1})
-	s := openServer(t, Options{}, src)
-	c := dial(t, s)
-	c.send("/get/" + src.Name(0))
-	c.expect(200, string(src.Body(0)))
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1})
+	s := openServer(t, serve.Options{}, src)
+	c := rawhttp.Dial(t, s.Addr())
+	c.Send("/get/" + src.Name(0))
+	c.Expect(200, string(src.Body(0)))
 	s.CutConns()
-	if _, err := c.br.ReadByte(); err == nil {
+	if _, err := c.Reader.ReadByte(); err == nil {
 		t.Error("the connection is still there")
 	}
-	if resp, _ := ask(t, s, http.MethodGet, "/list"); resp.StatusCode != 200 {
+	if resp, _ := rawhttp.Ask(t, s.Addr(), http.MethodGet, "/list"); resp.StatusCode != 200 {
 		t.Errorf("%+v", resp)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	config, pool, err := SelfSigned()
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 20})
+	s := openServer(t, serve.Options{TLS: config}, src)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	defer client.CloseIdleConnections()
+	for i := range src.Len() {
+		if i == 10 {
+			s.SetFaults(Faults{OnGet: EveryNth(1, Fault{Mode: Chunked, N: 7})})
+		}
+		resp, err := client.Get(s.URL() + "/get/" + src.Name(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || !bytes.Equal(body, src.Body(i)) {
+			t.Errorf("file %d: %d bytes, %v", i, len(body), err)
+		}
+	}
+	if got := s.Counts().Conns; got != 1 {
+		t.Errorf("%d connections", got)
+	}
+	s.SetFaults(Faults{OnGet: EveryNth(1, Fault{Mode: CutBody, N: 10})})
+	resp, err := client.Get(s.URL() + "/get/" + src.Name(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); !errors.Is(err, io.ErrUnexpectedEOF) || len(body) != 10 {
+		t.Errorf("a cut body: %d bytes, %v", len(body), err)
 	}
 }

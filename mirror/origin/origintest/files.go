@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // File is one file of a Files.
@@ -26,7 +28,7 @@ type Files struct {
 	}
 }
 
-var _ Source = (*Files)(nil)
+var _ serve.Source = (*Files)(nil)
 
 // NewFiles returns a source of those files.
 func NewFiles(files ...File) *Files {
@@ -60,12 +62,15 @@ func (f *Files) Page(marker string, limit int, add func(name []byte)) (string, e
 	f.mu.RLock()
 	listed := f.mu.listed
 	f.mu.RUnlock()
-	from, err := parsePosition(marker, int64(len(listed)))
-	if err != nil {
-		return "", err
+	from := 0
+	if marker != "" {
+		var err error
+		if from, err = strconv.Atoi(marker); err != nil || from <= 0 || from > len(listed) || strconv.Itoa(from) != marker {
+			return "", serve.ErrMarker
+		}
 	}
-	to := min(int(from)+limit, len(listed))
-	for i := int(from); i < to; i++ {
+	to := min(from+limit, len(listed))
+	for i := from; i < to; i++ {
 		add([]byte(listed[i].Name))
 	}
 	if to == len(listed) {
@@ -75,12 +80,12 @@ func (f *Files) Page(marker string, limit int, add func(name []byte)) (string, e
 }
 
 // Get describes the file of that name.
-func (f *Files) Get(name []byte, o *Object) error {
+func (f *Files) Get(name []byte, o *serve.Object) error {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	i, ok := f.mu.byName[string(name)]
 	if !ok {
-		return ErrNotFound
+		return serve.ErrNotFound
 	}
 	file := &f.mu.listed[i]
 	o.Body = file.Body

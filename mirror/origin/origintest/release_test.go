@@ -5,6 +5,9 @@ import (
 	"io"
 	"sync/atomic"
 	"testing"
+
+	"github.com/motefs/motefs/mirror/origin/origintest/rawhttp"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // countingSource hands out files that must be closed.
@@ -13,7 +16,7 @@ type countingSource struct {
 	opened, closed atomic.Int64
 }
 
-func (s *countingSource) Get(name []byte, o *Object) error {
+func (s *countingSource) Get(name []byte, o *serve.Object) error {
 	err := s.Files.Get(name, o)
 	if err == nil {
 		s.opened.Add(1)
@@ -35,7 +38,7 @@ func (f countedFile) Close() error {
 // TestEveryFileIsClosed checks each way out for a file that holds something.
 func TestEveryFileIsClosed(t *testing.T) {
 	src := &countingSource{Files: NewFiles(File{Name: "a", Body: []byte("0123456789"), ETag: `"v"`})}
-	s := openServer(t, Options{}, src)
+	s := openServer(t, serve.Options{}, src)
 	for _, fault := range []Fault{
 		{}, {Mode: Cut}, {Mode: CutBody, N: 3}, {Mode: Raw, Body: []byte("x"), Close: true}, {Mode: Chunked},
 		{Status: 500}, {Location: "/"}, {Delay: 1}, {Mode: Length, N: 5}, {Mode: UntilClose},
@@ -45,11 +48,11 @@ func TestEveryFileIsClosed(t *testing.T) {
 			"GET /get/a HTTP/1.1\r\n", "HEAD /get/a HTTP/1.1\r\n", "GET /get/a HTTP/1.1\r\nIf-None-Match: *\r\n",
 			"GET /get/a HTTP/1.1\r\nRange: bytes=1-2\r\n", "GET /get/a HTTP/1.1\r\nRange: bytes=10-\r\n",
 		} {
-			c := dial(t, s)
+			c := rawhttp.Dial(t, s.Addr())
 			if _, err := io.WriteString(c, request+"Host: x\r\nConnection: close\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := io.ReadAll(c.br); err != nil {
+			if _, err := io.ReadAll(c.Reader); err != nil {
 				t.Errorf("%+v: %v", fault, err)
 			}
 			_ = c.Close()
@@ -62,22 +65,3 @@ func TestEveryFileIsClosed(t *testing.T) {
 		t.Errorf("%d files opened, %d closed", opened, closed)
 	}
 }
-
-// TestDelayLineStopsWhenFull checks that a delay line whose client sends more
-// than it takes can be stopped.
-func TestDelayLineStopsWhenFull(t *testing.T) {
-	d := newDelayLine(endless{})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		d.run()
-	}()
-	waitFor(t, "the delay line to fill", func() bool { return len(d.chunks) == delayChunks })
-	d.stop()
-	<-ended
-}
-
-// endless always has bytes.
-type endless struct{}
-
-func (endless) Read(p []byte) (int, error) { return len(p), nil }

@@ -1,210 +1,120 @@
 package origintest
 
 import (
-	"context"
-	"crypto/tls"
-	"errors"
-	"fmt"
-	"net"
-	"runtime/pprof"
+	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/valyala/fasthttp"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
-const (
-	// connBuffer is how much of a connection's requests is read, and of its
-	// answers is collected, before a system call. A batch of a thousand
-	// pipelined gets fits in it either way.
-	connBuffer = 64 << 10
-
-	// acceptPause is how long to wait after an accept failed, for lack of
-	// descriptors for instance.
-	acceptPause = 10 * time.Millisecond
-)
-
-// Server is an origin that is being served.
+// Server is an origin that is being served, and misbehaves when told to.
 type Server struct {
-	o      Options
-	src    Source
-	ln     net.Listener
-	http   *fasthttp.Server
-	faults atomic.Pointer[faultState]
-	names  *nameCounts // nil unless names are counted
-
-	// done is closed when Close begins.
-	done chan struct{}
-	// wg counts every goroutine of the server.
-	wg sync.WaitGroup
-
-	mu struct {
-		sync.Mutex
-		closed   bool
-		closeErr error
-		conns    map[*conn]struct{}
-		past     Counts // of the connections that are closed
-	}
+	*serve.Server
+	source source
+	names  atomic.Pointer[nameCounts] // nil unless names are counted
 }
 
 // Open listens and begins to serve src. The source belongs to the caller and
 // must stay open until Close has returned.
-func Open(o Options, src Source) (*Server, error) {
-	o = o.EnsureDefaults()
-	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("origin options: %w", err)
-	}
-	ln, err := net.Listen("tcp", o.Addr)
-	if err != nil {
+func Open(o serve.Options, src serve.Source) (*Server, error) {
+	s := &Server{source: source{Source: src}}
+	o.Intercept = s.intercept
+	var err error
+	if s.Server, err = serve.Open(o, &s.source); err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, src: src, ln: ln, done: make(chan struct{})}
-	s.mu.conns = make(map[*conn]struct{})
-	s.mu.past.Status = make(map[int]int64)
-	if o.CountNames {
-		s.names = newNameCounts()
-	}
-	// fasthttp's accept loop is not used, for it leaves goroutines behind that
-	// end seconds later; nor its clock for Date and LazyRequestTime, which
-	// never ends.
-	s.http = &fasthttp.Server{
-		Handler:               s.handle,
-		ErrorHandler:          s.handleMalformed,
-		ReadBufferSize:        connBuffer,
-		WriteBufferSize:       connBuffer,
-		NoDefaultServerHeader: true,
-		NoDefaultDate:         true,
-		NoDefaultContentType:  true,
-		KeepHijackedConns:     true,
-		Logger:                silent{},
-	}
-	s.start("accept", s.acceptLoop)
 	return s, nil
 }
 
-// silent drops what fasthttp logs: a client that breaks off is no news here.
-type silent struct{}
-
-// Printf does nothing.
-func (silent) Printf(string, ...any) {}
-
-// URL is where the origin is, with its base path.
-func (s *Server) URL() string {
-	scheme := "http://"
-	if s.o.TLS != nil {
-		scheme = "https://"
+// intercept counts the names that are asked for and picks the fault.
+func (s *Server) intercept(r *serve.Request) serve.Writer {
+	if names := s.names.Load(); names != nil && !r.List {
+		names.add(r.Name)
 	}
-	return scheme + s.Addr() + s.o.BasePath
+	hooks := s.source.faults.Load()
+	if hooks == nil {
+		return nil
+	}
+	fault := hooks.pick(r)
+	r.Unconditional = fault.NoRange
+	if fault.isZero() {
+		return nil
+	}
+	return fault.write
 }
 
-// Addr is the address that the server listens on.
-func (s *Server) Addr() string { return s.ln.Addr().String() }
-
-// Run waits until ctx is cancelled, then closes the server. Being cancelled is
-// how a server ends, so it is not an error here.
-func (s *Server) Run(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-	case <-s.done:
-	}
-	return s.Close()
-}
-
-// Close stops listening, cuts every connection and waits for the server's
-// goroutines. It may be called more than once, and at any time.
-func (s *Server) Close() error {
-	s.mu.Lock()
-	if !s.mu.closed {
-		s.mu.closed = true
-		close(s.done)
-		s.mu.closeErr = s.ln.Close()
-		for c := range s.mu.conns {
-			_ = c.wire.tcp.Close()
-		}
-	}
-	err := s.mu.closeErr
-	s.mu.Unlock()
-	s.wg.Wait()
-	return err
-}
-
-// CutConns closes every open connection at once, as a restart of the origin
-// would, and goes on serving.
-func (s *Server) CutConns() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.mu.conns {
-		_ = c.wire.tcp.Close()
-	}
-}
-
-// start runs f in a goroutine that Close waits for.
-func (s *Server) start(role string, f func()) {
-	labels := pprof.Labels("origintest", role)
-	s.wg.Go(func() {
-		pprof.Do(context.Background(), labels, func(context.Context) { f() })
-	})
-}
-
-// acceptLoop takes connections until the listener is closed.
-func (s *Server) acceptLoop() {
-	for {
-		c, err := s.ln.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			s.wait(acceptPause)
-			continue
-		}
-		s.admit(c.(*net.TCPConn))
-	}
-}
-
-// admit registers a connection and starts serving it, unless the server is
-// closing.
-func (s *Server) admit(tcp *net.TCPConn) {
-	c := &conn{s: s, wire: &wire{tcp: tcp}}
-	c.wire.counts = &c.counts
-	c.Conn = c.wire
-	if s.o.TLS != nil {
-		c.Conn = tls.Server(c.wire, s.o.TLS)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.closed {
-		_ = tcp.Close()
+// SetFaults replaces the hooks, also while requests are being served. A zero
+// Faults takes them away.
+func (s *Server) SetFaults(f Faults) {
+	if f.OnGet == nil && f.OnRange == nil && f.OnList == nil && f.PageSize == nil {
+		s.source.faults.Store(nil)
 		return
 	}
-	s.mu.conns[c] = struct{}{}
-	s.mu.past.Conns++
-	if s.o.ListLatency > 0 || s.o.GetLatency > 0 {
-		c.wire.in = newDelayLine(tcp)
-		s.start("read", c.wire.in.run)
-	}
-	s.start("conn", c.serve)
+	s.source.faults.Store(&faultState{Faults: f})
 }
 
-// forget takes a connection that is closed from the register.
-func (s *Server) forget(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.mu.conns, c)
-	c.counts.addTo(&s.mu.past)
+// source is a source whose pages are as long as a hook says.
+type source struct {
+	serve.Source
+	faults atomic.Pointer[faultState]
 }
 
-// wait lets d pass and reports whether the server still runs.
-func (s *Server) wait(d time.Duration) bool {
-	if d <= 0 {
-		return true
+// emptyMark before a marker says that an empty page came before.
+const emptyMark = "~"
+
+// Page lists the page at marker, or no names for a limit of 0.
+func (s *source) Page(marker string, limit int, add func(name []byte)) (next string, err error) {
+	if hooks := s.faults.Load(); hooks != nil && hooks.PageSize != nil {
+		limit = hooks.PageSize(marker)
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-s.done:
-		return false
+	if limit <= 0 {
+		return emptyMark + marker, nil
 	}
+	return s.Source.Page(strings.TrimLeft(marker, emptyMark), limit, add)
+}
+
+// nameCounts counts gets by name.
+type nameCounts struct {
+	mu struct {
+		sync.Mutex
+		gets map[string]int
+	}
+}
+
+// add counts one get of name.
+func (n *nameCounts) add(name []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.gets[string(name)]++
+}
+
+// CountNames begins to count gets by name, for Gets and Names. It costs memory
+// for each name.
+func (s *Server) CountNames() {
+	n := &nameCounts{}
+	n.mu.gets = make(map[string]int)
+	s.names.Store(n)
+}
+
+// Gets returns how often name was asked for since CountNames.
+func (s *Server) Gets(name string) int {
+	n := s.names.Load()
+	if n == nil {
+		return 0
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.gets[name]
+}
+
+// Names returns how many different names were asked for since CountNames.
+func (s *Server) Names() int {
+	n := s.names.Load()
+	if n == nil {
+		return 0
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.mu.gets)
 }

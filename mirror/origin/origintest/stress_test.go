@@ -1,9 +1,14 @@
 package origintest
 
 import (
+	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/motefs/motefs/mirror/origin/origintest/rawhttp"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestStress has everything happen at once, for the race detector: hooks that
@@ -11,16 +16,17 @@ import (
 // middle of it. What the clients get is only checked where they get it whole.
 func TestStress(t *testing.T) {
 	rng := newRand(t)
-	src := NewSynthetic(SyntheticOptions{Files: 1000, Shuffle: true})
-	s := openServer(t, Options{CountNames: true, GetLatency: time.Microsecond, MaxRequestsPerConn: 50}, src)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1000, Shuffle: true})
+	s := openServer(t, serve.Options{GetLatency: time.Microsecond, MaxRequestsPerConn: 50}, src)
 	faults := []Fault{
 		{}, {Mode: Cut}, {Mode: CutBody, N: 5}, {Mode: Chunked}, {Mode: Interim, N: 103}, {Status: 503},
 		{Delay: time.Millisecond}, {Mode: Cut, Reset: true}, {Close: true},
 	}
 	var wg sync.WaitGroup
+	var closed atomic.Bool
 	for k := range 4 {
 		wg.Go(func() {
-			for !closed(s) {
+			for !closed.Load() {
 				stressConn(t, s, src, int64(k*100))
 			}
 		})
@@ -36,36 +42,33 @@ func TestStress(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
+	closed.Store(true)
 	wg.Wait()
 	if got := s.Counts(); got.OpenConns != 0 || got.Gets == 0 || got.Status[200] == 0 {
 		t.Errorf("%+v", got)
 	}
 }
 
-// closed reports whether s is closing.
-func closed(s *Server) bool {
-	select {
-	case <-s.done:
-		return true
-	default:
-		return false
-	}
-}
-
 // stressConn opens a connection and gets files over it until it breaks.
-func stressConn(t *testing.T, s *Server, src *Synthetic, from int64) {
-	c, err := dialQuietly(s)
+func stressConn(t *testing.T, s *Server, src *serve.Synthetic, from int64) {
+	nc, err := net.Dial("tcp", s.Addr())
 	if err != nil {
 		return
 	}
-	defer c.Close()
-	if _, err := c.Write(prepareGets(s, src, from, 100)); err != nil {
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(rawhttp.Deadline))
+	c := rawhttp.New(t, nc)
+	var targets []string
+	for i := range int64(100) {
+		targets = append(targets, "/get/"+src.Name(from+i))
+	}
+	if _, err := c.Write(rawhttp.Requests(targets...)); err != nil {
 		return
 	}
 	for i := from; i < from+100; i++ {
-		resp, body, err := c.receive()
+		resp, body, err := c.Receive()
 		for err == nil && resp.StatusCode == 103 {
-			resp, body, err = c.receive()
+			resp, body, err = c.Receive()
 		}
 		if err != nil {
 			return

@@ -14,7 +14,7 @@ import (
 )
 
 // SelfSigned makes a certificate for the loopback addresses and returns the
-// server's half, for Options.TLS, and the client's, for tls.Config.RootCAs.
+// server's half, for serve.Options.TLS, and the client's, for tls.Config.RootCAs.
 func SelfSigned() (*tls.Config, *x509.CertPool, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,0 +1,49 @@
+// Package serve is the reference origin: a server that speaks the protocol that
+// motefs mirrors, for `motefs serve`, for benchmarks and, with faults that
+// package origintest adds, for tests. It is fast enough that a benchmark
+// measures the client.
+//
+// # Protocol
+//
+//	GET {base}/list                       the first page
+//	GET {base}/list?next-marker={marker}  the page at marker
+//	GET {base}/get/{name}                 a file
+//
+// A page is {"FileNames": [...], "NextFile": "marker"}; the last page has no
+// NextFile. Names and markers are percent-encoded in a request, byte for byte:
+// the raw request target is decoded once and never cleaned, so that "a//b",
+// "..", "%" and NUL are names like any other. A "+" is a plus. A name that is
+// not valid UTF-8 stands in the JSON as the raw bytes that it is.
+//
+// Gets answer HEAD, one byte range (206, 416), If-Range and If-None-Match
+// (304). A bad marker or a bad percent-encoding is 400, another method 405.
+// No Date, Server or Content-Type header is sent with a file.
+//
+// # Sources
+//
+// What is served is a [Source]. [Synthetic] has files whose names and bodies
+// are pure functions of their index, so that a billion of them need neither
+// memory nor disk. [Tree] is a real directory.
+//
+// # Interception
+//
+// [Options].Intercept sees every request and may hand back a [Writer], which
+// writes the response to the connection by hand, after the responses to all
+// requests pipelined before it were flushed. Unless it ends the connection, the
+// requests pipelined behind it are then answered as usual. A server without an
+// Interceptor pays a comparison for this.
+//
+// # Latency
+//
+// [Options].GetLatency and ListLatency act like a longer wire: an answer is
+// not given before its request has been here for that long. The clock starts
+// when the request's bytes arrive, also while an earlier request still waits,
+// so that a client which pipelines or opens more connections pays it once and
+// not once for each request.
+//
+// # Goroutines
+//
+// One accepts, one serves each connection, and with latency one more reads for
+// each connection. [Server.Close] cuts every connection, ends every
+// [Exchange.Wait], and waits for all of them.
+package serve
