@@ -36,11 +36,12 @@ func (s *Server) intercept(r *serve.Request) serve.Writer {
 	if hooks == nil {
 		return nil
 	}
-	fault := hooks.pick(r)
-	r.Unconditional = fault.NoRange
-	if fault.isZero() {
+	picked := hooks.pick(r)
+	r.Unconditional = picked.NoRange
+	if picked.isZero() {
 		return nil
 	}
+	fault := picked // on the heap, only where there is one
 	return fault.write
 }
 
