@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/internal/process"
 )
 
 // fakeArrivals is a file that arrives as a test says, or none.
@@ -141,36 +142,19 @@ func TestReadingWhatArrives(t *testing.T) {
 	}
 }
 
-// opened is a program that has read the beginning of a file and keeps it open.
-type opened struct {
-	*exec.Cmd
-	in     io.Writer
-	out    io.Reader
-	stderr strings.Builder
-}
-
-func (r *rig) open(path string) *opened {
+// open starts a program that has read the beginning of a file and keeps it open.
+func (r *rig) open(path string) *process.Process {
 	r.Helper()
-	o := &opened{Cmd: exec.Command("sh", "-c", `exec 3<"$1"; head -c 4096 <&3 >/dev/null; echo begun; read go; cat <&3; echo "status $?"`, "sh", path)}
-	o.in, _ = o.StdinPipe()
-	o.out, _ = o.StdoutPipe()
-	o.Stderr = &o.stderr
-	if err := o.Start(); err != nil {
-		r.Fatal(err)
-	}
-	begun := make([]byte, len("begun\n"))
-	if _, err := io.ReadFull(o.out, begun); err != nil || string(begun) != "begun\n" {
-		r.Fatalf("%q, %v", begun, err)
-	}
-	return o
+	p := process.Start(r, process.Command("sh", "-c", `exec 3<"$1"; head -c 4096 <&3 >/dev/null; echo begun; read go; cat <&3; echo "status $?"`, "sh", path))
+	p.Says("begun\n")
+	return p
 }
 
-// rest reads on.
-func (o *opened) rest() (body, stderr string) {
-	_, _ = io.WriteString(o.in, "go\n")
-	rest, _ := io.ReadAll(o.out)
-	_ = o.Wait()
-	return string(rest), o.stderr.String()
+// rest has it read on.
+func rest(p *process.Process) (body, stderr string) {
+	_, _ = io.WriteString(p.Stdin, "go\n")
+	p.Wait()
+	return strings.TrimPrefix(p.Stdout.String(), "begun\n"), p.Stderr.String()
 }
 
 // A file that is taken back is an error for whoever reads it, not a shorter one;
@@ -184,14 +168,14 @@ func TestArrivingIsTakenBack(t *testing.T) {
 	one, two := r.open(r.path("long")), r.open(r.path("long"))
 	a.set(func() { a.mu.err, a.mu.times = errors.New("broken off"), 1 })
 	r.m.Invalidate(1, "long")
-	if body, stderr := one.rest(); strings.TrimLeft(body, "a") != "status 1\n" {
+	if body, stderr := rest(one); strings.TrimLeft(body, "a") != "status 1\n" {
 		t.Errorf("whoever reads on gets %d bytes, ending %q, and %s", len(body), body[max(0, len(body)-20):], stderr)
 	}
 	a.set(func() { a.mu.body = strings.Repeat("b", size) })
 	if got := r.ok("cat", r.path("long")); got != strings.Repeat("b", size) {
 		t.Errorf("found anew it holds %d bytes, %.10q", len(got), got)
 	}
-	if body, stderr := two.rest(); strings.TrimLeft(body, "a") != "status 1\n" {
+	if body, stderr := rest(two); strings.TrimLeft(body, "a") != "status 1\n" {
 		t.Errorf("whoever had it open gets %d bytes, ending %q, and %s", len(body), body[max(0, len(body)-20):], stderr)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/internal/eventually"
 )
 
 // A new file is seen: in the directory once somebody says so, by its name once
@@ -17,8 +18,8 @@ func TestNewFile(t *testing.T) {
 	r.fails("No such file or directory", "stat", r.path("new"))
 	s.file(1, "new", "x")
 	r.m.Invalidate(1, "new")
-	await(t, "it is listed", func() bool { return strings.Contains(r.ok("ls", r.dir), "\nnew\n") })
-	await(t, "it is found", func() bool { _, err := r.run("stat", r.path("new")); return err == nil })
+	eventually.True(t, "it is listed", func() bool { return strings.Contains(r.ok("ls", r.dir), "\nnew\n") })
+	eventually.True(t, "it is found", func() bool { _, err := r.run("stat", r.path("new")); return err == nil })
 }
 
 // A file that changes, and then goes, is seen to, though the kernel was told
@@ -31,10 +32,10 @@ func TestChangedFile(t *testing.T) {
 	}
 	s.set(cache.FirstInode, func(e *cache.Entry) { e.Content, e.Size = []byte("other"), 5 })
 	r.m.Invalidate(1, "a")
-	await(t, "it changes", func() bool { return r.ok("cat", r.path("a")) == "other" })
+	eventually.True(t, "it changes", func() bool { return r.ok("cat", r.path("a")) == "other" })
 	s.set(cache.FirstInode, func(e *cache.Entry) { e.State = cache.Gone })
 	r.m.Invalidate(1, "a")
-	await(t, "it goes", func() bool {
+	eventually.True(t, "it goes", func() bool {
 		out, err := r.run("stat", r.path("a"))
 		return err != nil && strings.Contains(out, "No such file or directory")
 	})
@@ -49,16 +50,16 @@ func TestInvalidateWhileOriginHangs(t *testing.T) {
 	s.pending(1, "hangs")
 	r := newRig(t, s, g.fetch)
 	c := startChild(t, "open", r.path("hangs"))
-	c.line()
+	c.Line()
 	<-g.asked
 	r.ok("cat", r.path("a"))
 	s.set(cache.FirstInode, func(e *cache.Entry) { e.Content, e.Size = []byte("other"), 5 })
 	r.m.Invalidate(1, "a")
-	await(t, "it changes", func() bool { return r.ok("cat", r.path("a")) == "other" })
+	eventually.True(t, "it changes", func() bool { return r.ok("cat", r.path("a")) == "other" })
 	r.ok("cat", r.path("dir/b")) // was not looked up before
 	r.ok("ls", r.dir)
 	g.release <- "content"
-	if got := c.line(); got != "opened" {
+	if got := c.Line(); got != "opened" {
 		t.Error(got)
 	}
 }

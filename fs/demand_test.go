@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/internal/eventually"
 )
 
 // Fifty programs that want the same missing file are one request.
@@ -97,7 +98,7 @@ func TestGone(t *testing.T) {
 		}
 	}
 	r.fails("No such file or directory", "cat", r.path("listed/gone"))
-	await(t, "the name leaves", func() bool { return r.ok("ls", r.path("listed")) == "stays\n" })
+	eventually.True(t, "the name leaves", func() bool { return r.ok("ls", r.path("listed")) == "stays\n" })
 }
 
 // A signal for one waiting program ends its wait, and no other's.
@@ -110,13 +111,13 @@ func TestInterrupt(t *testing.T) {
 	}
 	<-g.asked
 	signalled := startChild(t, "open", r.path("signalled"))
-	tid, err := strconv.Atoi(signalled.line())
+	tid, err := strconv.Atoi(signalled.Line())
 	if err != nil {
 		t.Fatal(err)
 	}
 	<-g.asked
 	waiting := startChild(t, "open", r.path("waiting"))
-	waiting.line()
+	waiting.Line()
 	<-g.asked
 
 	killed.Process.Kill()
@@ -124,10 +125,10 @@ func TestInterrupt(t *testing.T) {
 	if cause := <-g.ended; cause != errInterrupted {
 		t.Errorf("killed: wait ended by %v", cause)
 	}
-	if err := unix.Tgkill(signalled.Process.Pid, tid, unix.SIGUSR1); err != nil {
+	if err := unix.Tgkill(signalled.Pid(), tid, unix.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}
-	if got := signalled.line(); got != "EINTR" {
+	if got := signalled.Line(); got != "EINTR" {
 		t.Errorf("signalled: %s", got)
 	}
 	if cause := <-g.ended; cause != errInterrupted {
@@ -139,7 +140,7 @@ func TestInterrupt(t *testing.T) {
 	default:
 	}
 	g.release <- "content"
-	if got := waiting.line(); got != "opened" {
+	if got := waiting.Line(); got != "opened" {
 		t.Errorf("waiting: %s", got)
 	}
 	if n := r.m.Stats().Interrupts; n != 2 {

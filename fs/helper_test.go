@@ -1,36 +1,26 @@
 package fs
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"runtime"
 	"strconv"
-	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/fs/fusetest"
+	"github.com/motefs/motefs/internal/process"
 )
 
 // helperVar names the part that the test binary plays when a test starts it as
 // another process. A mount is read by other processes only: one that reads its
 // own can deadlock (golang/go#21014).
 const helperVar = "MOTEFS_TEST_HELPER"
-
-// noFUSEVar, set to 1, skips what needs FUSE. Without it a machine that has none
-// fails the tests.
-const noFUSEVar = "MOTEFS_TEST_NO_FUSE"
-
-// patience bounds everything that ought to happen at once.
-const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
 	helpers := map[string]func([]string) error{
@@ -110,20 +100,10 @@ func helpSeekdir(args []string) error {
 		ino    uint64
 		cookie int64
 	}
-	next := func(buf []byte) ([]dirent, error) {
+	next := func(buf []byte) (all []dirent, err error) {
 		n, err := unix.Getdents(fd, buf)
-		var all []dirent
-		for b := buf[:max(n, 0)]; len(b) > 0; {
-			reclen := int(b[16]) | int(b[17])<<8
-			le := func(i int) (v uint64) {
-				for k := 7; k >= 0; k-- {
-					v = v<<8 | uint64(b[i+k])
-				}
-				return v
-			}
-			name, _, _ := bytes.Cut(b[19:reclen], []byte{0})
-			all = append(all, dirent{string(name), le(0), int64(le(8))})
-			b = b[reclen:]
+		for d := range fusetest.Dirents(buf[:max(n, 0)]) {
+			all = append(all, dirent{string(d.Name), d.Inode, d.Cookie})
 		}
 		return all, err
 	}
@@ -161,69 +141,8 @@ func helpSeekdir(args []string) error {
 	return nil
 }
 
-// child is the test binary in another part, running.
-type child struct {
-	*exec.Cmd
-	t     *testing.T
-	lines chan string
-	stdin io.WriteCloser
-	end   func() // kills it; once
-}
-
-func startChild(t *testing.T, part string, args ...string) *child {
+// startChild starts the test binary in another part.
+func startChild(t *testing.T, part string, args ...string) *process.Process {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &child{Cmd: exec.Command(exe, args...), t: t, lines: make(chan string, 16)}
-	// Built with the race detector, the child would take a second to end.
-	c.Env = append(os.Environ(), helperVar+"="+part, "GORACE=atexit_sleep_ms=0")
-	c.Stderr = os.Stderr
-	stdout, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.stdin, err = c.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var reading sync.WaitGroup
-	reading.Go(func() {
-		defer close(c.lines)
-		out, buf := "", make([]byte, 4096)
-		for {
-			n, err := stdout.Read(buf)
-			out += string(buf[:n])
-			for line, rest, ok := strings.Cut(out, "\n"); ok; line, rest, ok = strings.Cut(out, "\n") {
-				c.lines <- line
-				out = rest
-			}
-			if err != nil {
-				return
-			}
-		}
-	})
-	c.end = sync.OnceFunc(func() {
-		c.stdin.Close()
-		c.Process.Kill()
-		reading.Wait()
-		c.Wait()
-	})
-	t.Cleanup(c.end)
-	return c
-}
-
-// line is the next line that the child prints.
-func (c *child) line() string {
-	c.t.Helper()
-	select {
-	case line := <-c.lines:
-		return line
-	case <-time.After(patience):
-		c.t.Fatal("child prints nothing")
-		return ""
-	}
+	return process.Start(t, process.Self(t, helperVar, part, args...))
 }

@@ -172,10 +172,10 @@ func TestLargeDirectory(t *testing.T) {
 		r := newRig(t, s, nil)
 		for range 2 {
 			c := startChild(t, "seekdir", r.dir, "997")
-			if got := c.line(); got != strconv.Itoa(n+2) {
+			if got := c.Line(); got != strconv.Itoa(n+2) {
 				t.Errorf("complete %v: %s entries", complete, got)
 			}
-			c.end()
+			c.Kill()
 		}
 		if got := strings.Count(r.ok("ls", "-U", r.dir), "\n"); got != n {
 			t.Errorf("complete %v: ls: %d entries", complete, got)

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
+	"github.com/motefs/motefs/fs/fusetest"
+	"github.com/motefs/motefs/internal/process"
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
@@ -76,7 +76,7 @@ type rig struct {
 // newRig mounts. origin may be nil; change may change the options.
 func newRig(t *testing.T, s *fakeStore, origin func(context.Context, string) (string, error), change ...func(*Options)) *rig {
 	t.Helper()
-	needFUSE(t)
+	fusetest.Need(t)
 	r := &rig{T: t, store: s, contents: newFakeContents(s, origin), log: &testLog{}, dir: t.TempDir()}
 	before := openFiles(t)
 	log := zerolog.New(r.log)
@@ -123,59 +123,24 @@ func openFiles(t *testing.T) int {
 	return n
 }
 
-func needFUSE(t *testing.T) {
-	t.Helper()
-	if os.Getenv(noFUSEVar) == "1" {
-		t.Skip(noFUSEVar + "=1: tests that mount are left out")
-	}
-	if _, err := os.Stat(devFuse); err != nil {
-		t.Fatalf("these tests need FUSE (%v); to leave them out set %s=1", err, noFUSEVar)
-	}
-}
-
 func (r *rig) path(elem ...string) string { return filepath.Join(append([]string{r.dir}, elem...)...) }
 
 // run runs a program to its end and returns what it printed, errors included.
 func (r *rig) run(name string, args ...string) (string, error) {
 	r.Helper()
-	ctx, stop := context.WithTimeout(context.Background(), patience)
-	defer stop()
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	out, err := cmd.CombinedOutput()
-	if ctx.Err() != nil {
-		r.Errorf("%s %q hangs", name, args)
-	}
-	return string(out), err
+	return process.Run(r, name, args...)
 }
 
 // ok runs a program that must succeed.
 func (r *rig) ok(name string, args ...string) string {
 	r.Helper()
-	out, err := r.run(name, args...)
-	if err != nil {
-		r.Fatalf("%s %q: %v: %s", name, args, err, out)
-	}
-	return out
+	return process.MustRun(r, name, args...)
 }
 
 // fails runs a program that must fail and say want.
 func (r *rig) fails(want, name string, args ...string) {
 	r.Helper()
-	out, err := r.run(name, args...)
-	if err == nil || !strings.Contains(out, want) {
-		r.Errorf("%s %q: %v: %q; want %q", name, args, err, out, want)
-	}
-}
-
-// await polls, for what the kernel does in its own time.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("does not happen: %s", what)
-		}
-	}
+	process.MustFail(r, want, name, args...)
 }
 
 // gate is an origin where files hang until they are released.

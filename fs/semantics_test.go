@@ -56,11 +56,11 @@ func TestStale(t *testing.T) {
 	r := newRig(t, s, nil)
 	r.log.expect("inode no longer served")
 	c := startChild(t, "hold", r.path("big"))
-	c.line()
+	c.Line()
 	s.set(ino, func(e *cache.Entry) { e.State = cache.Gone })
-	c.stdin.Write([]byte("x"))
-	if got := c.line(); got != "ESTALE" {
+	c.Stdin.Write([]byte("x"))
+	if got := c.Line(); got != "ESTALE" {
 		t.Errorf("an open file that went reads %s", got)
 	}
-	c.end()
+	c.Kill()
 }

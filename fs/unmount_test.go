@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/fs/fusetest"
+	"github.com/motefs/motefs/internal/process"
 	"golang.org/x/sys/unix"
 )
 
@@ -45,10 +47,10 @@ func TestUnmount(t *testing.T) {
 func TestUnmountWhileOriginHangs(t *testing.T) {
 	g := newGate()
 	r := newRig(t, newFakeStore(), g.fetch)
-	var waiting []*child
+	var waiting []*process.Process
 	for _, name := range []string{"a", "b", "c"} {
 		c := startChild(t, "open", r.path(name))
-		c.line()
+		c.Line()
 		<-g.asked
 		waiting = append(waiting, c)
 	}
@@ -60,7 +62,7 @@ func TestUnmountWhileOriginHangs(t *testing.T) {
 		t.Errorf("close took %v", took)
 	}
 	for _, c := range waiting {
-		if got := c.line(); got != "ENOTCONN" {
+		if got := c.Line(); got != "ENOTCONN" {
 			t.Errorf("waiting program saw %s", got)
 		}
 	}
@@ -72,7 +74,7 @@ func TestUnmountBusy(t *testing.T) {
 	for _, helper := range []bool{false, true} {
 		r := newRig(t, tree(), nil, func(o *Options) { o.helper = helper })
 		c := startChild(t, "hold", r.path("big"))
-		c.line()
+		c.Line()
 		if err := r.m.Unmount(); !errors.Is(err, ErrBusy) {
 			t.Fatalf("helper %v: unmount: %v", helper, err)
 		}
@@ -82,8 +84,8 @@ func TestUnmountBusy(t *testing.T) {
 		if got := r.ok("ls", r.dir); got != "" {
 			t.Errorf("helper %v: still there: %q", helper, got)
 		}
-		c.stdin.Write([]byte("x"))
-		if got := c.line(); got != "read" {
+		c.Stdin.Write([]byte("x"))
+		if got := c.Line(); got != "read" {
 			t.Errorf("helper %v: program in the mount: %s", helper, got)
 		}
 		select {
@@ -91,11 +93,11 @@ func TestUnmountBusy(t *testing.T) {
 			t.Errorf("helper %v: server ended under its user", helper)
 		default:
 		}
-		c.stdin.Close()
+		c.Stdin.Close()
 		if err := r.m.Wait(); err != nil {
 			t.Errorf("helper %v: wait: %v", helper, err)
 		}
-		c.end()
+		c.Kill()
 		r.close()
 	}
 }
@@ -106,7 +108,7 @@ func TestCloseBusy(t *testing.T) {
 	s.file(cache.RootInode, "big", strings.Repeat("x", 4<<20))
 	r := newRig(t, s, nil)
 	c := startChild(t, "hold", r.path("big"))
-	c.line()
+	c.Line()
 	start := time.Now()
 	if err := r.m.Close(); !errors.Is(err, ErrBusy) {
 		t.Errorf("close: %v", err)
@@ -114,8 +116,8 @@ func TestCloseBusy(t *testing.T) {
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("close took %v", took)
 	}
-	c.stdin.Write([]byte("x"))
-	if got := c.line(); got != "ENOTCONN" && got != "ECONNABORTED" {
+	c.Stdin.Write([]byte("x"))
+	if got := c.Line(); got != "ENOTCONN" && got != "ECONNABORTED" {
 		t.Errorf("program in the mount: %s", got)
 	}
 }
@@ -137,19 +139,17 @@ func TestAborted(t *testing.T) {
 
 // What a killed program left is cleared by the next start.
 func TestDeadMount(t *testing.T) {
-	needFUSE(t)
+	fusetest.Need(t)
 	dir := t.TempDir()
 	c := startChild(t, "serve", dir)
-	if got := c.line(); got != "ready" {
+	if got := c.Line(); got != "ready" {
 		t.Fatalf("%q", got)
 	}
 	if err := CheckMountpoint(dir, ""); !errors.Is(err, ErrMountpoint) || !strings.Contains(err.Error(), "already mounted") {
 		t.Errorf("live mount: %v", err)
 	}
-	if out, err := exec.Command("ls", "-l", dir).CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
-	}
-	c.end()
+	process.MustRun(t, "ls", "-l", dir)
+	c.Kill()
 	// The kernel still has the attributes of the root, so that stat cannot tell.
 	if _, err := os.Stat(dir); err != nil {
 		t.Errorf("stat of a dead mount: %v", err)

@@ -53,9 +53,9 @@ func (r *rig) xattrs(path string, attrs ...string) string {
 	c := startChild(r.T, "xattr", append([]string{path}, attrs...)...)
 	var b strings.Builder
 	for range attrs {
-		b.WriteString(c.line() + " ")
+		b.WriteString(c.Line() + " ")
 	}
-	c.end()
+	c.Kill()
 	return b.String()
 }
 

@@ -8,7 +8,7 @@ import (
 
 const (
 	// Deadline is when a wait fails its test: long enough for any machine.
-	Deadline = 30 * time.Second
+	Deadline = 60 * time.Second
 	// pause is the time between two looks.
 	pause = time.Millisecond
 )
