@@ -58,7 +58,7 @@ func TestFaultsInAPipeline(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := openServer(t, serve.Options{}, NewFiles(File{Name: "good", Body: []byte("body")}, File{Name: "bad", Body: []byte("body")}))
+			s := New(t, serve.Options{}, NewFiles(File{Name: "good", Body: []byte("body")}, File{Name: "bad", Body: []byte("body")}))
 			s.SetFaults(Faults{OnGet: func(name []byte, _ int) Fault {
 				if string(name) == "bad" {
 					return test.fault
@@ -83,7 +83,7 @@ func TestFaultsInAPipeline(t *testing.T) {
 
 // TestFaultFlushesBefore checks that answers before a hanging one arrive.
 func TestFaultFlushesBefore(t *testing.T) {
-	s := openServer(t, serve.Options{}, NewFiles(File{Name: "a", Body: []byte("A")}, File{Name: "b", Body: []byte("B")}))
+	s := New(t, serve.Options{}, NewFiles(File{Name: "a", Body: []byte("A")}, File{Name: "b", Body: []byte("B")}))
 	s.SetFaults(Faults{OnGet: func(_ []byte, n int) Fault {
 		return []Fault{{}, {Mode: Hang}}[n]
 	}})
@@ -98,7 +98,7 @@ func TestFaultFlushesBefore(t *testing.T) {
 }
 
 func TestFaultReset(t *testing.T) {
-	s := openServer(t, serve.Options{}, NewFiles(File{Name: "a", Body: []byte("A")}))
+	s := New(t, serve.Options{}, NewFiles(File{Name: "a", Body: []byte("A")}))
 	s.SetFaults(Faults{OnGet: EveryNth(1, Fault{Mode: Cut, Reset: true})})
 	c := rawhttp.Dial(t, s.Addr())
 	c.Send("/get/a")
@@ -108,7 +108,7 @@ func TestFaultReset(t *testing.T) {
 }
 
 func TestFaultHead(t *testing.T) {
-	s := openServer(t, serve.Options{}, NewFiles(File{Name: "a", Body: []byte("A")}))
+	s := New(t, serve.Options{}, NewFiles(File{Name: "a", Body: []byte("A")}))
 	s.SetFaults(Faults{OnGet: EveryNth(1, Fault{Delay: 1})})
 	if resp, body := rawhttp.Ask(t, s.Addr(), "HEAD", "/get/a"); resp.ContentLength != 1 || body != "" || !resp.Close {
 		t.Errorf("%+v %q", resp, body)
@@ -118,7 +118,7 @@ func TestFaultHead(t *testing.T) {
 func TestFaultLargeBody(t *testing.T) {
 	const size = 5 << 20
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2, LargeEvery: 1, LargeSize: size})
-	s := openServer(t, serve.Options{}, src)
+	s := New(t, serve.Options{}, src)
 	s.SetFaults(Faults{OnGet: func(_ []byte, n int) Fault {
 		return []Fault{{Mode: Chunked}, {Mode: CutBody, N: size / 2}}[n]
 	}})
@@ -133,7 +133,7 @@ func TestFaultLargeBody(t *testing.T) {
 
 func TestListFaults(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 10})
-	s := openServer(t, serve.Options{PageSize: 4}, Prefixed("m", src))
+	s := New(t, serve.Options{PageSize: 4}, Prefixed("m", src))
 	var markers []string
 	s.SetFaults(Faults{OnList: func(marker string, n int) Fault {
 		markers = append(markers, marker)
@@ -156,7 +156,7 @@ func TestListFaults(t *testing.T) {
 
 func TestPageSizes(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 10})
-	s := openServer(t, serve.Options{}, src)
+	s := New(t, serve.Options{}, src)
 	s.SetFaults(Faults{PageSize: func(marker string) int {
 		if !strings.HasPrefix(marker, emptyMark) {
 			return 0
@@ -178,7 +178,7 @@ func TestPageSizes(t *testing.T) {
 
 func TestFirstTries(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2})
-	s := openServer(t, serve.Options{}, src)
+	s := New(t, serve.Options{}, src)
 	s.SetFaults(Faults{OnGet: FirstTries(2, Fault{Status: 500})})
 	c := rawhttp.Dial(t, s.Addr())
 	for _, i := range []int64{0, 1} {
@@ -197,7 +197,7 @@ func TestFirstTries(t *testing.T) {
 
 func TestCutConns(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1})
-	s := openServer(t, serve.Options{}, src)
+	s := New(t, serve.Options{}, src)
 	c := rawhttp.Dial(t, s.Addr())
 	c.Send("/get/" + src.Name(0))
 	c.Expect(200, string(src.Body(0)))
@@ -216,7 +216,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 20})
-	s := openServer(t, serve.Options{TLS: config}, src)
+	s := New(t, serve.Options{TLS: config}, src)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	defer client.CloseIdleConnections()
 	for i := range src.Len() {

@@ -4,26 +4,10 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/motefs/motefs/mirror/origin/serve"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// openServer opens a server that the test closes.
-func openServer(tb testing.TB, o serve.Options, src serve.Source) *Server {
-	tb.Helper()
-	s, err := Open(o, src)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			tb.Errorf("close: %v", err)
-		}
-	})
-	return s
-}
 
 // newRand returns a source of randomness whose seed the test's log has.
 func newRand(tb testing.TB) *rand.Rand {

@@ -38,7 +38,7 @@ func (f countedFile) Close() error {
 // TestEveryFileIsClosed checks each way out for a file that holds something.
 func TestEveryFileIsClosed(t *testing.T) {
 	src := &countingSource{Files: NewFiles(File{Name: "a", Body: []byte("0123456789"), ETag: `"v"`})}
-	s := openServer(t, serve.Options{}, src)
+	s := New(t, serve.Options{}, src)
 	for _, fault := range []Fault{
 		{}, {Mode: Cut}, {Mode: CutBody, N: 3}, {Mode: Raw, Body: []byte("x"), Close: true}, {Mode: Chunked},
 		{Status: 500}, {Location: "/"}, {Delay: 1}, {Mode: Length, N: 5}, {Mode: UntilClose},

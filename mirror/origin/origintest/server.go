@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -25,6 +26,21 @@ func Open(o serve.Options, src serve.Source) (*Server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// New is Open of a server that the test closes.
+func New(tb testing.TB, o serve.Options, src serve.Source) *Server {
+	tb.Helper()
+	s, err := Open(o, src)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Errorf("close: %v", err)
+		}
+	})
+	return s
 }
 
 // intercept counts the names that are asked for and picks the fault.

@@ -13,7 +13,7 @@ import (
 
 func TestMaxRequestsPerConn(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 10})
-	s := openServer(t, serve.Options{MaxRequestsPerConn: 3}, src)
+	s := New(t, serve.Options{MaxRequestsPerConn: 3}, src)
 	for _, fault := range []Fault{{}, {Mode: Interim, N: 103}} {
 		s.SetFaults(Faults{OnGet: EveryNth(2, fault)})
 		c := rawhttp.Dial(t, s.Addr())
@@ -54,7 +54,7 @@ func TestClosePromptly(t *testing.T) {
 		"handshake":  {o: serve.Options{TLS: config}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := openServer(t, test.o, src)
+			s := New(t, test.o, src)
 			asked := make(chan struct{}, 2)
 			s.SetFaults(Faults{OnGet: func([]byte, int) Fault { asked <- struct{}{}; return test.fault }})
 			c := rawhttp.Dial(t, s.Addr())
@@ -80,7 +80,7 @@ func TestClosePromptly(t *testing.T) {
 
 func TestFilesChange(t *testing.T) {
 	src := NewFiles(File{Name: "a", Body: []byte("A")}, File{Name: "b", Body: []byte("B")})
-	s := openServer(t, serve.Options{}, src)
+	s := New(t, serve.Options{}, src)
 	src.Vanish("a")
 	if resp, _ := rawhttp.Ask(t, s.Addr(), "GET", "/get/a"); resp.StatusCode != 404 {
 		t.Errorf("a vanished file: %d", resp.StatusCode)

@@ -17,7 +17,7 @@ import (
 func TestStress(t *testing.T) {
 	rng := newRand(t)
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1000, Shuffle: true})
-	s := openServer(t, serve.Options{GetLatency: time.Microsecond, MaxRequestsPerConn: 50}, src)
+	s := New(t, serve.Options{GetLatency: time.Microsecond, MaxRequestsPerConn: 50}, src)
 	faults := []Fault{
 		{}, {Mode: Cut}, {Mode: CutBody, N: 5}, {Mode: Chunked}, {Mode: Interim, N: 103}, {Status: 503},
 		{Delay: time.Millisecond}, {Mode: Cut, Reset: true}, {Close: true},
