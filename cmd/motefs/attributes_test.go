@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -17,7 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/internal/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/origintest/rawhttp"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
@@ -44,13 +44,7 @@ func init() {
 
 func xattr(t *testing.T, path, attr string) string {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, path)
-	cmd.Env = append(os.Environ(), xattrVar+"="+attr, "GORACE=atexit_sleep_ms=0")
-	out, err := cmd.Output()
+	out, err := process.Self(t, xattrVar, attr, path).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,18 +59,8 @@ func rawGet(t *testing.T, raw string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.Dial("tcp", u.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
 	_, target, _ := strings.Cut(raw, u.Host)
-	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", target, u.Host)
-	answer, err := io.ReadAll(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, body, _ := strings.Cut(string(answer), "\r\n\r\n")
+	_, body := rawhttp.Ask(t, u.Host, "GET", target)
 	return body
 }
 
@@ -85,7 +69,7 @@ func TestXAttrURLFetchesTheFile(t *testing.T) {
 		`back\slash"`, "~-._!$'()*,;:@", strings.Repeat("o", 300)}
 	s := serveTest(t, serve.Options{}, filesNamed(names...))
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
+	m.Logs("mirror is complete")
 	for _, n := range names {
 		path, err := cache.SplitName(nil, n)
 		if err != nil {
@@ -110,7 +94,7 @@ func TestAttributesInTheMount(t *testing.T) {
 		origintest.File{Name: "dated", Body: make([]byte, 5000), ModTime: when, ETag: `"v1"`},
 		origintest.File{Name: "undated", Body: []byte("x")}, origintest.File{Name: "empty"}, origintest.File{Name: "dir/f", Body: []byte("x")}))
 	m := startMount(t, s.URL())
-	m.waitLog("every name is listed")
+	m.Logs("every name is listed")
 	began := time.Now().Unix()
 	// stat fetches: the size is right from the first look on.
 	if got := shell(t, `cd "$1"; stat -c '%n %s %b %h %a %X %Y %Z %W' dated; stat -c '%n %s %b %h %a' undated empty dir dir/f`, m.dir); got !=
@@ -143,8 +127,7 @@ func TestAttributesInTheMount(t *testing.T) {
 	const numbers = `cd "$1"; find . -mindepth 1 -printf '%i %p %T@\n'`
 	before := shell(t, numbers, m.dir)
 	m.stop()
-	again := &mountedProcess{process: start(t, "mount", "--store", m.store, s.URL(), m.dir), dir: m.dir}
-	again.waitFor("serving")
+	again := m.again(s.URL())
 	if after := shell(t, numbers, m.dir); after != before {
 		t.Errorf("before a restart %q, after it %q", before, after)
 	}
@@ -181,7 +164,7 @@ func TestOwnerAndUmask(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.args), func(t *testing.T) {
 			m := startMount(t, s.URL(), append(c.args, "--prefetch-all")...)
-			m.waitLog("mirror is complete")
+			m.Logs("mirror is complete")
 			for d := m.dir; d != os.TempDir(); d = filepath.Dir(d) {
 				if d != m.dir {
 					if err := os.Chmod(d, 0o755); err != nil {
@@ -209,7 +192,7 @@ func TestOwnerAndUmask(t *testing.T) {
 	}
 	for _, args := range [][]string{{"--uid", "root"}, {"--uid", "-1"}, {"--gid", "4294967295"}, {"--gid", ""}, {"--umask", "8"}, {"--umask", "1000"}, {"--umask", "u=rw"}} {
 		p := finish(t, exitUsage, append(append([]string{"mount"}, args...), s.URL(), t.TempDir())...)
-		if text := p.stderr.String(); !strings.Contains(text, args[0]) || strings.Count(text, "\n") != 1 {
+		if text := p.Stderr.String(); !strings.Contains(text, args[0]) || strings.Count(text, "\n") != 1 {
 			t.Errorf("%q: it says %q", args, text)
 		}
 	}

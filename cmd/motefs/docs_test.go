@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/motefs/motefs/fs/fusetest"
 )
 
 func document(t *testing.T, name string) string {
@@ -83,7 +85,7 @@ func TestReadmeNamesRealFlags(t *testing.T) {
 	readme := document(t, "README.md")
 	help := ""
 	for _, command := range []string{"mount", "mirror", "verify", "unmount", "serve", "demo", "version"} {
-		help += finish(t, exitOK, command, "--help").stdout.String()
+		help += finish(t, exitOK, command, "--help").Stdout.String()
 		if !strings.Contains(readme, "`motefs "+command) {
 			t.Errorf("README.md does not tell of motefs %s", command)
 		}
@@ -106,7 +108,7 @@ func TestReadmeNamesRealFlags(t *testing.T) {
 // TestReadmeByHand runs the commands that README.md gives, with another port,
 // another directory and fewer files.
 func TestReadmeByHand(t *testing.T) {
-	needFUSE(t)
+	fusetest.Need(t)
 	_, rest, ok := strings.Cut(document(t, "README.md"), "By hand:\n\n```sh\n")
 	script, _, closed := strings.Cut(rest, "```")
 	if !ok || !closed {

@@ -38,7 +38,7 @@ func TestLookupsStayInTheMount(t *testing.T) {
 		}})
 		m := startMount(t, s.URL())
 		if latency == 0 {
-			m.waitLog("every name is listed")
+			m.Logs("every name is listed")
 		}
 		python(t, `
 import os, sys
@@ -66,7 +66,7 @@ for name in ["../secret", "dir/../../secret", "..", "dir/../.."]:
 func TestLongPaths(t *testing.T) {
 	_, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
-	m.waitLog("every name is listed")
+	m.Logs("every name is listed")
 	python(t, `
 import errno, os, sys
 mnt = sys.argv[1]
@@ -98,7 +98,7 @@ fails("a/b", errno.ENOTDIR)
 func TestOddReads(t *testing.T) {
 	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
-	m.waitLog("every name is listed")
+	m.Logs("every name is listed")
 	python(t, `
 import errno, os, sys
 tree, mnt = sys.argv[1:]
@@ -186,7 +186,7 @@ func TestOddCookies(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 400, FilesPerDir: 40, Shuffle: true})
 	s := serveTest(t, serve.Options{PageSize: 400}, src)
 	complete := startMount(t, s.URL())
-	complete.waitLog("every name is listed")
+	complete.Logs("every name is listed")
 	python(t, cookieProgram, complete.dir, "1")
 	complete.stop()
 
@@ -203,7 +203,7 @@ func TestOddCookies(t *testing.T) {
 	shell(t, `until [ "$(ls "$1"/d000009 2>/dev/null | wc -l)" = 40 ]; do sleep 0.01; done`, growing.dir)
 	python(t, cookieProgram, growing.dir, "2")
 	growing.stop()
-	if text := complete.stderr.String() + growing.stderr.String(); strings.Contains(text, "panic") {
+	if text := complete.Stderr.String() + growing.Stderr.String(); strings.Contains(text, "panic") {
 		t.Errorf("a handler panicked:\n%s", text)
 	}
 }

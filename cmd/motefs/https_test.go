@@ -33,8 +33,8 @@ func TestHTTPS(t *testing.T) {
 	certFile := write("cert.pem", "CERTIFICATE", config.Certificates[0].Certificate[0])
 	keyFile := write("key.pem", "PRIVATE KEY", key)
 	p := start(t, "serve", "--listen", "127.0.0.1:0", "--synthetic", "3000", "--cert", certFile, "--key", keyFile)
-	p.waitFor("origin at ")
-	_, rest, _ := strings.Cut(p.stdout.String(), "origin at ")
+	p.Says("origin at ")
+	_, rest, _ := strings.Cut(p.Stdout.String(), "origin at ")
 	url, _, _ := strings.Cut(rest, ";")
 	if !strings.HasPrefix(url, "https://") {
 		t.Fatalf("serves at %s", url)
@@ -42,7 +42,7 @@ func TestHTTPS(t *testing.T) {
 	store := filepath.Join(dir, "store")
 	finish(t, exitOK, "mirror", "--ca-cert", certFile, "--store", store, url)
 	finish(t, exitOK, "verify", "--store", store, url)
-	out := finish(t, exitOrigin, "mirror", "--store", filepath.Join(dir, "other"), url).stderr.String()
+	out := finish(t, exitOrigin, "mirror", "--store", filepath.Join(dir, "other"), url).Stderr.String()
 	if !strings.Contains(out, "certificate signed by unknown authority") || !strings.Contains(out, "--ca-cert") {
 		t.Errorf("without --ca-cert: %s", out)
 	}

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/motefs/motefs/fs/fusetest"
+	"github.com/motefs/motefs/internal/eventually"
+	"github.com/motefs/motefs/internal/process"
 	"github.com/motefs/motefs/mirror/origin"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
@@ -21,8 +24,8 @@ func TestMirrorThenMount(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "store")
 	p := finish(t, exitOK, "mirror", "--store", store, s.URL())
 	for _, want := range []string{store, s.URL(), "3,000 fetched", "the mirror is complete"} {
-		if !strings.Contains(p.stdout.String(), want) {
-			t.Errorf("mirror does not say %q:\n%s", want, p.stdout)
+		if !strings.Contains(p.Stdout.String(), want) {
+			t.Errorf("mirror does not say %q:\n%s", want, p.Stdout)
 		}
 	}
 	finish(t, exitOK, "mirror", "--store", store, s.URL())
@@ -30,8 +33,8 @@ func TestMirrorThenMount(t *testing.T) {
 		t.Errorf("%d gets", n)
 	}
 	v := finish(t, exitOK, "verify", "--store", store, s.URL())
-	if !strings.Contains(v.stdout.String(), "the store is sound") {
-		t.Errorf("verify says %q", v.stdout)
+	if !strings.Contains(v.Stdout.String(), "the store is sound") {
+		t.Errorf("verify says %q", v.Stdout)
 	}
 }
 
@@ -45,16 +48,16 @@ func TestKilled(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "store")
 	for range 6 {
 		p := start(t, "mirror", "--store", store, s.URL())
-		p.waitFor("mirroring")
+		p.Says("mirroring")
 		time.Sleep(time.Duration(rng.IntN(400)) * time.Millisecond) // the moment is what is random
-		p.signal(syscall.SIGKILL)
-		p.wait()
+		p.Signal(syscall.SIGKILL)
+		p.Wait()
 		finish(t, exitOK, "verify", "--store", store)
 	}
 	finish(t, exitOK, "mirror", "--store", store, s.URL())
 	v := finish(t, exitOK, "verify", "--store", store)
-	if !strings.Contains(v.stdout.String(), "60,000 fetched") {
-		t.Errorf("verify says %q", v.stdout)
+	if !strings.Contains(v.Stdout.String(), "60,000 fetched") {
+		t.Errorf("verify says %q", v.Stdout)
 	}
 }
 
@@ -62,12 +65,10 @@ func TestInterruptedMirrorLosesNothing(t *testing.T) {
 	s := serveTest(t, serve.Options{PageSize: 200, ListLatency: 20 * time.Millisecond}, synthetic(30_000))
 	store := filepath.Join(t.TempDir(), "store")
 	p := start(t, "mirror", "--store", store, s.URL())
-	for s.Counts().Gets < 2000 {
-		time.Sleep(time.Millisecond)
-	}
-	p.signal(os.Interrupt)
-	if status := p.wait(); status != exitInterrupted {
-		t.Errorf("an interrupted mirror exits with %d:\n%s%s", status, p.stdout, p.stderr)
+	eventually.True(t, "2,000 gets", func() bool { return s.Counts().Gets >= 2000 })
+	p.Signal(os.Interrupt)
+	if status := p.Wait(); status != exitInterrupted {
+		t.Errorf("an interrupted mirror exits with %d:\n%s%s", status, p.Stdout, p.Stderr)
 	}
 	finish(t, exitOK, "verify", "--store", store)
 	finish(t, exitOK, "mirror", "--store", store, s.URL())
@@ -88,11 +89,11 @@ func TestFailedFilesAreNamed(t *testing.T) {
 	}})
 	store := filepath.Join(t.TempDir(), "store")
 	p := finish(t, exitFailed, "mirror", "--store", store, s.URL())
-	if text := p.stderr.String(); !strings.Contains(text, bad) || !strings.Contains(text, "403") || !strings.Contains(text, "--list-failed") {
+	if text := p.Stderr.String(); !strings.Contains(text, bad) || !strings.Contains(text, "403") || !strings.Contains(text, "--list-failed") {
 		t.Errorf("the failed file is not named:\n%s", text)
 	}
 	l := finish(t, exitOK, "verify", "--store", store, "--list-failed")
-	if text := l.stdout.String(); !strings.Contains(text, bad) || len(lines(text)) != 1 {
+	if text := l.Stdout.String(); !strings.Contains(text, bad) || len(lines(text)) != 1 {
 		t.Errorf("--list-failed says %q", text)
 	}
 	s.SetFaults(origintest.Faults{})
@@ -108,8 +109,8 @@ func TestHeaderReachesTheOrigin(t *testing.T) {
 func TestLimitsReachTheEngine(t *testing.T) {
 	s := serveTest(t, serve.Options{}, serve.NewSynthetic(serve.SyntheticOptions{Files: 20, LargeEvery: 20, LargeSize: 5000}))
 	p := finish(t, exitFailed, "mirror", "--store", t.TempDir(), "--max-file-size", "4K", "--limit-rate", "1M", "--limit-files", "1000", s.URL())
-	if !strings.Contains(p.stderr.String(), "too large") {
-		t.Errorf("a file over the limit: %q", p.stderr)
+	if !strings.Contains(p.Stderr.String(), "too large") {
+		t.Errorf("a file over the limit: %q", p.Stderr)
 	}
 }
 
@@ -130,18 +131,18 @@ func TestDamageIsFound(t *testing.T) {
 	}
 	f.Close()
 	p := finish(t, exitDamaged, "verify", "--store", store)
-	if !strings.Contains(p.stdout.String(), "problem:") {
-		t.Errorf("verify says %q", p.stdout)
+	if !strings.Contains(p.Stdout.String(), "problem:") {
+		t.Errorf("verify says %q", p.Stdout)
 	}
 }
 
 func TestDemo(t *testing.T) {
-	needFUSE(t)
+	fusetest.Need(t)
 	before := tempEntries(t)
 	p := finish(t, exitOK, "demo", "--files", "20000")
 	for _, want := range []string{"ls -U | head -n 3", "file-0000000", "cat", "20000", "files/s", "µs of CPU a file", "of memory"} {
-		if !strings.Contains(p.stdout.String(), want) {
-			t.Errorf("the demo does not show %q:\n%s", want, p.stdout)
+		if !strings.Contains(p.Stdout.String(), want) {
+			t.Errorf("the demo does not show %q:\n%s", want, p.Stdout)
 		}
 	}
 	if after := tempEntries(t); after != before {
@@ -161,15 +162,15 @@ func tempEntries(t *testing.T) string {
 func TestServeDirectory(t *testing.T) {
 	tree := makeTree(t)
 	p := start(t, "serve", "--listen", "127.0.0.1:0", tree)
-	p.waitFor("origin at ")
-	_, rest, _ := strings.Cut(p.stdout.String(), "origin at ")
+	p.Says("origin at ")
+	_, rest, _ := strings.Cut(p.Stdout.String(), "origin at ")
 	url, _, _ := strings.Cut(rest, ";")
 	m := startMount(t, url, "--prefetch-all")
-	m.waitLog("mirror is complete")
-	child(t, "diff", "-r", tree, m.dir)
+	m.Logs("mirror is complete")
+	process.MustRun(t, "diff", "-r", tree, m.dir)
 	m.stop()
-	p.signal(syscall.SIGTERM)
-	if status := p.wait(); status != 0 {
-		t.Errorf("serve exits with %d:\n%s", status, p.stderr)
+	p.Signal(syscall.SIGTERM)
+	if status := p.Wait(); status != 0 {
+		t.Errorf("serve exits with %d:\n%s", status, p.Stderr)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/internal/eventually"
+	"github.com/motefs/motefs/internal/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -54,8 +56,8 @@ func TestMountIsTheOriginsDirectory(t *testing.T) {
 			t.Cleanup(func() { _ = src.Close() })
 			s := serveTest(t, serve.Options{PageSize: 50}, src)
 			m := startMount(t, s.URL(), args...)
-			m.waitLog("is") // "every name is listed", "the mirror is complete"
-			child(t, "diff", "-r", tree, m.dir)
+			m.Logs("is") // "every name is listed", "the mirror is complete"
+			process.MustRun(t, "diff", "-r", tree, m.dir)
 			if got, want := shell(t, `cd "$1"; find . | sort | sha256sum`, m.dir), shell(t, `cd "$1"; find . | sort | sha256sum`, tree); got != want {
 				t.Error("find sees something else in the mount")
 			}
@@ -63,8 +65,8 @@ func TestMountIsTheOriginsDirectory(t *testing.T) {
 				t.Errorf("tar sees %s names, want %s", got, want)
 			}
 			copied := filepath.Join(t.TempDir(), "copy")
-			child(t, "cp", "-a", m.dir, copied)
-			child(t, "diff", "-r", tree, copied)
+			process.MustRun(t, "cp", "-a", m.dir, copied)
+			process.MustRun(t, "diff", "-r", tree, copied)
 			shell(t, `cmp "$1/large/five megabytes" "$2/large/five megabytes"; tail -c 5 "$2/one byte more" | grep -q jjjjj`, tree, m.dir)
 			m.stop()
 			finish(t, exitOK, "verify", "--store", m.store, s.URL())
@@ -80,7 +82,7 @@ func TestReadersWhileTheMirrorRuns(t *testing.T) {
 	s := serveTest(t, serve.Options{PageSize: 500, ListLatency: 50 * time.Millisecond}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
 	shell(t, `until [ -e "$1/d000000" ]; do sleep 0.01; done`, m.dir)
-	done := func() bool { return strings.Contains(m.stderr.String(), "mirror is complete") }
+	done := func() bool { return strings.Contains(m.Stderr.String(), "mirror is complete") }
 	rounds := 0
 	for ; !done(); rounds++ {
 		out := shell(t, `cd "$1"
@@ -108,7 +110,7 @@ func TestReadingFetchesOnceAndARestartNothing(t *testing.T) {
 	src := synthetic(100)
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL())
-	m.waitLog("every name is listed")
+	m.Logs("every name is listed")
 	shell(t, `ls "$1" >/dev/null; find "$1" -maxdepth 1 -name 'nothing' ; ls -U "$1" | head -n 3 >/dev/null`, m.dir)
 	if n := s.Counts().Gets; n != 0 {
 		t.Errorf("ls made %d gets", n)
@@ -119,29 +121,28 @@ func TestReadingFetchesOnceAndARestartNothing(t *testing.T) {
 	}
 	m.stop()
 	before := s.Counts()
-	again := start(t, "mount", "--store", m.store, s.URL(), m.dir)
-	again.waitFor("serving")
+	again := m.again(s.URL())
 	if got := shell(t, `cat "$1/$2"`, m.dir, src.Name(5)); got != string(src.Body(5)) {
 		t.Error("the file reads wrong after a restart")
 	}
 	if after := s.Counts(); after.Gets != before.Gets || after.Lists != before.Lists {
 		t.Errorf("a restart made requests: %+v, then %+v", before, after)
 	}
-	(&mountedProcess{process: again, dir: m.dir}).stop()
+	again.stop()
 }
 
 func TestUnmount(t *testing.T) {
 	s := serveTest(t, serve.Options{}, synthetic(1000))
 	for what, unmount := range map[string]func(m *mountedProcess){
-		"Ctrl-C":         func(m *mountedProcess) { m.signal(os.Interrupt) },
-		"SIGTERM":        func(m *mountedProcess) { m.signal(syscall.SIGTERM) },
+		"Ctrl-C":         func(m *mountedProcess) { m.Signal(os.Interrupt) },
+		"SIGTERM":        func(m *mountedProcess) { m.Signal(syscall.SIGTERM) },
 		"motefs unmount": func(m *mountedProcess) { finish(t, exitOK, "unmount", m.dir) },
-		"fusermount3 -u": func(m *mountedProcess) { child(t, "fusermount3", "-u", m.dir) },
-		"umount":         func(m *mountedProcess) { child(t, "umount", m.dir) },
+		"fusermount3 -u": func(m *mountedProcess) { process.MustRun(t, "fusermount3", "-u", m.dir) },
+		"umount":         func(m *mountedProcess) { process.MustRun(t, "umount", m.dir) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			m := startMount(t, s.URL(), "--prefetch-all")
-			m.waitLog("mirror is complete")
+			m.Logs("mirror is complete")
 			shell(t, `cat "$1"/file-00000000000* >/dev/null`, m.dir)
 			unmount(m)
 			m.ended()
@@ -157,18 +158,16 @@ func TestUnmountWhileTheOriginHangs(t *testing.T) {
 	src := synthetic(100)
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL())
-	m.waitLog("every name is listed")
+	m.Logs("every name is listed")
 	s.SetFaults(origintest.Faults{OnGet: func([]byte, int) origintest.Fault { return origintest.Fault{Mode: origintest.Hang} }})
 	reader := exec.Command("cat", filepath.Join(m.dir, src.Name(1)))
 	if err := reader.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for s.Counts().Gets == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	m.signal(os.Interrupt)
-	if status := m.wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
-		t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.stderr)
+	eventually.True(t, "a get", func() bool { return s.Counts().Gets > 0 })
+	m.Signal(os.Interrupt)
+	if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
+		t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.Stderr)
 	}
 	if err := reader.Wait(); err == nil {
 		t.Error("a reader of a file that never came got no error")
@@ -185,12 +184,12 @@ func TestUnmountWhileInUse(t *testing.T) {
 	t.Cleanup(func() { _ = user.Process.Kill(); _ = user.Wait() })
 	shell(t, `until [ "$(readlink /proc/$1/cwd)" = "$2" ]; do sleep 0.01; done`, fmt.Sprint(user.Process.Pid), m.dir)
 	p := finish(t, exitMountpoint, "unmount", m.dir)
-	if !strings.Contains(p.stderr.String(), "in use") {
-		t.Errorf("unmount says %q", p.stderr)
+	if !strings.Contains(p.Stderr.String(), "in use") {
+		t.Errorf("unmount says %q", p.Stderr)
 	}
-	m.signal(os.Interrupt) // and Ctrl-C ends it all the same
-	if status := m.wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
-		t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.stderr)
+	m.Signal(os.Interrupt) // and Ctrl-C ends it all the same
+	if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
+		t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.Stderr)
 	}
 }
 
@@ -198,27 +197,26 @@ func TestDeadMountIsCleared(t *testing.T) {
 	src := synthetic(50)
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
-	m.signal(syscall.SIGKILL)
-	m.wait()
+	m.Logs("mirror is complete")
+	m.Signal(syscall.SIGKILL)
+	m.Wait()
 	if len(mountsBelow(m.dir)) == 0 {
 		t.Fatal("a killed mount is gone by itself: this test has nothing to test")
 	}
-	again := start(t, "mount", "--store", m.store, s.URL(), m.dir)
-	again.waitFor("serving")
+	again := m.again(s.URL())
 	if got := shell(t, `cat "$1/$2"`, m.dir, src.Name(7)); got != string(src.Body(7)) {
 		t.Error("the file reads wrong")
 	}
-	(&mountedProcess{process: again, dir: m.dir}).stop()
+	again.stop()
 }
 
 func TestDescriptorsDoNotGrow(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 400, BodySize: 70_000})
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
+	m.Logs("mirror is complete")
 	open := func() int {
-		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", m.cmd.Process.Pid))
+		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", m.Pid()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +242,7 @@ func TestHostileNamesInTheMount(t *testing.T) {
 	}
 	s := serveTest(t, serve.Options{}, origintest.NewFiles(files...))
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
+	m.Logs("mirror is complete")
 	if n := len(strings.Split(strings.TrimSuffix(shell(t, `find "$1" -type f -print0`, m.dir), "\x00"), "\x00")); n != len(names) {
 		t.Errorf("find sees %d files of %d", n, len(names))
 	}
@@ -253,7 +251,7 @@ func TestHostileNamesInTheMount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := child(t, "cat", m.dir+"/"+strings.Join(path, "/")); got != "body of "+n {
+		if got := process.MustRun(t, "cat", m.dir+"/"+strings.Join(path, "/")); got != "body of "+n {
 			t.Errorf("%q holds %q", n, got)
 		}
 	}
@@ -265,20 +263,19 @@ func TestOriginDownMountsWhatThereIs(t *testing.T) {
 	src := synthetic(50)
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
+	m.Logs("mirror is complete")
 	m.stop()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again := start(t, "mount", "--store", m.store, s.URL(), m.dir)
-	again.waitFor("serving")
+	again := m.again(s.URL())
 	if got := shell(t, `cat "$1/$2"`, m.dir, src.Name(49)); got != string(src.Body(49)) {
 		t.Error("the file reads wrong")
 	}
 	if out, err := exec.Command("cat", filepath.Join(m.dir, "not there")).CombinedOutput(); err == nil || !strings.Contains(string(out), "No such file") {
 		t.Errorf("a name that is not there: %s", out)
 	}
-	(&mountedProcess{process: again, dir: m.dir}).stop()
+	again.stop()
 }
 
 func TestTwoStoresAtOnce(t *testing.T) {
@@ -291,8 +288,8 @@ func TestTwoStoresAtOnce(t *testing.T) {
 		}
 	}
 	p := finish(t, exitStore, "mirror", "--store", m1.store, s1.URL())
-	if !strings.Contains(p.stderr.String(), fmt.Sprint(m1.cmd.Process.Pid)) || strings.Count(p.stderr.String(), "\n") != 1 {
-		t.Errorf("a store in use: %q", p.stderr)
+	if !strings.Contains(p.Stderr.String(), fmt.Sprint(m1.Pid())) || strings.Count(p.Stderr.String(), "\n") != 1 {
+		t.Errorf("a store in use: %q", p.Stderr)
 	}
 	m1.stop()
 	m2.stop()
@@ -312,11 +309,11 @@ func TestTheMountIsReadOnly(t *testing.T) {
 
 func TestTheCheckersBite(t *testing.T) {
 	dir := t.TempDir()
-	child(t, "mount", "-t", "tmpfs", "tmpfs", dir)
+	process.MustRun(t, "mount", "-t", "tmpfs", "tmpfs", dir)
 	if len(mountsBelow(dir)) != 1 {
 		t.Error("a mount that is left behind goes unnoticed")
 	}
-	child(t, "umount", dir)
+	process.MustRun(t, "umount", dir)
 	if len(mountsBelow(dir)) != 0 {
 		t.Error("a mount is seen where there is none")
 	}

@@ -1,84 +1,24 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/motefs/motefs/internal/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
-// again mounts the same store on the same mountpoint once more.
-func (m *mountedProcess) again(url string, args ...string) *mountedProcess {
-	m.t.Helper()
-	p := start(m.t, append(append([]string{"mount", "--store", m.store}, args...), url, m.dir)...)
-	p.waitFor("serving")
-	return &mountedProcess{process: p, dir: m.dir, store: m.store}
-}
-
-// user is a shell that a test talks to, line by line: a program that stays in a
-// mount or in a namespace while something becomes of it.
-type user struct {
-	t     *testing.T
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	out   *bufio.Reader
-}
-
-// startUser starts a program that ends in a shell which reads its standard input.
-func startUser(t *testing.T, name string, args ...string) *user {
+// startUser starts a program that ends in a shell which stays in a mount or in a
+// namespace while something becomes of it.
+func startUser(t *testing.T, name string, args ...string) *process.Process {
 	t.Helper()
 	need(t, name)
-	u := &user{t: t, cmd: exec.Command(name, args...)}
-	u.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	stdin, err := u.cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := u.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.cmd.Stderr = u.cmd.Stdout
-	u.stdin, u.out = stdin, bufio.NewReader(stdout)
-	if err := u.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(u.leave)
-	return u
-}
-
-// says runs a command line in the user's shell and returns what it prints.
-func (u *user) says(line string) string {
-	u.t.Helper()
-	if _, err := fmt.Fprintf(u.stdin, "%s\necho; echo end of answer\n", line); err != nil {
-		u.t.Fatal(err)
-	}
-	var text strings.Builder
-	for {
-		got, err := u.out.ReadString('\n')
-		if got == "end of answer\n" {
-			return strings.TrimSuffix(text.String(), "\n")
-		}
-		text.WriteString(got)
-		if err != nil {
-			u.t.Fatalf("%q: the shell ended: %v\n%s", line, err, text.String())
-		}
-	}
-}
-
-// leave ends the shell.
-func (u *user) leave() {
-	_ = u.stdin.Close()
-	_ = u.cmd.Process.Kill()
-	_ = u.cmd.Wait()
+	return process.Start(t, process.Command(name, args...))
 }
 
 // fewDirs is an origin with ten directories, all in the store once the mount is
@@ -92,8 +32,8 @@ func fewDirs(t *testing.T) (*serve.Synthetic, *origintest.Server) {
 func bind(t *testing.T, dir string) string {
 	t.Helper()
 	at := t.TempDir()
-	child(t, "mount", "--bind", dir, at)
-	t.Cleanup(func() { _, _ = tryChild("umount", "-l", at) })
+	process.MustRun(t, "mount", "--bind", dir, at)
+	t.Cleanup(func() { _, _ = process.Run(t, "umount", "-l", at) })
 	return at
 }
 
@@ -104,7 +44,7 @@ func TestBindMounts(t *testing.T) {
 	for _, how := range []string{"the last bind mount is unmounted", "Ctrl-C"} {
 		t.Run(how, func(t *testing.T) {
 			m := startMount(t, s.URL(), "--prefetch-all")
-			m.waitLog("mirror is complete")
+			m.Logs("mirror is complete")
 			all := bind(t, m.dir)
 			some := bind(t, filepath.Join(m.dir, "d000003"))
 			read := func() {
@@ -114,22 +54,22 @@ func TestBindMounts(t *testing.T) {
 				}
 			}
 			read()
-			child(t, "umount", m.dir)
+			process.MustRun(t, "umount", m.dir)
 			if left := mountsBelow(m.dir); len(left) > 0 {
 				t.Errorf("still mounted: %q", left)
 			}
 			read()
 			if how == "Ctrl-C" {
-				m.signal(os.Interrupt)
+				m.Signal(os.Interrupt)
 				m.ended()
-				out, err := tryChild("ls", filepath.Join(all, "d000009"))
+				out, err := process.Run(t, "ls", filepath.Join(all, "d000009"))
 				if err == nil || !strings.Contains(out, "Transport endpoint is not connected") {
 					t.Errorf("a bind mount of what has ended: %v, %s", err, out)
 				}
 				return
 			}
-			child(t, "umount", all)
-			child(t, "umount", some)
+			process.MustRun(t, "umount", all)
+			process.MustRun(t, "umount", some)
 			m.ended()
 		})
 	}
@@ -140,14 +80,14 @@ func TestBindMounts(t *testing.T) {
 func TestCtrlCWhileABindMountLives(t *testing.T) {
 	_, s := fewDirs(t)
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
+	m.Logs("mirror is complete")
 	all := bind(t, m.dir)
-	m.signal(os.Interrupt)
+	m.Signal(os.Interrupt)
 	m.ended()
-	if out, err := tryChild("ls", all); err == nil || !strings.Contains(out, "Transport endpoint is not connected") {
+	if out, err := process.Run(t, "ls", all); err == nil || !strings.Contains(out, "Transport endpoint is not connected") {
 		t.Errorf("a bind mount of what has ended: %v, %s", err, out)
 	}
-	child(t, "umount", all)
+	process.MustRun(t, "umount", all)
 	again := m.again(s.URL())
 	again.stop()
 }
@@ -159,27 +99,27 @@ func TestMountNamespace(t *testing.T) {
 	for _, how := range []string{"the program leaves", "Ctrl-C"} {
 		t.Run(how, func(t *testing.T) {
 			m := startMount(t, s.URL(), "--prefetch-all")
-			m.waitLog("mirror is complete")
+			m.Logs("mirror is complete")
 			inside := startUser(t, "unshare", "-m", "sh")
 			cat := func(i int64) string { return fmt.Sprintf("cat '%s/%s'", m.dir, src.Name(i)) }
-			if got := inside.says(cat(5)); got != string(src.Body(5)) {
+			if got := inside.Eval(cat(5)); got != string(src.Body(5)) {
 				t.Errorf("inside one reads %q", got)
 			}
-			child(t, "umount", m.dir)
+			process.MustRun(t, "umount", m.dir)
 			if left := mountsBelow(m.dir); len(left) > 0 {
 				t.Errorf("still mounted outside: %q", left)
 			}
-			if got := inside.says(cat(55)); got != string(src.Body(55)) {
+			if got := inside.Eval(cat(55)); got != string(src.Body(55)) {
 				t.Errorf("inside one reads %q after the unmount outside", got)
 			}
 			if how == "Ctrl-C" {
-				m.signal(os.Interrupt)
+				m.Signal(os.Interrupt)
 				m.ended()
-				if got := inside.says(cat(95)); !strings.Contains(got, "Transport endpoint is not connected") {
+				if got := inside.Eval(cat(95)); !strings.Contains(got, "Transport endpoint is not connected") {
 					t.Errorf("inside one reads %q of what has ended", got)
 				}
 			}
-			inside.leave()
+			inside.Kill()
 			m.ended()
 		})
 	}
@@ -189,12 +129,12 @@ func TestMountNamespace(t *testing.T) {
 func TestUnmountWhileANamespaceHoldsIt(t *testing.T) {
 	src, s := fewDirs(t)
 	m := startMount(t, s.URL())
-	m.waitLog("every name is listed")
+	m.Logs("every name is listed")
 	inside := startUser(t, "unshare", "-m", "sh")
-	inside.says(fmt.Sprintf("exec 3<'%s/%s'", m.dir, src.Name(5)))
-	m.signal(syscall.SIGTERM)
+	inside.Eval(fmt.Sprintf("exec 3<'%s/%s'", m.dir, src.Name(5)))
+	m.Signal(syscall.SIGTERM)
 	m.ended()
-	if got := inside.says("ls " + m.dir); !strings.Contains(got, "Transport endpoint is not connected") {
+	if got := inside.Eval("ls " + m.dir); !strings.Contains(got, "Transport endpoint is not connected") {
 		t.Errorf("inside one sees %q", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/motefs/motefs/internal/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -23,18 +24,12 @@ func need(t *testing.T, programs ...string) {
 	}
 }
 
-// tryChild runs a program that may fail and returns what it printed.
-func tryChild(name string, args ...string) (string, error) {
-	out, err := exec.Command(name, args...).CombinedOutput()
-	return string(out), err
-}
-
 // python runs a Python program with args as sys.argv[1:]. What it asserts is
 // checked in a process of its own.
 func python(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	need(t, "python3")
-	return child(t, "python3", append([]string{"-c", program}, args...)...)
+	return process.MustRun(t, "python3", append([]string{"-c", program}, args...)...)
 }
 
 // serveTree serves a tree of whole seconds, which is what Last-Modified has room
@@ -88,7 +83,7 @@ func TestProgramsSeeTheOriginsDirectory(t *testing.T) {
 		t.Run(fmt.Sprint(args), func(t *testing.T) {
 			tree, s := serveTree(t, serve.Options{PageSize: 50})
 			m := startMount(t, s.URL(), args...)
-			m.waitLog("is") // "every name is listed", "the mirror is complete"
+			m.Logs("is") // "every name is listed", "the mirror is complete"
 			for _, p := range sameOutput {
 				script := `cd "$1"; export LC_ALL=C; ` + p.script
 				if got, want := shell(t, script, m.dir), shell(t, script, tree); got != want || want == "" {
@@ -123,7 +118,7 @@ func TestProgramsWhileTheMirrorRuns(t *testing.T) {
 	tree, s := serveTree(t, serve.Options{PageSize: 3, ListLatency: 25 * time.Millisecond})
 	m := startMount(t, s.URL(), "--prefetch-all")
 	shell(t, `until [ -e "$1/a" ]; do sleep 0.01; done`, m.dir)
-	done := func() bool { return strings.Contains(m.stderr.String(), "mirror is complete") }
+	done := func() bool { return strings.Contains(m.Stderr.String(), "mirror is complete") }
 	rounds := 0
 	for ; !done(); rounds++ {
 		shell(t, `cd "$2"
@@ -147,7 +142,7 @@ func TestProgramsWhileTheMirrorRuns(t *testing.T) {
 		t.Error("the mirror was over before a program ran")
 	}
 	t.Logf("%d rounds", rounds)
-	child(t, "diff", "-r", tree, m.dir)
+	process.MustRun(t, "diff", "-r", tree, m.dir)
 	m.stop()
 }
 
@@ -179,7 +174,7 @@ assert open(os.path.join(mnt, "empty"), "rb").read() == b""
 func TestMmapOfTheMount(t *testing.T) {
 	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
-	m.waitLog("every name is listed")
+	m.Logs("every name is listed")
 	python(t, mmapProgram, tree, m.dir)
 	m.stop()
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/motefs/motefs/internal/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -28,20 +28,10 @@ func filesNamed(names ...string) *origintest.Files {
 // found is what find shows of a mount, sorted, the mountpoint left away.
 func found(t *testing.T, dir string, args ...string) []string {
 	t.Helper()
-	out := child(t, "find", append([]string{dir, "-mindepth", "1"}, append(args, "-printf", `%P\0`)...)...)
+	out := process.MustRun(t, "find", append([]string{dir, "-mindepth", "1"}, append(args, "-printf", `%P\0`)...)...)
 	names := strings.Split(strings.TrimSuffix(out, "\x00"), "\x00")
 	slices.Sort(names)
 	return names
-}
-
-// cannot runs a program that must fail and say want.
-func cannot(t *testing.T, want, name string, args ...string) {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), want) {
-		t.Errorf("%s %q: %v, %s; want %q", name, args, err, out, want)
-	}
 }
 
 func TestNamesByteForByte(t *testing.T) {
@@ -49,8 +39,8 @@ func TestNamesByteForByte(t *testing.T) {
 		"new\nline", "tab\t", " ", "*", `back\slash`, "a:b", "con", "%", "a%2fb", "%2e", strings.Repeat("n", 255), strings.Repeat("é", 127) + "x"}
 	s := serveTest(t, serve.Options{}, filesNamed(names...))
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
-	if got := child(t, "find", m.dir, "-mindepth", "1", "-printf", `%P\0`); got != strings.Join(names, "\x00")+"\x00" {
+	m.Logs("mirror is complete")
+	if got := process.MustRun(t, "find", m.dir, "-mindepth", "1", "-printf", `%P\0`); got != strings.Join(names, "\x00")+"\x00" {
 		t.Errorf("they come as %q, not in the order of the listing", got)
 	}
 	slices.Sort(names)
@@ -58,7 +48,7 @@ func TestNamesByteForByte(t *testing.T) {
 		t.Errorf("find sees\n%q, want\n%q", got, names)
 	}
 	for _, n := range names {
-		if got := child(t, "cat", m.dir+"/"+n); got != "body of "+n {
+		if got := process.MustRun(t, "cat", m.dir+"/"+n); got != "body of "+n {
 			t.Errorf("%q holds %q", n, got)
 		}
 	}
@@ -75,11 +65,11 @@ func TestEscapesInTheMount(t *testing.T) {
 	} {
 		s := serveTest(t, serve.Options{}, filesNamed(name))
 		m := startMount(t, s.URL(), "--prefetch-all")
-		m.waitLog("mirror is complete")
+		m.Logs("mirror is complete")
 		if got := found(t, m.dir, "-type", "f"); len(got) != 1 || got[0] != path {
 			t.Errorf("%q is shown as %q, want %q", name, got, path)
 		}
-		if got := child(t, "cat", m.dir+"/"+path); got != "body of "+name {
+		if got := process.MustRun(t, "cat", m.dir+"/"+path); got != "body of "+name {
 			t.Errorf("%q holds %q", path, got)
 		}
 		m.stop()
@@ -92,7 +82,7 @@ func TestFileAndDirectoryInTheMount(t *testing.T) {
 	for _, order := range [][]string{{"a", "a/b"}, {"a/b", "a"}} {
 		s := serveTest(t, serve.Options{PageSize: 1}, filesNamed(order...))
 		m := startMount(t, s.URL(), "--prefetch-all")
-		m.waitLog("mirror is complete")
+		m.Logs("mirror is complete")
 		got := found(t, m.dir)
 		file, dir := "a", "%%a"
 		if slices.Contains(got, "a/b") {
@@ -105,12 +95,11 @@ func TestFileAndDirectoryInTheMount(t *testing.T) {
 			t.Error("a directory that was there before is no longer called a")
 		}
 		m.stop()
-		again := start(t, "mount", "--store", m.store, s.URL(), m.dir)
-		again.waitFor("serving")
+		again := m.again(s.URL())
 		if got := shell(t, `cat "$1" "$2"`, m.dir+"/"+file, m.dir+"/"+dir+"/b"); got != "body of abody of a/b" {
 			t.Errorf("%q: %q", order, got)
 		}
-		(&mountedProcess{process: again, dir: m.dir}).stop()
+		again.stop()
 	}
 }
 
@@ -123,7 +112,7 @@ func TestDeepAndManyDirectories(t *testing.T) {
 	}
 	s := serveTest(t, serve.Options{}, filesNamed(names...))
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
+	m.Logs("mirror is complete")
 	if got := shell(t, `find "$1/d" | wc -l; find "$1/d" -name deep -execdir cat {} \; | tail -c 4; find "$1/many" -name f | wc -l; ls "$1/many" | wc -l
 		find "$1" -printf "%i\n" | sort | uniq -d | wc -l`, m.dir); got != "4001\ndeep3000\n3000\n0\n" {
 		t.Errorf("find sees %q", got)
@@ -136,12 +125,12 @@ func TestGoneInTheMount(t *testing.T) {
 	src.Vanish("gone")
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
-	if got := child(t, "ls", m.dir); got != "here\n" {
+	m.Logs("mirror is complete")
+	if got := process.MustRun(t, "ls", m.dir); got != "here\n" {
 		t.Errorf("ls shows %q", got)
 	}
 	before := s.Counts().Gets
-	cannot(t, "No such file or directory", "stat", m.dir+"/gone")
+	process.MustFail(t, "No such file or directory", "stat", m.dir+"/gone")
 	if after := s.Counts().Gets; after != before {
 		t.Error("the origin is asked again for a file that is gone")
 	}
@@ -158,17 +147,17 @@ func TestFailedFileIsTriedAgain(t *testing.T) {
 	}
 	s.SetFaults(origintest.Faults{OnGet: refuse})
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("but for the files that failed")
-	if got := child(t, "ls", m.dir); got != "bad\ngood\n" {
+	m.Logs("but for the files that failed")
+	if got := process.MustRun(t, "ls", m.dir); got != "bad\ngood\n" {
 		t.Errorf("ls shows %q", got)
 	}
-	cannot(t, "Input/output error", "cat", m.dir+"/bad")
+	process.MustFail(t, "Input/output error", "cat", m.dir+"/bad")
 	s.SetFaults(origintest.Faults{})
-	if got := child(t, "cat", m.dir+"/bad"); got != "body of bad" {
+	if got := process.MustRun(t, "cat", m.dir+"/bad"); got != "body of bad" {
 		t.Errorf("it reads %q", got)
 	}
-	m.signal(os.Interrupt)
-	if status := m.wait(); status != 0 {
+	m.Signal(os.Interrupt)
+	if status := m.Wait(); status != 0 {
 		t.Errorf("the mount ends with %d", status)
 	}
 }
@@ -188,30 +177,30 @@ func TestWhileTheListingGrows(t *testing.T) {
 	m := startMount(t, s.URL())
 	// dir is there a moment before the files of its page.
 	shell(t, `until ls "$1" | grep -qx a; do sleep 0.01; done`, m.dir)
-	if got := child(t, "ls", m.dir); got != "a\ndir\n" {
+	if got := process.MustRun(t, "ls", m.dir); got != "a\ndir\n" {
 		t.Errorf("ls shows %q of the first page", got)
 	}
-	if got := child(t, "cat", m.dir+"/later"); got != "body of later" {
+	if got := process.MustRun(t, "cat", m.dir+"/later"); got != "body of later" {
 		t.Errorf("a file that is not listed reads %q", got)
 	}
-	if got := child(t, "ls", m.dir); got != "a\ndir\nlater\n" {
+	if got := process.MustRun(t, "ls", m.dir); got != "a\ndir\nlater\n" {
 		t.Errorf("ls shows %q once an unlisted file was read", got)
 	}
 	for range 2 { // "No such file" is not remembered
 		before := s.Gets("nothing")
-		cannot(t, "No such file or directory", "cat", m.dir+"/nothing")
+		process.MustFail(t, "No such file or directory", "cat", m.dir+"/nothing")
 		if s.Gets("nothing") != before+1 {
 			t.Error("the origin is not asked for a name that may be listed yet")
 		}
 	}
-	cannot(t, "No such file or directory", "ls", m.dir+"/new")
+	process.MustFail(t, "No such file or directory", "ls", m.dir+"/new")
 	letGo()
-	m.waitLog("every name is listed")
+	m.Logs("every name is listed")
 	if got := shell(t, `ls "$1"; cat "$1/new/c"`, m.dir); got != "a\ndir\nlater\nnew\nbody of new/c" {
 		t.Errorf("at the end: %q", got)
 	}
 	before := s.Counts().Gets
-	cannot(t, "No such file or directory", "cat", m.dir+"/nothing2")
+	process.MustFail(t, "No such file or directory", "cat", m.dir+"/nothing2")
 	if s.Counts().Gets != before {
 		t.Error("the origin is asked for a name though the listing is complete")
 	}
@@ -224,22 +213,22 @@ func TestOriginDownAndNotFetched(t *testing.T) {
 	src := filesNamed("here", "not")
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL())
-	m.waitLog("every name is listed")
-	child(t, "cat", m.dir+"/here")
+	m.Logs("every name is listed")
+	process.MustRun(t, "cat", m.dir+"/here")
 	s.SetFaults(origintest.Faults{OnGet: func([]byte, int) origintest.Fault { return origintest.Fault{Mode: origintest.Cut} }})
 	if got := shell(t, `cat "$1/here"; ls "$1"; df --output=used "$1" >/dev/null`, m.dir); got != "body of herehere\nnot\n" {
 		t.Errorf("with the origin down: %q", got)
 	}
-	cannot(t, "Input/output error", "cat", filepath.Join(m.dir, "not"))
+	process.MustFail(t, "Input/output error", "cat", filepath.Join(m.dir, "not"))
 	if n := s.Gets("not"); n < 3 || n > 6 {
 		t.Errorf("it was tried %d times", n)
 	}
 	s.SetFaults(origintest.Faults{})
-	if got := child(t, "cat", m.dir+"/not"); got != "body of not" {
+	if got := process.MustRun(t, "cat", m.dir+"/not"); got != "body of not" {
 		t.Errorf("with the origin back: %q", got)
 	}
-	m.signal(os.Interrupt)
-	if status := m.wait(); status != 0 {
+	m.Signal(os.Interrupt)
+	if status := m.Wait(); status != 0 {
 		t.Errorf("the mount ends with %d", status)
 	}
 }

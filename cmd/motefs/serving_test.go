@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/motefs/motefs/fs/fusetest"
+	"github.com/motefs/motefs/internal/process"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
@@ -39,7 +41,7 @@ http {
 func TestNginxServesTheMount(t *testing.T) {
 	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
-	m.waitLog("every name is listed")
+	m.Logs("every name is listed")
 	base := runNginx(t, t.TempDir(), sendfileConfig, "/a", m.dir)
 	var names []string
 	if err := filepath.WalkDir(tree, func(path string, d os.DirEntry, err error) error {
@@ -112,7 +114,7 @@ assert os.read(fd, 100) == want.encode()
 func TestFileHandles(t *testing.T) {
 	_, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
+	m.Logs("mirror is complete")
 	kept := filepath.Join(t.TempDir(), "handle")
 	python(t, handleProgram, "take", m.dir, kept, "a", "a file")
 	m.stop()
@@ -124,7 +126,7 @@ func TestFileHandles(t *testing.T) {
 // TestNFSExport exports the mount by the kernel's NFS server to this machine,
 // where there is such a server.
 func TestNFSExport(t *testing.T) {
-	needFUSE(t)
+	fusetest.Need(t)
 	_ = exec.Command("modprobe", "nfsd").Run() // built in, or not to be had: the next line sees
 	filesystems, err := os.ReadFile("/proc/filesystems")
 	if err != nil {
@@ -139,20 +141,20 @@ func TestNFSExport(t *testing.T) {
 			t.Skipf("there is no %s: install nfs-kernel-server and nfs-common to try an NFS export", p)
 		}
 	}
-	if out, err := tryChild(exporter, "-v"); err != nil || out != "" {
+	if out, err := process.Run(t, exporter, "-v"); err != nil || out != "" {
 		t.Skipf("this machine exports directories of its own, which a test leaves alone: %s %v", out, err)
 	}
 	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
+	m.Logs("mirror is complete")
 	export, mnt := "127.0.0.1:"+m.dir, t.TempDir()
 	t.Cleanup(func() {
-		_, _ = tryChild("umount", "-l", mnt)
-		_, _ = tryChild(exporter, "-u", export)
-		_, _ = tryChild("rpc.nfsd", "0")
+		_, _ = process.Run(t, "umount", "-l", mnt)
+		_, _ = process.Run(t, exporter, "-u", export)
+		_, _ = process.Run(t, "rpc.nfsd", "0")
 	})
-	child(t, exporter, "-o", "ro,fsid=4711,no_root_squash,no_subtree_check,insecure", export)
-	child(t, "rpc.nfsd", "--host", "127.0.0.1", "1")
-	child(t, "mount.nfs4", "-o", "ro", export, mnt)
-	child(t, "diff", "-r", tree, mnt)
+	process.MustRun(t, exporter, "-o", "ro,fsid=4711,no_root_squash,no_subtree_check,insecure", export)
+	process.MustRun(t, "rpc.nfsd", "--host", "127.0.0.1", "1")
+	process.MustRun(t, "mount.nfs4", "-o", "ro", export, mnt)
+	process.MustRun(t, "diff", "-r", tree, mnt)
 }

@@ -4,15 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
+	"github.com/motefs/motefs/internal/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -40,19 +38,19 @@ print(dict(ended), flush=True)
 `
 
 // memory is what a process has in memory, in bytes.
-func (p *process) memory() int64 {
-	p.t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+func memory(t *testing.T, p *process.Process) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	found := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status)
 	if found == nil {
-		p.t.Fatalf("no memory in %s", status)
+		t.Fatalf("no memory in %s", status)
 	}
 	kib, err := strconv.ParseInt(string(found[1]), 10, 64)
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return kib << 10
 }
@@ -68,9 +66,9 @@ func TestThousandsWaitForWhatNeverComes(t *testing.T) {
 		t.Run(fmt.Sprint(files, " files"), func(t *testing.T) {
 			s := serveTest(t, serve.Options{}, src)
 			m := startMount(t, s.URL())
-			m.waitLog("every name is listed")
+			m.Logs("every name is listed")
 			shell(t, `cat "$1"/file-0000000000* >/dev/null`, m.dir)
-			before := m.memory()
+			before := memory(t, m.Process)
 			s.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
 				if bytes.HasPrefix(name, []byte("file-00000000000")) {
 					return origintest.Fault{}
@@ -81,19 +79,8 @@ func TestThousandsWaitForWhatNeverComes(t *testing.T) {
 			for i := range files {
 				args = append(args, filepath.Join(m.dir, src.Name(5000+i)))
 			}
-			readers := exec.Command("python3", args...)
-			readers.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-			out := newOutput()
-			readers.Stdout, readers.Stderr = out, out
-			if err := readers.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = readers.Process.Kill() })
-			for deadline := time.Now().Add(patience); !strings.Contains(out.String(), "all wait"); time.Sleep(time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatalf("the readers do not start: %s", out)
-				}
-			}
+			readers := process.Start(t, process.Command("python3", args...))
+			readers.Says("all wait")
 			if got := shell(t, `cat "$1/$2"; ls "$1" | wc -l; stat -c %s "$1/$3"`, m.dir, src.Name(7), src.Name(8)); got != string(src.Body(7))+"10000\n100\n" {
 				t.Errorf("others read %q", got)
 			}
@@ -103,18 +90,18 @@ func TestThousandsWaitForWhatNeverComes(t *testing.T) {
 			if raceEnabled {
 				limit *= 4
 			}
-			grown := m.memory() - before
+			grown := memory(t, m.Process) - before
 			if t.Logf("%d readers cost %d MiB", waiting, grown>>20); grown > limit {
 				t.Errorf("they may cost %d MiB", limit>>20)
 			}
-			m.signal(os.Interrupt)
-			if status := m.wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
-				t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.stderr)
+			m.Signal(os.Interrupt)
+			if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
+				t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.Stderr)
 			}
-			if err := readers.Wait(); err != nil || !regexp.MustCompile(`\{('ENOTCONN'|'ECONNABORTED'): 2000\}|\{'ENOTCONN': \d+, 'ECONNABORTED': \d+\}`).MatchString(out.String()) {
-				t.Errorf("the readers end with %s, %v", out, err)
+			if status := readers.Wait(); status != 0 || !regexp.MustCompile(`\{('ENOTCONN'|'ECONNABORTED'): 2000\}|\{'ENOTCONN': \d+, 'ECONNABORTED': \d+\}`).MatchString(readers.Stdout.String()) {
+				t.Errorf("the readers end with %d: %s", status, readers)
 			}
-			if n := len(lines(m.stderr.String())); n > 100 {
+			if n := len(lines(m.Stderr.String())); n > 100 {
 				t.Errorf("%d lines of log for %d readers", n, waiting)
 			}
 		})
@@ -126,9 +113,9 @@ func TestThousandsWaitForWhatNeverComes(t *testing.T) {
 func TestDirectoryGoneAtTheOrigin(t *testing.T) {
 	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
-	m.waitLog("every name is listed")
+	m.Logs("every name is listed")
 	inside := startUser(t, "sh")
-	inside.says(fmt.Sprintf("cd '%s/small/3'; exec 3<'file 003.txt'", m.dir))
+	inside.Eval(fmt.Sprintf("cd '%s/small/3'; exec 3<'file 003.txt'", m.dir))
 	if err := os.RemoveAll(filepath.Join(tree, "small", "3")); err != nil {
 		t.Fatal(err)
 	}
@@ -142,11 +129,11 @@ func TestDirectoryGoneAtTheOrigin(t *testing.T) {
 		{"ls -l 2>/dev/null | grep -c file", "1\n"},
 		{"cd ..; ls; stat -c %A 3", "0\n1\n2\n3\n4\n5\n6\ndr-xr-xr-x\n"},
 	} {
-		if got := inside.says(step.line); got != step.want {
+		if got := inside.Eval(step.line); got != step.want {
 			t.Errorf("%s prints %q, want %q", step.line, got, step.want)
 		}
 	}
-	inside.leave()
+	inside.Kill()
 	m.stop()
 	finish(t, exitOK, "verify", "--store", m.store, s.URL())
 	again := m.again(s.URL())
@@ -178,7 +165,7 @@ func TestDamagedTable(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1500, BodySize: 4000, FilesPerDir: 150})
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
+	m.Logs("mirror is complete")
 	want := shell(t, `cd "$1"; find . -type f -print0 | sort -z | xargs -0 sha256sum`, m.dir)
 	m.stop()
 	damage(t, strings.TrimSpace(shell(t, `ls -S "$1"/db/*.sst | head -n 1`, m.store)))
@@ -193,15 +180,15 @@ func TestDamagedTable(t *testing.T) {
 				t.Errorf("a reader of a damaged store sees %q", line)
 			}
 		}
-		failed := strings.Count(child(t, "cat", problems), ": Input/output error\n")
+		failed := strings.Count(process.MustRun(t, "cat", problems), ": Input/output error\n")
 		if failed == 0 || failed > 100 || len(lines(sums))+failed != 1500 {
 			t.Errorf("%d files are read and %d are errors, of 1500", len(lines(sums)), failed)
 		}
-		again.signal(os.Interrupt)
-		if status := again.wait(); status != 0 {
+		again.Signal(os.Interrupt)
+		if status := again.Wait(); status != 0 {
 			t.Errorf("status %d", status)
 		}
-		if text := again.stderr.String(); !strings.Contains(text, "corrupt") && !strings.Contains(text, "checksum") {
+		if text := again.Stderr.String(); !strings.Contains(text, "corrupt") && !strings.Contains(text, "checksum") {
 			t.Errorf("the log does not tell of the damage:\n%s", text)
 		}
 	}
@@ -209,8 +196,8 @@ func TestDamagedTable(t *testing.T) {
 		t.Errorf("%d gets for damaged files", n-gets)
 	}
 	v := finish(t, exitDamaged, "verify", "--store", m.store)
-	if !strings.Contains(v.stdout.String(), "problem: ") || !strings.Contains(v.stdout.String(), "checksum mismatch") {
-		t.Errorf("verify says %q", v.stdout)
+	if !strings.Contains(v.Stdout.String(), "problem: ") || !strings.Contains(v.Stdout.String(), "checksum mismatch") {
+		t.Errorf("verify says %q", v.Stdout)
 	}
 }
 
@@ -232,7 +219,7 @@ func TestDamagedBlobs(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 20, BodySize: 300_000})
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
-	m.waitLog("mirror is complete")
+	m.Logs("mirror is complete")
 	m.stop()
 	blobs := lines(shell(t, `ls "$1"/blobs/*/*`, m.store))
 	if len(blobs) != 20 {
@@ -245,7 +232,7 @@ func TestDamagedBlobs(t *testing.T) {
 	again := m.again(s.URL())
 	right, failed := 0, 0
 	for i := range int64(20) {
-		out, err := tryChild("cat", filepath.Join(m.dir, src.Name(i)))
+		out, err := process.Run(t, "cat", filepath.Join(m.dir, src.Name(i)))
 		switch {
 		case err != nil && strings.Contains(out, "Input/output error"):
 			failed++
@@ -256,12 +243,12 @@ func TestDamagedBlobs(t *testing.T) {
 	if right != 18 || failed == 0 {
 		t.Errorf("of 20 files, 2 of them damaged, %d read well and %d are errors", right, failed)
 	}
-	again.signal(os.Interrupt)
-	if status := again.wait(); status != 0 || !strings.Contains(again.stderr.String(), "damaged") {
-		t.Errorf("status %d, log:\n%s", status, again.stderr)
+	again.Signal(os.Interrupt)
+	if status := again.Wait(); status != 0 || !strings.Contains(again.Stderr.String(), "damaged") {
+		t.Errorf("status %d, log:\n%s", status, again.Stderr)
 	}
 	v := finish(t, exitDamaged, "verify", "--store", m.store)
-	if n := strings.Count(v.stdout.String(), "problem: "); n != 2 {
-		t.Errorf("verify finds %d of 2 problems:\n%s", n, v.stdout)
+	if n := strings.Count(v.Stdout.String(), "problem: "); n != 2 {
+		t.Errorf("verify finds %d of 2 problems:\n%s", n, v.Stdout)
 	}
 }

@@ -69,7 +69,7 @@ func TestStatuses(t *testing.T) {
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			p := finish(t, tc.status, tc.args...)
-			text := p.stderr.String()
+			text := p.Stderr.String()
 			if !strings.Contains(text, tc.says) || strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "motefs: ") {
 				t.Errorf("it says %q, want one line with %q", text, tc.says)
 			}
@@ -77,8 +77,8 @@ func TestStatuses(t *testing.T) {
 	}
 	busy := startMount(t, s.URL())
 	p := finish(t, exitMountpoint, "mount", "--store", filepath.Join(t.TempDir(), "s"), s.URL(), busy.dir)
-	if !strings.Contains(p.stderr.String(), "mounted") {
-		t.Errorf("a busy mountpoint: %q", p.stderr)
+	if !strings.Contains(p.Stderr.String(), "mounted") {
+		t.Errorf("a busy mountpoint: %q", p.Stderr)
 	}
 	busy.stop()
 }
@@ -86,8 +86,8 @@ func TestStatuses(t *testing.T) {
 func TestHelpAndVersion(t *testing.T) {
 	for _, args := range [][]string{{}, {"--help"}, {"mount", "--help"}, {"version"}} {
 		p := finish(t, exitOK, args...)
-		if p.stdout.String() == "" || p.stderr.String() != "" {
-			t.Errorf("motefs %q prints %q and %q", args, p.stdout, p.stderr)
+		if p.Stdout.String() == "" || p.Stderr.String() != "" {
+			t.Errorf("motefs %q prints %q and %q", args, p.Stdout, p.Stderr)
 		}
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/motefs/motefs/fs/fusetest"
+	"github.com/motefs/motefs/internal/process"
 )
 
 // nobody is a user without rights.
@@ -41,15 +44,15 @@ func TestOtherUsers(t *testing.T) {
 		t.Run(fmt.Sprint(args), func(t *testing.T) {
 			m := startMount(t, s.URL(), args...)
 			openTo(t, m.dir)
-			m.waitLog("every name is listed")
-			out, err := tryChild("setpriv", append(asNobody, "sh", "-c", `ls "$1" | wc -l && cat "$1/$2"`, "sh", m.dir, src.Name(5))...)
+			m.Logs("every name is listed")
+			out, err := process.Run(t, "setpriv", append(asNobody, "sh", "-c", `ls "$1" | wc -l && cat "$1/$2"`, "sh", m.dir, src.Name(5))...)
 			switch {
 			case args == nil && (err == nil || strings.Count(out, "Permission denied") != 2):
 				t.Errorf("without --allow-other another user sees %q, %v", out, err)
 			case args != nil && (err != nil || out != "10\n"+string(src.Body(5))):
 				t.Errorf("with --allow-other another user sees %q, %v", out, err)
 			}
-			if out, err := tryChild("setpriv", append(asNobody, "umount", m.dir)...); err == nil {
+			if out, err := process.Run(t, "setpriv", append(asNobody, "umount", m.dir)...); err == nil {
 				t.Errorf("another user could unmount: %s", out)
 			}
 			m.stop()
@@ -60,7 +63,7 @@ func TestOtherUsers(t *testing.T) {
 // nobodysMount is a motefs that nobody started: it mounts by fusermount3.
 func nobodysMount(t *testing.T, url string, args ...string) *mountedProcess {
 	t.Helper()
-	m := &mountedProcess{dir: t.TempDir(), store: filepath.Join(t.TempDir(), "store")}
+	m := &mountedProcess{t: t, dir: t.TempDir(), store: filepath.Join(t.TempDir(), "store")}
 	for _, dir := range []string{m.dir, filepath.Dir(m.store)} {
 		if err := os.Chown(dir, nobody, nobody); err != nil {
 			t.Fatal(err)
@@ -68,14 +71,8 @@ func nobodysMount(t *testing.T, url string, args ...string) *mountedProcess {
 		openTo(t, dir)
 	}
 	openTo(t, binary)
-	m.process = startCommand(t, nobodys(motefs(t, append(append([]string{"mount", "--store", m.store}, args...), url, m.dir)...)))
-	t.Cleanup(func() {
-		for range mountsBelow(m.dir) {
-			_, _ = tryChild("umount", "-l", m.dir)
-		}
-	})
-	m.waitFor("serving")
-	return m
+	t.Cleanup(m.clear)
+	return m.start(nobodys(motefs(t, append(append([]string{"mount", "--store", m.store}, args...), url, m.dir)...)))
 }
 
 // nobodys makes a command nobody's own.
@@ -91,7 +88,7 @@ func nobodys(cmd *exec.Cmd) *exec.Cmd {
 // a /dev/fuse that is everybody's. Where it is not, as in containers, the test runs
 // in a mount namespace which has such a device.
 func TestOrdinaryUsers(t *testing.T) {
-	needFUSE(t)
+	fusetest.Need(t)
 	needRoot(t)
 	need(t, "fusermount3", "unshare", "setpriv")
 	helper, err := exec.LookPath("fusermount3")
@@ -142,11 +139,11 @@ func testMountByAnOrdinaryUser(t *testing.T) {
 	for what, unmount := range map[string]func(m *mountedProcess) *exec.Cmd{
 		"fusermount3 -u": func(m *mountedProcess) *exec.Cmd { return exec.Command("fusermount3", "-u", m.dir) },
 		"motefs unmount": func(m *mountedProcess) *exec.Cmd { return exec.Command(binary, "unmount", m.dir) },
-		"Ctrl-C":         func(m *mountedProcess) *exec.Cmd { return exec.Command("kill", "-INT", fmt.Sprint(m.cmd.Process.Pid)) },
+		"Ctrl-C":         func(m *mountedProcess) *exec.Cmd { return exec.Command("kill", "-INT", fmt.Sprint(m.Pid())) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			m := nobodysMount(t, s.URL())
-			m.waitLog("every name is listed")
+			m.Logs("every name is listed")
 			out, err := nobodys(exec.Command("sh", "-ec", `cat "$1/$2"; stat -c %u:%g:%a "$1/$2"; ls "$1" | wc -l`, "sh", m.dir, src.Name(5))).CombinedOutput()
 			if err != nil || string(out) != string(src.Body(5))+"65534:65534:444\n10\n" {
 				t.Errorf("the user sees %q, %v", out, err)
@@ -165,7 +162,7 @@ func testUnmountOfAnOrdinaryUsersMountInUse(t *testing.T) {
 	_, s := fewDirs(t)
 	m := nobodysMount(t, s.URL())
 	inside := startUser(t, "setpriv", append(asNobody, "sh")...)
-	inside.says("cd " + m.dir)
+	inside.Eval("cd " + m.dir)
 	if out, err := nobodys(exec.Command(binary, "unmount", m.dir)).CombinedOutput(); err == nil || !strings.Contains(string(out), "in use") {
 		t.Errorf("unmount: %v, %s", err, out)
 	}
@@ -174,11 +171,11 @@ func testUnmountOfAnOrdinaryUsersMountInUse(t *testing.T) {
 	if out, err := nobodys(exec.Command(binary, "unmount", empty)).CombinedOutput(); err == nil || !strings.Contains(string(out), "nothing is mounted") {
 		t.Errorf("unmount of what is not mounted: %v, %s", err, out)
 	}
-	m.signal(os.Interrupt)
-	if status := m.wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
-		t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.stderr)
+	m.Signal(os.Interrupt)
+	if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
+		t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.Stderr)
 	}
-	if out := inside.says("ls . 2>&1"); !strings.Contains(out, "not connected") {
+	if out := inside.Eval("ls . 2>&1"); !strings.Contains(out, "not connected") {
 		t.Errorf("the user sees %q", out)
 	}
 }
@@ -187,17 +184,16 @@ func testUnmountOfAnOrdinaryUsersMountInUse(t *testing.T) {
 func testDeadMountOfAnOrdinaryUser(t *testing.T) {
 	src, s := fewDirs(t)
 	m := nobodysMount(t, s.URL())
-	m.signal(syscall.SIGKILL)
-	m.wait()
+	m.Signal(syscall.SIGKILL)
+	m.Wait()
 	if len(mountsBelow(m.dir)) == 0 {
 		t.Fatal("a killed mount is gone by itself: this test has nothing to test")
 	}
-	p := startCommand(t, nobodys(motefs(t, "mount", "--store", m.store, s.URL(), m.dir)))
-	p.waitFor("serving")
-	p.waitLog("every name is listed")
+	p := m.start(nobodys(motefs(t, "mount", "--store", m.store, s.URL(), m.dir)))
+	p.Logs("every name is listed")
 	out, err := nobodys(exec.Command("cat", filepath.Join(m.dir, src.Name(5)))).CombinedOutput()
 	if err != nil || string(out) != string(src.Body(5)) {
 		t.Errorf("the user reads %q, %v", out, err)
 	}
-	(&mountedProcess{process: p, dir: m.dir}).stop()
+	p.stop()
 }
