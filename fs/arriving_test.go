@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -120,22 +119,14 @@ func TestReadingWhatArrives(t *testing.T) {
 	if got := r.ok("head", "-c", "16", r.path("long")); got != body[:16] {
 		t.Errorf("%q", got)
 	}
-	cat := exec.Command("cat", r.path("long"))
-	out, err := cat.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cat.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cat := process.Start(t, process.Command("cat", r.path("long")))
 	<-a.mu.asked
 	r.store.set(ino, func(e *cache.Entry) {
 		e.State, e.Content, e.Size, e.ModTime = cache.Blob, []byte(body), size, 1_600_000_000
 	})
 	a.set(func() { a.mu.entry = nil })
-	got, err := io.ReadAll(out)
-	if err := errors.Join(err, cat.Wait()); err != nil || string(got) != body {
-		t.Errorf("%d bytes, %v", len(got), err)
+	if status := cat.Wait(); status != 0 || cat.Stdout.String() != body {
+		t.Errorf("status %d, %d bytes", status, len(cat.Stdout.String()))
 	}
 	if got := r.ok("stat", "-c", "%s %i", r.path("long")); got != fmt.Sprintf("%d %d\n", size, ino) {
 		t.Errorf("stat says %q", got)
@@ -184,13 +175,9 @@ func TestArrivingIsTakenBack(t *testing.T) {
 func TestWaitForBytesEnds(t *testing.T) {
 	t.Run("signal", func(t *testing.T) {
 		r, _ := arrivingRig(t, 100)
-		cat := exec.Command("cat", r.path("long"))
-		if err := cat.Start(); err != nil {
-			t.Fatal(err)
-		}
+		cat := process.Start(t, process.Command("cat", r.path("long")))
 		<-r.contents.fakeArrivals.mu.asked
-		_ = cat.Process.Kill()
-		_ = cat.Wait()
+		cat.Kill()
 	})
 	t.Run("timeout", func(t *testing.T) {
 		r, _ := arrivingRig(t, 100, func(o *Options) { o.DemandTimeout = 20 * time.Millisecond })
@@ -199,15 +186,10 @@ func TestWaitForBytesEnds(t *testing.T) {
 	})
 	t.Run("unmount", func(t *testing.T) {
 		r, _ := arrivingRig(t, 100)
-		cat := exec.Command("cat", r.path("long"))
-		var stderr strings.Builder
-		cat.Stderr = &stderr
-		if err := cat.Start(); err != nil {
-			t.Fatal(err)
-		}
+		cat := process.Start(t, process.Command("cat", r.path("long")))
 		<-r.contents.fakeArrivals.mu.asked
 		r.close()
-		if err := cat.Wait(); err == nil {
+		if cat.Wait() == 0 {
 			t.Errorf("cat ends well")
 		}
 	})

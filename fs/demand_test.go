@@ -3,7 +3,6 @@ package fs
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/internal/eventually"
+	"github.com/motefs/motefs/internal/process"
 )
 
 // Fifty programs that want the same missing file are one request.
@@ -105,10 +105,7 @@ func TestGone(t *testing.T) {
 func TestInterrupt(t *testing.T) {
 	g := newGate()
 	r := newRig(t, newFakeStore(), g.fetch)
-	killed := exec.Command("cat", r.path("killed"))
-	if err := killed.Start(); err != nil {
-		t.Fatal(err)
-	}
+	killed := process.Start(t, process.Command("cat", r.path("killed")))
 	<-g.asked
 	signalled := startChild(t, "open", r.path("signalled"))
 	tid, err := strconv.Atoi(signalled.Line())
@@ -120,8 +117,7 @@ func TestInterrupt(t *testing.T) {
 	waiting.Line()
 	<-g.asked
 
-	killed.Process.Kill()
-	killed.Wait()
+	killed.Kill()
 	if cause := <-g.ended; cause != errInterrupted {
 		t.Errorf("killed: wait ended by %v", cause)
 	}

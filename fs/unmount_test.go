@@ -3,7 +3,6 @@ package fs
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -174,9 +173,8 @@ func TestDeadMount(t *testing.T) {
 func TestNoInheritedConnection(t *testing.T) {
 	for _, helper := range []bool{false, true} {
 		r := newRig(t, tree(), nil, func(o *Options) { o.helper = helper })
-		out, err := exec.Command("ls", "-l", "/proc/self/fd").CombinedOutput()
-		if err != nil || strings.Contains(string(out), devFuse) {
-			t.Errorf("helper %v: %v: %s", helper, err, out)
+		if out := r.ok("ls", "-l", "/proc/self/fd"); strings.Contains(out, devFuse) {
+			t.Errorf("helper %v: %s", helper, out)
 		}
 		r.close()
 	}

@@ -160,16 +160,13 @@ func TestUnmountWhileTheOriginHangs(t *testing.T) {
 	m := startMount(t, s.URL())
 	m.Logs("every name is listed")
 	s.SetFaults(origintest.Faults{OnGet: func([]byte, int) origintest.Fault { return origintest.Fault{Mode: origintest.Hang} }})
-	reader := exec.Command("cat", filepath.Join(m.dir, src.Name(1)))
-	if err := reader.Start(); err != nil {
-		t.Fatal(err)
-	}
+	reader := process.Start(t, process.Command("cat", filepath.Join(m.dir, src.Name(1))))
 	eventually.True(t, "a get", func() bool { return s.Counts().Gets > 0 })
 	m.Signal(os.Interrupt)
 	if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
 		t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.Stderr)
 	}
-	if err := reader.Wait(); err == nil {
+	if reader.Wait() == 0 {
 		t.Error("a reader of a file that never came got no error")
 	}
 }
@@ -177,12 +174,7 @@ func TestUnmountWhileTheOriginHangs(t *testing.T) {
 func TestUnmountWhileInUse(t *testing.T) {
 	s := serveTest(t, serve.Options{}, synthetic(10))
 	m := startMount(t, s.URL())
-	user := exec.Command("sh", "-c", `cd "$1" && exec sleep 600`, "sh", m.dir)
-	if err := user.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = user.Process.Kill(); _ = user.Wait() })
-	shell(t, `until [ "$(readlink /proc/$1/cwd)" = "$2" ]; do sleep 0.01; done`, fmt.Sprint(user.Process.Pid), m.dir)
+	startUser(t, "sh").Eval("cd " + m.dir)
 	p := finish(t, exitMountpoint, "unmount", m.dir)
 	if !strings.Contains(p.Stderr.String(), "in use") {
 		t.Errorf("unmount says %q", p.Stderr)
