@@ -2,234 +2,149 @@ package cache
 
 import (
 	"bytes"
-	"cmp"
-	"context"
-	"encoding/json"
+	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"os/exec"
-	"os/signal"
-	"path/filepath"
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
+	"math/bits"
+	"math/rand/v2"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
-// What BenchmarkSettings does; see `make bench-store`.
-var (
-	settingsFiles  = flag.Int("settings.files", 0, "BenchmarkSettings: number of files; 0: leave it out")
-	settingsReads  = flag.Int("settings.reads", 200_000, "BenchmarkSettings: random reads, of different files")
-	settingsRepeat = flag.Int("settings.repeat", 3, "BenchmarkSettings: runs of each row")
-	settingsDir    = flag.String("settings.dir", os.TempDir(), "BenchmarkSettings: where the stores are made")
-	settingsOnly   = flag.String("settings.only", "", "BenchmarkSettings: regular expression for the rows")
-	// The benchmark starts itself with these two for one cell of its table.
-	settingsRow   = flag.String("settings.row", "", "for internal use")
-	settingsStore = flag.String("settings.store", "", "for internal use")
-)
+// settings each change one thing of the database's options.
+var settings = []struct {
+	name string
+	tune func(*pebble.Options)
+}{
+	{"as chosen", nil},
+	{"memtable 64 MiB", func(o *pebble.Options) { o.MemTableSize = 64 << 20 }},
+	{"blocks 4 KiB", levels(func(l *pebble.LevelOptions) { l.BlockSize = 4 << 10 })},
+	{"blocks 32 KiB", levels(func(l *pebble.LevelOptions) { l.BlockSize = 32 << 10 })},
+	{"filters on no level", levels(func(l *pebble.LevelOptions) { l.FilterPolicy = pebble.NoFilterPolicy })},
+	{"filters on all levels", levels(func(l *pebble.LevelOptions) { l.FilterPolicy = bloom.FilterPolicy(bloomBits) })},
+	{"no compression", levels(func(l *pebble.LevelOptions) {
+		l.Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	})},
+	{"zstd", levels(func(l *pebble.LevelOptions) {
+		l.Compression = func() *sstable.CompressionProfile { return sstable.ZstdCompression }
+	})},
+	{"L0 4", func(o *pebble.Options) { o.L0CompactionThreshold = 4 }},
+	{"L0 10", func(o *pebble.Options) { o.L0CompactionThreshold = 10 }},
+	{"compactions 1", func(o *pebble.Options) { o.CompactionConcurrencyRange = func() (int, int) { return 1, 1 } }},
+	{"compactions 3", func(o *pebble.Options) { o.CompactionConcurrencyRange = func() (int, int) { return 1, 3 } }},
+}
 
-// orders are the orders of the listing, in columns from left to right.
-var orders = []string{"in order", "shuffled"}
+func levels(change func(*pebble.LevelOptions)) func(*pebble.Options) {
+	return func(o *pebble.Options) {
+		for i := range o.Levels {
+			change(&o.Levels[i])
+		}
+	}
+}
 
-// BenchmarkSettings prints a table of what each of the database's settings
-// costs: every row changes one of those that the store has. Each run is a
-// process of its own, with a new store that is removed after it.
+// BenchmarkSettings mirrors b.N files as the engine does it, but without a network
+// and on one goroutine, and reads some at random: `make bench-store`. For memory,
+// run one setting alone under /usr/bin/time -v.
 func BenchmarkSettings(b *testing.B) {
-	if *settingsFiles <= 0 {
-		b.Skip("make bench-store")
+	for _, s := range settings {
+		b.Run(s.name+"/in order", func(b *testing.B) { benchmarkSetting(b, s.tune, func(k, _ int) int { return k }) })
+		b.Run(s.name+"/shuffled", func(b *testing.B) { benchmarkSetting(b, s.tune, scramble) })
 	}
-	if *settingsRow != "" {
-		runSettingsRow(b)
-		return
-	}
-	only, err := regexp.Compile(*settingsOnly)
-	if err != nil {
+}
+
+func benchmarkSetting(b *testing.B, tune func(*pebble.Options), listed func(k, n int) int) {
+	o := Options{Dir: b.TempDir(), Origin: testOrigin, tune: tune}
+	var before, after syscall.Rusage
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &before))
+	writeFiles(b, o, listed)
+	b.StopTimer()
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &after))
+	cpu := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+	b.ReportMetric(float64(cpu)/float64(b.N), "CPU-ns/op")
+	readFiles(b, o)
+}
+
+func must(b *testing.B, errs ...error) {
+	b.Helper()
+	if err := errors.Join(errs...); err != nil {
 		b.Fatal(err)
 	}
-	rows, have := splitSettings()
-	rows = slices.DeleteFunc(rows, func(s setting) bool { return !only.MatchString(s.name) })
-	// The first ^C ends the run under way and prints the table so far.
-	ctx, stop := signal.NotifyContext(b.Context(), os.Interrupt)
-	defer stop()
-	t := settingsTable{}
+}
+
+// writeFiles mirrors b.N files into a new store, and closes it.
+func writeFiles(b *testing.B, o Options, listed func(k, n int) int) {
+	s, err := Open(o)
+	must(b, err)
+	pl, err := s.NewPlanner()
+	must(b, err)
+	const most = 1000 // files in a commit, as the engine has them
+	for first := 0; first < b.N; first += most {
+		var names []Name
+		for k := first; k < min(first+most, b.N); k++ {
+			names = append(names, Name{Origin: fileName(listed(k, b.N)), Size: -1})
+		}
+		page, err := pl.Plan(names)
+		must(b, err)
+		must(b, page.Load())
+		for k := range page.Len() {
+			if page.Open(k) {
+				must(b, page.Put(k, fileBody(listed(first+k, b.N)), 0, nil))
+			}
+		}
+		mark := Mark{Listing: true, Marker: fileName(first), Listed: page.End(), Settled: page.End(), ListingComplete: first+most >= b.N}
+		must(b, page.Commit(), page.Close(), s.Advance(mark))
+	}
+	if p := s.Progress(); p.Fetched != uint64(b.N) || !p.Complete() {
+		b.Fatalf("wrote %d files, the store says %+v", b.N, p)
+	}
+	must(b, s.Close())
+}
+
+// readFiles opens the store again and reads 200,000 files.
+func readFiles(b *testing.B, o Options) {
+	s, err := Open(o)
+	must(b, err)
+	b.ReportMetric(float64(s.db.Metrics().DiskSpaceUsage())/float64(b.N), "disk-B/op")
+	reads := min(b.N, 200_000)
+	buf := make([]byte, 200)
 	start := time.Now()
-	for turn := range *settingsRepeat {
-		for _, name := range t.turn(rows, turn) {
-			for _, order := range orders {
-				c, err := startSettingsRow(ctx, name, order)
-				if ctx.Err() != nil {
-					b.Error(context.Cause(ctx))
-					t.print(rows, have)
-					return
-				}
-				if err != nil {
-					b.Errorf("%s, %s: %v", name, order, err)
-					continue
-				}
-				t[cell{name, order}] = append(t[cell{name, order}], c)
-				fmt.Fprintf(os.Stderr, "%v\t%d/%d\t%s, %s\t%s\n", time.Since(start).Round(time.Second),
-					turn+1, *settingsRepeat, name, order, strings.Join(c.format(), "\t"))
-			}
+	for k := range reads {
+		i := scramble(k, b.N)
+		e, err := s.Lookup(RootInode, fileName(i))
+		must(b, err)
+		if n, err := s.ReadAt(e.Inode, buf, 0); err != nil || !bytes.Equal(buf[:n], fileBody(i)) {
+			b.Fatalf("%s is not what was written: %q, %v", fileName(i), buf[:n], err)
 		}
 	}
-	t.print(rows, have)
-	b.ReportMetric(0, "ns/op") // it is the table that says something
+	b.ReportMetric(float64(time.Since(start).Nanoseconds())/float64(reads), "ns/read")
+	must(b, s.Close())
 }
 
-// startSettingsRow measures one cell in a process of its own.
-func startSettingsRow(ctx context.Context, row, order string) (c cost, err error) {
-	dir, err := os.MkdirTemp(*settingsDir, "motefs-settings-")
-	if err != nil {
-		return c, err
+func fileName(i int) string { return fmt.Sprintf("file-%012d", i) }
+
+// fileBody is 100 bytes that do not compress, and differ in each file.
+func fileBody(i int) []byte {
+	body := make([]byte, 0, 104)
+	for random := rand.NewPCG(uint64(i), 0); len(body) < 100; {
+		body = binary.LittleEndian.AppendUint64(body, random.Uint64())
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	self, err := os.Executable()
-	if err != nil {
-		return c, err
-	}
-	cmd := exec.CommandContext(ctx, self, "-test.run=^$", "-test.bench=^BenchmarkSettings$", "-test.benchtime=1x",
-		"-settings.files="+strconv.Itoa(*settingsFiles), "-settings.reads="+strconv.Itoa(*settingsReads),
-		"-settings.row="+row+", "+order, "-settings.store="+filepath.Join(dir, "store"))
-	var printed bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &printed, &printed
-	r, w, err := os.Pipe()
-	if err != nil {
-		return c, err
-	}
-	defer r.Close()
-	cmd.ExtraFiles = []*os.File{w}
-	err = cmd.Run()
-	w.Close()
-	if err != nil {
-		return c, fmt.Errorf("%w:\n%s", err, printed.Bytes())
-	}
-	return c, json.NewDecoder(r).Decode(&c)
+	return body[:100]
 }
 
-// runSettingsRow is the process of one cell. What it took goes to file
-// descriptor 3.
-func runSettingsRow(b *testing.B) {
-	for _, s := range settings() {
-		for _, order := range orders {
-			if *settingsRow != s.name+", "+order {
-				continue
-			}
-			o := Options{Dir: *settingsStore, Origin: testOrigin, tune: s.tune}
-			c, err := measureStore(o, uint64(*settingsFiles), *settingsReads, order == "shuffled")
-			if err == nil {
-				err = json.NewEncoder(os.NewFile(3, "result")).Encode(c)
-			}
-			if err != nil {
-				b.Fatal(err)
-			}
-			return
+// scramble is a bijection of [0, n) that needs no memory: steps that are
+// bijections of the numbers below a power of two, until the number is below n.
+func scramble(k, n int) int {
+	width := bits.Len(uint(n))
+	for again := true; again; again = k >= n {
+		for range 3 {
+			k = (k*0x5851f42d4c957f2d + 1) & (1<<width - 1)
+			k ^= k >> (width/2 + 1)
 		}
 	}
-	b.Fatalf("no row %q", *settingsRow)
-}
-
-// cost is what one run took.
-type cost struct {
-	Wall, CPU time.Duration // until the store is closed
-	Disk      int64         // bytes
-	Peak      int64         // bytes of memory, until the store is closed
-	Read      time.Duration // all reads
-	Files     int
-	Reads     int
-}
-
-// columns are the numbers of a run, for each order.
-var columns = []struct {
-	title  string
-	digits int
-	value  func(*cost) float64
-}{
-	{"files/s", 0, func(c *cost) float64 { return round3(float64(c.Files) / c.Wall.Seconds()) }},
-	{"CPU µs a file", 2, func(c *cost) float64 { return float64(c.CPU.Microseconds()) / float64(c.Files) }},
-	{"disk bytes a file", 1, func(c *cost) float64 { return float64(c.Disk) / float64(c.Files) }},
-	{"random read µs", 1, func(c *cost) float64 { return float64(c.Read.Nanoseconds()) / 1e3 / float64(max(c.Reads, 1)) }},
-	{"peak RSS MB", 0, func(c *cost) float64 { return float64(c.Peak) / 1e6 }},
-}
-
-// round3 rounds to three digits.
-func round3(v float64) float64 {
-	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
-	if err != nil {
-		return v
-	}
-	return rounded
-}
-
-func (c cost) format() []string {
-	var s []string
-	for _, col := range columns {
-		s = append(s, fmt.Sprintf("%.*f %s", col.digits, col.value(&c), col.title))
-	}
-	return s
-}
-
-type cell struct{ row, order string }
-
-type settingsTable map[cell][]cost
-
-// turn names the rows, every other time backwards, so that what changes slowly
-// beside the benchmark does not always meet the same of them.
-func (t settingsTable) turn(rows []setting, turn int) []string {
-	var names []string
-	for _, s := range rows {
-		names = append(names, s.name)
-	}
-	if turn%2 == 1 {
-		slices.Reverse(names)
-	}
-	return names
-}
-
-func (t settingsTable) print(rows []setting, have []string) {
-	w := os.Stdout
-	fmt.Fprintf(w, "\n\n%d files, pages of %d names, bodies of %d random bytes; %d random reads. Median of %d (lowest – highest).\n",
-		*settingsFiles, settingsPage, settingsBody, min(*settingsReads, *settingsFiles), *settingsRepeat)
-	fmt.Fprintf(w, "%q is %s; each other row changes that one setting.\n\n", chosen, strings.Join(have, ", "))
-	fmt.Fprint(w, "| |")
-	for _, order := range orders {
-		for i, col := range columns {
-			if i == 0 {
-				fmt.Fprintf(w, " %s:", order)
-			}
-			fmt.Fprintf(w, " %s |", col.title)
-		}
-	}
-	fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("--:|", len(orders)*len(columns)))
-	for _, s := range rows {
-		fmt.Fprintf(w, "| %s |", s.name)
-		for _, order := range orders {
-			for _, col := range columns {
-				fmt.Fprintf(w, " %s |", spread(t[cell{s.name, order}], col.digits, col.value))
-			}
-		}
-		fmt.Fprintln(w)
-	}
-	fmt.Fprintln(w)
-}
-
-// spread is the median of the runs, with the lowest and highest of them.
-func spread(runs []cost, digits int, value func(*cost) float64) string {
-	if len(runs) == 0 {
-		return "–"
-	}
-	vs := make([]float64, len(runs))
-	for i := range runs {
-		vs[i] = value(&runs[i])
-	}
-	slices.SortFunc(vs, cmp.Compare)
-	text := func(v float64) string { return strconv.FormatFloat(v, 'f', digits, 64) }
-	median := text((vs[(len(vs)-1)/2] + vs[len(vs)/2]) / 2)
-	if low, high := text(vs[0]), text(vs[len(vs)-1]); low != high {
-		return fmt.Sprintf("%s (%s – %s)", median, low, high)
-	}
-	return median
+	return k
 }
