@@ -12,7 +12,7 @@
 //
 // The ceilings are wrk with 64 connections, one request at a time on each and
 // pipelined: what can be asked of that origin by a client that keeps nothing. Then
-// the five approaches of the talk "Downloading a Billion Files in Python" (talk/,
+// the five approaches of the talk "Downloading a Billion Files in Python" (talk.py,
 // run by Debian's Python), four download programs, and `motefs mirror`. Each gets
 // the first files of the listing, as many as take it a few seconds. The talk's
 // approaches and motefs follow the listing; the download programs are given the
