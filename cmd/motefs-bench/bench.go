@@ -109,26 +109,13 @@ func (b *bench) one(ctx context.Context, r *row) (s sample, err error) {
 	defer cancel()
 	s.usage, j.printed, err = measure(timed, j.dir, argv)
 	if err != nil {
-		return s, explain(err, j.printed)
+		return s, err
 	}
 	s.files, err = r.check(ctx, j)
 	if j.took > 0 {
 		s.Wall = j.took
 	}
 	return s, err
-}
-
-// explain adds the last thing that a contender said.
-func explain(err error, printed string) error {
-	const most = 120
-	line := lastLine(printed)
-	if line == "" || errors.Is(err, errTimeout) {
-		return err
-	}
-	if len(line) > most {
-		line = line[:most] + "…"
-	}
-	return fmt.Errorf("%w: %s", err, line)
 }
 
 // server returns a running origin, started when it is first needed.

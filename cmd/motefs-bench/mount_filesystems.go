@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 )
 
 // mountable is a filesystem that is measured.
@@ -52,7 +51,7 @@ func (b *mountBench) with(ctx context.Context, m *mountable, set fileset, use fu
 		return err
 	}
 	defer func() {
-		if stopErr := p.stop(spec.end); stopErr != nil {
+		if stopErr := p.unmount(); stopErr != nil {
 			err = errors.Join(err, stopErr) // and what is mounted is not removed
 			return
 		}
@@ -78,7 +77,7 @@ var floorOf = &mountable{
 	name: "no-op go-fuse", prepare: noPreparation,
 	spec: func(b *mountBench, set fileset, mountpoint string) (mountSpec, error) {
 		argv := []string{b.self, "floor", "-files", strconv.FormatInt(set.files, 10), mountpoint}
-		return mountSpec{argv: argv, mountpoint: mountpoint, end: syscall.SIGTERM}, nil
+		return mountSpec{argv: argv, mountpoint: mountpoint}, nil
 	},
 }
 
@@ -89,7 +88,7 @@ func motefsMount(name string, cold bool) *mountable {
 		spec: func(b *mountBench, set fileset, mountpoint string) (mountSpec, error) {
 			s := b.stores[set]
 			argv := []string{b.motefs, "mount", "--store", s.dir, s.origin, mountpoint}
-			return mountSpec{argv: argv, mountpoint: mountpoint, end: syscall.SIGINT}, nil
+			return mountSpec{argv: argv, mountpoint: mountpoint}, nil
 		},
 	}
 }
@@ -108,7 +107,7 @@ var rcloneMount = &mountable{
 		argv := []string{path, "mount", "--config", "/dev/null", "--read-only", "--vfs-cache-mode", "full",
 			"--cache-dir", mountpoint + ".cache", "--dir-cache-time", "24h", "--attr-timeout", "24h", "--vfs-cache-max-age", "24h",
 			"--checkers", atATime, "--http-url", b.servers[set].url + "/", ":http:", mountpoint}
-		return mountSpec{argv: argv, mountpoint: mountpoint, silent: true, end: syscall.SIGTERM}, err
+		return mountSpec{argv: argv, mountpoint: mountpoint, silent: true}, err
 	},
 }
 
@@ -123,7 +122,7 @@ var httpdirfsMount = &mountable{
 		// Its own check of ranges ends it at the first file, though nginx has them.
 		argv := []string{path, "-f", "--no-range-check", "--cache", "--cache-location", mountpoint + ".cache", "--max-conns", atATime,
 			b.servers[set].url + "/", mountpoint}
-		return mountSpec{argv: argv, mountpoint: mountpoint, silent: true, end: syscall.SIGTERM}, err
+		return mountSpec{argv: argv, mountpoint: mountpoint, silent: true}, err
 	},
 }
 

@@ -15,7 +15,7 @@ func (b *mountBench) help(ctx context.Context, args ...string) (p passes, err er
 	argv := append([]string{"env", "GODEBUG=asyncpreemptoff=1", b.self}, args...)
 	_, printed, err := measure(ctx, b.dir, argv)
 	if err != nil {
-		return p, explain(err, printed)
+		return p, err
 	}
 	if err := json.Unmarshal([]byte(printed), &p); err != nil {
 		return p, fmt.Errorf("%s said %q: %w", args[0], lastLine(printed), err)
@@ -96,11 +96,8 @@ func measureShell(line string) func(context.Context, *mountBench, *mountRow) ([]
 }
 
 func (b *mountBench) shell(ctx context.Context, line, dir string) (seconds float64, err error) {
-	u, printed, err := measure(ctx, b.dir, []string{"env", "LC_ALL=C", "sh", "-c", line, "sh", dir})
-	if err != nil {
-		return 0, explain(err, printed)
-	}
-	return u.Wall.Seconds(), nil
+	u, _, err := measure(ctx, b.dir, []string{"env", "LC_ALL=C", "sh", "-c", line, "sh", dir})
+	return u.Wall.Seconds(), err
 }
 
 // measureReady is the seconds from the start of a mount until it says that it
@@ -138,7 +135,7 @@ func measureMemory(ctx context.Context, b *mountBench, r *mountRow) (figures []f
 		return nil, err
 	}
 	err = b.with(ctx, r.on, r.set, func(o opened) error {
-		pid := o.process.cmd.Process.Pid
+		pid := o.process.Pid()
 		note := func(key string) error {
 			bytes, err := memoryOf(pid, key)
 			figures = append(figures, bytes)

@@ -39,15 +39,14 @@ func (b *mountBench) storeOf(ctx context.Context, set fileset) (_ *store, err er
 		return nil, errors.New("the store is not there")
 	}
 	b.logf("mirroring %d files of %d bytes", set.files, set.size)
-	server, err := startServer(ctx, []string{b.motefs, "serve", "--listen", "127.0.0.1:0",
-		"--synthetic", fmt.Sprint(set.files), "--body-size", fmt.Sprint(set.size)}, "")
+	server, err := startMotefs(ctx, b.motefs, set.files, "--body-size", fmt.Sprint(set.size))
 	if err != nil {
 		return nil, err
 	}
 	defer server.stop()
 	s := &store{dir: filepath.Join(b.dir, fmt.Sprintf("store-%d-%d", set.files, set.size)), origin: server.url}
-	if _, printed, err := measure(ctx, b.dir, []string{b.motefs, "mirror", "--store", s.dir, s.origin}); err != nil {
-		return nil, explain(fmt.Errorf("mirror: %w", err), printed)
+	if _, _, err := measure(ctx, b.dir, []string{b.motefs, "mirror", "--store", s.dir, s.origin}); err != nil {
+		return nil, fmt.Errorf("mirror: %w", err)
 	}
 	if b.stores == nil {
 		b.stores = map[fileset]*store{}

@@ -1,18 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/motefs/motefs/cmd/internal/child"
 )
 
 // serving is what a mount that says when it can be used says.
@@ -20,11 +19,9 @@ const serving = "serving"
 
 // mountProcess is a running filesystem.
 type mountProcess struct {
-	cmd        *exec.Cmd
+	*child.Process
 	mountpoint string
 	ready      time.Duration // from its start until it could be used
-	said       *readiness
-	ended      chan struct{}
 }
 
 // mountSpec is how a filesystem is started.
@@ -34,8 +31,6 @@ type mountSpec struct {
 	// silent filesystems do not say when they can be used: the kernel's table
 	// does.
 	silent bool
-	// end is the signal that unmounts it.
-	end syscall.Signal
 }
 
 // startMount starts a filesystem and waits until it can be used.
@@ -43,59 +38,28 @@ func startMount(ctx context.Context, s mountSpec) (*mountProcess, error) {
 	if err := os.MkdirAll(s.mountpoint, 0o755); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(s.argv[0], s.argv[1:]...)
-	cmd.Env = environment()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: s.end}
-	m := &mountProcess{cmd: cmd, mountpoint: s.mountpoint, said: newReadiness(), ended: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = m.said, m.said
 	start := time.Now()
-	if err := cmd.Start(); err != nil {
+	p, err := child.Start("", s.argv...)
+	if err != nil {
 		return nil, err
 	}
-	go func() { // ends with the process, which stop ends
-		defer close(m.ended)
-		_ = cmd.Wait() // how it ended matters less than what is still mounted
-	}()
-	err := m.waitReady(ctx, s.silent)
-	m.ready = time.Since(start)
+	err = p.Await(ctx, func() bool {
+		if !s.silent {
+			return strings.Contains(p.Output(), serving)
+		}
+		mounted, err := mountsBelow(s.mountpoint)
+		return err == nil && len(mounted) > 0
+	})
+	m := &mountProcess{p, s.mountpoint, time.Since(start)}
 	if err != nil {
-		return nil, errors.Join(explain(fmt.Errorf("start %s: %w", s.argv[0], err), m.said.String()), m.stop(s.end))
+		return nil, errors.Join(fmt.Errorf("start %s: %w", s.argv[0], err), m.unmount())
 	}
 	return m, nil
 }
 
-func (m *mountProcess) waitReady(ctx context.Context, silent bool) error {
-	spoke := m.said.ready
-	if silent {
-		spoke = nil
-	}
-	for {
-		if silent {
-			if mounted, err := mountsBelow(m.mountpoint); err != nil || len(mounted) > 0 {
-				return err
-			}
-		}
-		select {
-		case <-spoke:
-			return nil
-		case <-m.ended:
-			return errors.New("it ended")
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-}
-
-// stop unmounts and waits for the process; what does not end by itself is made to.
-func (m *mountProcess) stop(end syscall.Signal) error {
-	_ = m.cmd.Process.Signal(end)
-	select {
-	case <-m.ended:
-	case <-time.After(startPatience):
-		_ = m.cmd.Process.Kill()
-		<-m.ended
-	}
+// unmount ends the process, and its mount where it is left.
+func (m *mountProcess) unmount() error {
+	m.Stop()
 	left, err := mountsBelow(m.mountpoint)
 	if err != nil || len(left) == 0 {
 		return err
@@ -131,32 +95,3 @@ func mountsBelow(dir string) ([]string, error) {
 
 // unescapeMount undoes the escapes of proc_pid_mountinfo(5).
 var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
-
-// readiness is a process's output, and the moment when it says "serving".
-type readiness struct {
-	ready chan struct{}
-	mu    struct {
-		sync.Mutex
-		buf  tail
-		said bool
-	}
-}
-
-func newReadiness() *readiness { return &readiness{ready: make(chan struct{})} }
-
-func (r *readiness) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n, err := r.mu.buf.Write(p)
-	if !r.mu.said && bytes.Contains(r.mu.buf.buf.Bytes(), []byte(serving)) {
-		r.mu.said = true
-		close(r.ready)
-	}
-	return n, err
-}
-
-func (r *readiness) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.mu.buf.String()
-}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -140,7 +139,7 @@ func TestMountIsInterrupted(t *testing.T) {
 func TestMountThatDoesNotStart(t *testing.T) {
 	mountpoint := filepath.Join(t.TempDir(), "mnt")
 	start := func(ctx context.Context, script string) error {
-		_, err := startMount(ctx, mountSpec{argv: []string{"sh", "-c", script}, mountpoint: mountpoint, end: syscall.SIGTERM})
+		_, err := startMount(ctx, mountSpec{argv: []string{"sh", "-c", script}, mountpoint: mountpoint})
 		return err
 	}
 	if err := start(t.Context(), "echo no device >&2; exit 3"); err == nil || !strings.Contains(err.Error(), "no device") {

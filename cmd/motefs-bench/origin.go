@@ -1,17 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
-	"os/exec"
-	"strings"
-	"sync"
+	"os"
+	"path/filepath"
+	"regexp"
 	"syscall"
-	"time"
 
+	"github.com/motefs/motefs/cmd/internal/child"
+	"github.com/motefs/motefs/cmd/internal/nginx"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
@@ -27,105 +25,49 @@ type origin struct {
 
 // server is a running origin.
 type server struct {
-	url string
-	cmd *exec.Cmd
+	url  string
+	stop func()
 }
 
-// startPatience bounds the time until a server answers.
-const startPatience = 30 * time.Second
-
-// startServer starts a server and waits until it has said where it listens, or,
-// where the URL is known, until it answers there.
-func startServer(ctx context.Context, argv []string, url string) (*server, error) {
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	said := &output{}
-	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Start(); err != nil {
-		return nil, err
+// startNginx serves the files of a source, each written and read once.
+func startNginx(ctx context.Context, b *bench, o *origin) (*server, error) {
+	dir := filepath.Join(b.dir, "nginx")
+	b.logf("writing %d files for nginx", o.source.Len())
+	if err := nginx.WriteOrigin(ctx, dir, o.source); err != nil {
+		return nil, fmt.Errorf("write the files for nginx: %w", err)
 	}
-	s := &server{url: url, cmd: cmd}
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-	for {
-		if s.url == "" {
-			s.url = announcedURL(said.String())
-		}
-		err := answers(ctx, s.url)
-		if err == nil {
-			return s, nil
-		}
-		select {
-		case <-ctx.Done():
-			s.stop()
-			return nil, fmt.Errorf("start %s: %w: %s", argv[0], err, lastLine(said.String()))
-		case <-time.After(10 * time.Millisecond):
+	// Writing them back is not a contender's work.
+	syscall.Sync()
+	// A file's first reader moves its access time, and where the contenders
+	// before it filled the disk's journal, waits for that.
+	for i := range o.source.Len() {
+		if _, err := os.ReadFile(filepath.Join(dir, "files", o.source.Name(i))); err != nil {
+			return nil, err
 		}
 	}
-}
-
-// answers asks for the first page of the listing.
-func answers(ctx context.Context, url string) error {
-	if url == "" {
-		return errors.New("it does not say where it listens")
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/list", http.NoBody)
-	if err != nil {
-		return err
-	}
-	req.Close = true
-	res, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		return err
-	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("get %s: %s", req.URL, res.Status)
-	}
-	return nil
-}
-
-// announcedURL is where motefs serve says that it listens.
-func announcedURL(text string) string {
-	_, rest, _ := strings.Cut(text, "origin at ")
-	url, _, found := strings.Cut(rest, ";")
-	if !found {
-		return ""
-	}
-	return url
-}
-
-func (s *server) stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	kill := time.AfterFunc(startPatience, func() { _ = s.cmd.Process.Kill() })
-	_ = s.cmd.Wait()
-	kill.Stop()
-}
-
-// output is what a server printed.
-type output struct {
-	mu struct {
-		sync.Mutex
-		buf bytes.Buffer
-	}
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.mu.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.mu.buf.String()
+	url, stop, err := nginx.Start(ctx, dir, nginx.Origin(dir))
+	return &server{url, stop}, err
 }
 
 // startServe is motefs serve with the files of a source.
 func startServe(flags ...string) func(context.Context, *bench, *origin) (*server, error) {
 	return func(ctx context.Context, b *bench, o *origin) (*server, error) {
-		argv := []string{b.motefs, "serve", "--listen", "127.0.0.1:0", "--synthetic", fmt.Sprint(o.source.Len())}
-		return startServer(ctx, append(argv, flags...), "")
+		return startMotefs(ctx, b.motefs, o.source.Len(), flags...)
 	}
+}
+
+// listens is what motefs serve says.
+var listens = regexp.MustCompile(`origin at (\S+);`)
+
+func startMotefs(ctx context.Context, motefs string, files int64, flags ...string) (*server, error) {
+	argv := append([]string{motefs, "serve", "--listen", "127.0.0.1:0", "--synthetic", fmt.Sprint(files)}, flags...)
+	p, err := child.Start("", argv...)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Await(ctx, func() bool { return listens.MatchString(p.Output()) }); err != nil {
+		p.Stop()
+		return nil, fmt.Errorf("motefs serve: %w", err)
+	}
+	return &server{listens.FindStringSubmatch(p.Output())[1], p.Stop}, nil
 }

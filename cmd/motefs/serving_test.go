@@ -16,33 +16,12 @@ import (
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
-// sendfileConfig has the kernel copy from the file to the socket. Its worker is
-// root, since the mount is root's own.
-const sendfileConfig = `
-daemon off;
-user root root;
-pid %[1]s/nginx.pid;
-error_log %[1]s/error.log;
-worker_processes 2;
-events {}
-http {
-	access_log off;
-	sendfile on;
-	client_body_temp_path %[1]s/t1; proxy_temp_path %[1]s/t2; fastcgi_temp_path %[1]s/t3;
-	uwsgi_temp_path %[1]s/t4; scgi_temp_path %[1]s/t5;
-	server {
-		listen 127.0.0.1:%[2]d;
-		location / { root %[3]s; }
-	}
-}
-`
-
 // TestNginxServesTheMount has nginx send every file of the mount by sendfile(2).
 func TestNginxServesTheMount(t *testing.T) {
 	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
 	m.Logs("every name is listed")
-	base := runNginx(t, t.TempDir(), sendfileConfig, "/a", m.dir)
+	base := startNginx(t, t.TempDir(), "location / { root "+m.dir+"; sendfile on; }")
 	var names []string
 	if err := filepath.WalkDir(tree, func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
