@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/motefs/motefs/cmd/internal/child"
 )
 
 // bench is one run of all rows.
@@ -33,7 +35,7 @@ type row struct {
 // sample is one run that did what it had to.
 type sample struct {
 	files int64
-	usage
+	child.Usage
 }
 
 func (s sample) rate() float64 { return float64(s.files) / s.Wall.Seconds() }
@@ -107,7 +109,7 @@ func (b *bench) one(ctx context.Context, r *row) (s sample, err error) {
 	syscall.Sync()
 	timed, cancel := context.WithTimeoutCause(ctx, b.timeout, fmt.Errorf("%w (%s)", errTimeout, b.timeout))
 	defer cancel()
-	s.usage, j.printed, err = measure(timed, j.dir, argv)
+	s.Usage, j.printed, err = child.Measure(timed, j.dir, argv...)
 	if err != nil {
 		return s, err
 	}

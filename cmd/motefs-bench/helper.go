@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"syscall"
 	"time"
 
+	"github.com/motefs/motefs/cmd/internal/child"
 	"github.com/motefs/motefs/cmd/motefs-bench/floor"
 )
 
@@ -24,7 +24,6 @@ var helpers = map[string]func(args []string, stdout io.Writer) error{
 	"getdents":   helpGetdents,
 	"sequential": helpSequential,
 	"floor":      helpFloor,
-	measureArg:   func(args []string, _ io.Writer) error { return measureMain(args) },
 }
 
 // helperMain runs the part that the arguments name, if they name one, and returns
@@ -33,15 +32,14 @@ func helperMain(args []string) (code int, named bool) {
 	if len(args) == 0 {
 		return 0, false
 	}
+	if args[0] == child.MeasureArg {
+		return child.Measuring(args[1:]), true
+	}
 	help := helpers[args[0]]
 	if help == nil {
 		return 0, false
 	}
-	err := help(args[1:], os.Stdout)
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() {
-		return exit.ExitCode(), true // it has said why
-	}
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err := help(args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(os.Stderr, "motefs-bench %s: %v\n", args[0], err)
 		return 1, true
 	}

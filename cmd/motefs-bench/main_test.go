@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -54,44 +51,6 @@ func TestMotefsRows(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
-	}
-}
-
-func TestMeasure(t *testing.T) {
-	u, printed, err := measure(t.Context(), t.TempDir(), []string{"sh", "-c", "echo said; exit 0"})
-	if err != nil || printed != "said\n" || u.Wall <= 0 || u.Peak <= 0 {
-		t.Errorf("measure = %+v, %q, %v", u, printed, err)
-	}
-	if _, _, err := measure(t.Context(), t.TempDir(), []string{"sh", "-c", "echo why >&2; exit 3"}); err == nil || err.Error() != "exit status 3: why" {
-		t.Errorf("a command that fails: %v", err)
-	}
-}
-
-// TestMeasureEndsInTime checks that a command is killed with its children.
-func TestMeasureEndsInTime(t *testing.T) {
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errTimeout)
-	defer cancel()
-	dir := t.TempDir()
-	start := time.Now()
-	_, _, err := measure(ctx, dir, []string{"sh", "-c", "sleep 600 & echo $! > pid; wait"})
-	if !errors.Is(err, errTimeout) {
-		t.Errorf("measure = %v", err)
-	}
-	if took := time.Since(start); took > 60*time.Second {
-		t.Errorf("it took %s", took)
-	}
-	pid, err := os.ReadFile(filepath.Join(dir, "pid"))
-	if err != nil {
-		t.Skip("the machine is too slow: the command was killed before it began")
-	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		state := field("/proc/"+strings.TrimSpace(string(pid))+"/status", "State")
-		if state == "" || strings.HasPrefix(state, "Z") {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the child is still there: %s", state)
-		}
 	}
 }
 

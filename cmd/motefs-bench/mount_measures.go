@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+
+	"github.com/motefs/motefs/cmd/internal/child"
 )
 
 // help runs a helper as a child and returns what it says.
 func (b *mountBench) help(ctx context.Context, args ...string) (p passes, err error) {
 	// Without asyncpreemptoff the runtime's signals interrupt requests.
 	argv := append([]string{"env", "GODEBUG=asyncpreemptoff=1", b.self}, args...)
-	_, printed, err := measure(ctx, b.dir, argv)
+	_, printed, err := child.Measure(ctx, b.dir, argv...)
 	if err != nil {
 		return p, err
 	}
@@ -96,7 +98,7 @@ func measureShell(line string) func(context.Context, *mountBench, *mountRow) ([]
 }
 
 func (b *mountBench) shell(ctx context.Context, line, dir string) (seconds float64, err error) {
-	u, _, err := measure(ctx, b.dir, []string{"env", "LC_ALL=C", "sh", "-c", line, "sh", dir})
+	u, _, err := child.Measure(ctx, b.dir, "env", "LC_ALL=C", "sh", "-c", line, "sh", dir)
 	return u.Wall.Seconds(), err
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/internal/child"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
@@ -45,7 +46,7 @@ func (b *mountBench) storeOf(ctx context.Context, set fileset) (_ *store, err er
 	}
 	defer server.stop()
 	s := &store{dir: filepath.Join(b.dir, fmt.Sprintf("store-%d-%d", set.files, set.size)), origin: server.url}
-	if _, _, err := measure(ctx, b.dir, []string{b.motefs, "mirror", "--store", s.dir, s.origin}); err != nil {
+	if _, _, err := child.Measure(ctx, b.dir, b.motefs, "mirror", "--store", s.dir, s.origin); err != nil {
 		return nil, fmt.Errorf("mirror: %w", err)
 	}
 	if b.stores == nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/motefs/motefs/cmd/internal/child"
 )
 
 func TestMedian(t *testing.T) {
@@ -57,7 +59,7 @@ func TestSpread(t *testing.T) {
 func TestReport(t *testing.T) {
 	og := &origin{name: "serve", ceiling: pipelined}
 	took := func(files int64, wall time.Duration) sample {
-		return sample{files: files, usage: usage{Wall: wall, CPU: 2 * time.Second, Peak: 103_000_000}}
+		return sample{files: files, Usage: child.Usage{Wall: wall, CPU: 2 * time.Second, Peak: 103_000_000}}
 	}
 	rows := []*row{
 		{contender: contender{name: pipelined, stored: storedNothing}, origin: og, samples: []sample{took(2_000_000, time.Second)}},
