@@ -1,22 +1,27 @@
 package floor
 
 import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
 	"time"
 	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 const (
-	// timeout is that of package fs.
+	fsType = "motefs-floor"
+	// maxRead and timeout are those of package fs.
+	maxRead = 128 << 10
 	timeout = 24 * time.Hour
 	// first is the inode of file 0, as package cache gives them out; what is
-	// below are the root and the cookies of "." and "..".
+	// below are the root and the cookies of "." and "..", 1 and 2.
 	first = 16
-
-	cookieDot    = 1
-	cookieDotDot = 2
 )
 
 // filesystem is one directory of files that all hold the same.
@@ -28,9 +33,44 @@ type filesystem struct {
 	now     uint64
 }
 
-func (f *filesystem) String() string { return fsType }
+// Serve mounts a directory of so many files, named as serve names them, calls
+// ready once it can be used, and serves until it is unmounted or ctx ends.
+func Serve(ctx context.Context, mountpoint string, files int64, ready func()) error {
+	f := &filesystem{
+		RawFileSystem: fuse.NewDefaultRawFileSystem(),
+		source:        serve.NewSynthetic(serve.SyntheticOptions{Files: files}),
+		content:       bytes.Repeat([]byte{'.'}, serve.DefaultBodySize),
+		owner:         fuse.Owner{Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid())},
+		now:           uint64(time.Now().Unix()),
+	}
+	server, err := fuse.NewServer(f, mountpoint, mountOptions())
+	if err != nil {
+		return fmt.Errorf("mount %q: %w", mountpoint, err)
+	}
+	// What it cannot unmount, whoever started it does.
+	context.AfterFunc(ctx, func() { _ = server.Unmount() })
+	ready() // requests wait
+	server.Serve()
+	return nil
+}
 
-func (f *filesystem) Forget(nodeID, nlookup uint64) {}
+// mountOptions are those of package fs (serverOptions and mountDirect there).
+func mountOptions() *fuse.MountOptions {
+	o := &fuse.MountOptions{
+		Name: fsType, FsName: fsType,
+		Options:           []string{"default_permissions"},
+		MaxWrite:          maxRead,
+		ExtraCapabilities: fuse.CAP_READDIRPLUS_AUTO,
+		DisableSplice:     true,
+	}
+	if os.Geteuid() == 0 {
+		o.DirectMountStrict = true
+		o.DirectMountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
+	} else {
+		o.Options = append(o.Options, "ro")
+	}
+	return o
+}
 
 func (f *filesystem) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
 	// The bytes are only read, and only during the call.
@@ -81,12 +121,8 @@ func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *f
 
 // list adds entries from the cookie on until the buffer is full.
 func (f *filesystem) list(in *fuse.ReadIn, add func(fuse.DirEntry) bool) fuse.Status {
-	for dot := in.Offset + 1; dot <= cookieDotDot; dot++ {
-		name := ".."
-		if dot == cookieDot {
-			name = "."
-		}
-		if !add(fuse.DirEntry{Mode: fuse.S_IFDIR, Name: name, Ino: fuse.FUSE_ROOT_ID, Off: dot}) {
+	for dot := in.Offset + 1; dot <= 2; dot++ {
+		if !add(fuse.DirEntry{Mode: fuse.S_IFDIR, Name: ".."[:dot], Ino: fuse.FUSE_ROOT_ID, Off: dot}) {
 			return fuse.OK
 		}
 	}
