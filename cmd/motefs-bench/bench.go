@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,137 +9,158 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
-
-	"github.com/motefs/motefs/cmd/internal/child"
 )
 
-// bench is one run of all rows.
+// bench is one run of a table's rows.
 type bench struct {
 	options
-	dir     string
-	log     io.Writer
-	servers map[*origin]*server
+	self       string // this program
+	tmp        string // its own directory, in options.dir
+	log        io.Writer
+	dropCaches bool
+	once       map[string]string // see made
+	atEnd      []func()
 }
 
-func (b *bench) logf(format string, args ...any) { fmt.Fprintf(b.log, format+"\n", args...) }
-
-// row is one contender at one origin, and how it did.
+// row is one thing that is measured, and how that went.
 type row struct {
-	contender
-	origin  *origin
-	samples []sample
-	note    string // why there are no figures
+	name  string    // what -only is matched with
+	needs []program // what has to be installed
+	left  []string  // of its lines in the table, before the figures
+	lines []line
+	// prepare makes ready, in a directory of the run's own, what measuring takes.
+	prepare func(ctx context.Context, dir string) (measurement, error)
+
+	samples [][]float64 // the figures of each run
+	note    string      // why there are none
 }
 
-// sample is one run that did what it had to.
-type sample struct {
-	files int64
-	child.Usage
+// measurement is what of a run is timed, and the check of it. The figures are
+// those of the row's cells.
+type measurement func(ctx context.Context) (figures []float64, err error)
+
+func openBench(o options, log io.Writer) (*bench, error) {
+	if err := o.locate(); err != nil {
+		return nil, err
+	}
+	self, selfErr := os.Executable()
+	tmp, err := os.MkdirTemp(o.dir, "motefs-bench-")
+	if err := errors.Join(selfErr, err); err != nil {
+		return nil, err
+	}
+	return &bench{options: o, self: self, tmp: tmp, log: log, dropCaches: !o.keepCaches && canDropCaches(), once: map[string]string{}}, nil
 }
-
-func (s sample) rate() float64 { return float64(s.files) / s.Wall.Seconds() }
-
-func (s sample) cpuPerFile() time.Duration { return s.CPU / time.Duration(s.files) }
-
-// errTimeout is a run that was killed at its bound.
-var errTimeout = errors.New("not done in time")
 
 // run runs every row, one at a time, then each again, so that a slow minute of the
 // machine does not hit all runs of one row.
-func (b *bench) run(ctx context.Context) ([]*row, error) {
-	rows := plan(b.options)
+func (b *bench) run(ctx context.Context, rows []*row) error {
 	for round := range b.repeat {
 		for _, r := range rows {
 			if r.note != "" {
 				continue
 			}
-			s, err := b.one(ctx, r)
+			start := time.Now()
+			figures, err := b.one(ctx, r)
 			if ctx.Err() != nil {
-				return nil, ctx.Err()
+				return ctx.Err()
 			}
-			if err != nil {
-				r.fail(err)
-			} else {
-				r.samples = append(r.samples, s)
-			}
-			b.logf("run %d of %d: %s from %s: %s", round+1, b.repeat, r.name, r.origin.name, r.outcome(s))
+			r.add(figures, err)
+			fmt.Fprintf(b.log, "run %d of %d: %s: %s in %s\n", round+1, b.repeat, r.name, cmp.Or(r.note, "done"), time.Since(start).Round(time.Millisecond))
 		}
 	}
-	return rows, nil
+	return nil
 }
 
-// fail takes the row's figures away: one run that failed spoils the others.
-func (r *row) fail(err error) {
+// add adds a run. One that failed takes the figures of the others away.
+func (r *row) add(figures []float64, err error) {
+	if err == nil {
+		r.samples = append(r.samples, figures)
+		return
+	}
 	r.samples = nil
 	if r.note = err.Error(); !errors.Is(err, errNotInstalled) {
 		r.note = "failed: " + strings.ReplaceAll(r.note, "\n", " ")
 	}
 }
 
-func (r *row) outcome(s sample) string {
-	if r.note != "" {
-		return r.note
-	}
-	return fmt.Sprintf("%d files in %s", s.files, s.Wall.Round(time.Millisecond))
-}
-
 // one is one run of one row.
-func (b *bench) one(ctx context.Context, r *row) (s sample, err error) {
+func (b *bench) one(ctx context.Context, r *row) (figures []float64, err error) {
 	for _, p := range r.needs {
 		if _, err := p.find(); err != nil {
-			return s, err
+			return nil, err
 		}
 	}
-	server, err := b.server(ctx, r.origin)
-	if err != nil {
-		return s, err
-	}
-	j := &job{bench: b, source: r.origin.source, url: server.url, files: r.files, dir: filepath.Join(b.dir, "job")}
-	j.out = filepath.Join(j.dir, "out")
-	defer func() { err = errors.Join(err, os.RemoveAll(j.dir)) }()
-	if err := os.MkdirAll(j.out, 0o755); err != nil {
-		return s, err
-	}
-	argv, err := r.command(j)
-	if err != nil {
-		return s, err
-	}
-	// What the last contender left to be written back is not this one's work.
-	syscall.Sync()
-	timed, cancel := context.WithTimeoutCause(ctx, b.timeout, fmt.Errorf("%w (%s)", errTimeout, b.timeout))
-	defer cancel()
-	s.Usage, j.printed, err = child.Measure(timed, j.dir, argv...)
-	if err != nil {
-		return s, err
-	}
-	s.files, err = r.check(ctx, j)
-	if j.took > 0 {
-		s.Wall = j.took
-	}
-	return s, err
-}
-
-// server returns a running origin, started when it is first needed.
-func (b *bench) server(ctx context.Context, o *origin) (*server, error) {
-	if s := b.servers[o]; s != nil {
-		return s, nil
-	}
-	s, err := o.start(ctx, b, o)
+	dir, err := os.MkdirTemp(b.tmp, "run-")
 	if err != nil {
 		return nil, err
 	}
-	if b.servers == nil {
-		b.servers = map[*origin]*server{}
+	defer func() { err = errors.Join(err, remove(dir)) }()
+	measure, err := r.prepare(ctx, dir)
+	if err != nil {
+		return nil, err
 	}
-	b.servers[o] = s
-	return s, nil
+	b.sync() // what the last row left to be written back is not this one's work
+	timed, cancel := context.WithTimeoutCause(ctx, b.timeout, fmt.Errorf("not done in %s", b.timeout))
+	defer cancel()
+	return measure(timed)
 }
 
-// close stops the origins.
-func (b *bench) close() {
-	for _, s := range b.servers {
-		s.stop()
+// made is something that rows share.
+type made struct {
+	at   string // its path, or the URL of a server
+	stop func() // ends it; nil: nothing runs
+}
+
+// made returns where the thing of that name is. When it is first asked for, create
+// makes it, in a directory of that name.
+func (b *bench) made(name string, create func(dir string) (made, error)) (at string, err error) {
+	if at, ok := b.once[name]; ok {
+		return at, nil
 	}
+	fmt.Fprintf(b.log, "making %s\n", name)
+	dir := filepath.Join(b.tmp, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	m, err := create(dir)
+	if err != nil {
+		return "", err
+	}
+	if m.stop != nil {
+		b.atEnd = append(b.atEnd, m.stop)
+	}
+	b.once[name] = m.at
+	return m.at, nil
+}
+
+// close stops the origins and removes everything.
+func (b *bench) close() error {
+	for _, stop := range b.atEnd {
+		stop()
+	}
+	return remove(b.tmp)
+}
+
+// remove removes a directory, unless something is still mounted there.
+func remove(dir string) error {
+	left, err := mountedBelow(dir)
+	if left {
+		err = fmt.Errorf("%s has something mounted, and so is not removed", dir)
+	}
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
+// expand is a command line in which words in braces stand for others.
+func (b *bench) expand(line string, words ...string) []string {
+	interpreter, _ := pythonProgram.find() // who needs it has found it
+	replacer := strings.NewReplacer(append(words, "{motefs}", b.motefs, "{self}", b.self, "{python}", interpreter, "{transfers}", fmt.Sprint(transfers))...)
+	argv := strings.Fields(line)
+	for i := range argv {
+		argv[i] = replacer.Replace(argv[i])
+	}
+	return argv
 }

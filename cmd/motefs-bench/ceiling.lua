@@ -12,9 +12,20 @@ function init(args)
 			batch = {}
 		end
 	end
+	if #batches == 0 then
+		batches[1] = table.concat(batch)
+	end
 end
 
 function request()
 	turn = turn % #batches + 1
 	return batches[turn]
+end
+
+function done(summary, latency, requests)
+	local failed = 0
+	for _, n in pairs(summary.errors) do
+		failed = failed + n
+	end
+	io.write(string.format('counted {"Requests": %d, "Micros": %d, "Failed": %d}\n', summary.requests, summary.duration, failed))
 end

@@ -2,186 +2,123 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"time"
+	"slices"
+
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
-// mountArg makes this program measure mounts instead of mirrors.
-const mountArg = "mount"
-
-// mountOptions are the flags of the benchmark of mounts.
-type mountOptions struct {
-	common
-	files int64
-	reads int64  // how many of them are read
-	store string // an existing one instead of those that are made
-	keep  bool   // leave the machine's disks and page cache alone
+// mountRow is one measure of one filesystem.
+type mountRow struct {
+	what    string
+	on      *filesystem
+	set     fileset
+	reads   int64 // 0: not of so many reads
+	lines   []line
+	measure func(ctx context.Context, t *trial) ([]float64, error)
 }
 
-// The defaults, and what -quick makes of them.
-const (
-	mountFiles = 1_000_000
-	mountReads = 200_000
-)
+const reads = "open, read, close"
 
-func parseMountOptions(args []string, stderr io.Writer) (mountOptions, error) {
-	o := mountOptions{common: common{timeout: 10 * time.Minute}}
-	flags := flag.NewFlagSet("motefs-bench mount", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.BoolVar(&o.quick, "quick", false, "a tenth of the files and of the bytes")
-	flags.Int64Var(&o.files, "files", 0, "`files` in the big directory (default 1,000,000)")
-	flags.Int64Var(&o.reads, "reads", 0, "how many of them are read, each in a random place (default 200,000)")
-	flags.StringVar(&o.store, "store", "", "measure this complete `store` alone, and make none; it is left as it is")
-	flags.BoolVar(&o.keep, "keep-caches", false, "neither sync the machine's disks nor, as root, drop its page cache before first times, which slow everybody else down")
-	if err := o.parse(flags, args, "MEASURE: FILESYSTEM", "files, stores and mountpoints"); err != nil {
-		return o, err
+// mountRows are which filesystems are measured, and how; all is the big directory.
+func (b *bench) mountRows(all fileset) []mountRow {
+	small := func(files int64) fileset { return fileset{files: min(b.files, files), size: serve.DefaultBodySize} }
+	listed, onDisk := small(b.scale(100_000)), small(1_000_000)
+	// For the programs that ask for each file when they list it, or when it is opened.
+	few := small(b.scale(10_000))
+	one := fileset{files: 1, size: b.scale(512<<20) &^ (sequentialBuffer - 1)}
+	disk := &filesystem{name: filesystemType(b.tmp), cold: true, prepare: prepareTree}
+	sequential := cold
+	if !b.dropCaches {
+		sequential = warm
 	}
-	if o.files < 0 || o.reads < 0 {
-		return o, errors.New("-files and -reads are not negative")
+	const getdents, ls, head = "getdents64", "ls -l", "ls -f into head"
+	lsAll, lsTen := measureShell(`LC_ALL=C ls -l "$1" >/dev/null`), measureShell(`LC_ALL=C ls -f "$1" | head >/dev/null`)
+	whole := fmt.Sprintf("sequential read, %d MiB", one.size>>20)
+	rate := []line{{cells: []cell{figure(0, 3, 1, "/s"), figure(1, 3, 1, "/s")}}}
+	throughput := []line{{cells: []cell{figure(0, 3, 1e6, " MB/s"), figure(1, 3, 1e6, " MB/s")}}}
+	times := []line{{cells: []cell{seconds(0), seconds(1)}}}
+	perFile := []line{{cells: []cell{perFile(0), perFile(1)}}}
+	return []mountRow{
+		{reads, floorOf, all, b.reads, perFile, measureReads},
+		{reads, warm, all, b.reads, perFile, measureReads},
+		{reads, cold, all, b.reads, perFile, measureReads},
+		{reads, disk, onDisk, b.reads, perFile, measureReads},
+		{reads, rcloneMount, few, b.scale(2_000), perFile, measureReads},
+		{reads, httpdirfsMount, few, b.scale(200), perFile, measureReads}, // a tenth of a second each
+		{getdents, floorOf, all, 0, rate, measureGetdents},
+		{getdents, warm, all, 0, rate, measureGetdents},
+		{getdents, cold, all, 0, rate, measureGetdents},
+		{getdents, disk, onDisk, 0, rate, measureGetdents},
+		{ls, floorOf, listed, 0, times, lsAll},
+		{ls, warm, listed, 0, times, lsAll},
+		{ls, disk, listed, 0, times, lsAll},
+		{head, floorOf, all, 0, times, lsTen},
+		{head, disk, onDisk, 0, times, lsTen},
+		{head, warm, all, 0, times, lsTen},
+		{"ready", warm, all, 0, times, measureReady},
+		{"memory", warm, all, b.reads, memoryLines(min(b.reads, all.files)), measureMemory},
+		{whole, sequential, one, 0, throughput, measureSequential},
+		{whole, storeFile, one, 0, throughput, measureSequential},
 	}
-	if o.store != "" && o.files != 0 {
-		return o, errors.New("-store has the files that it has: do not give -files")
-	}
-	if o.files == 0 {
-		o.files = o.scale(mountFiles)
-	}
-	if o.reads == 0 {
-		o.reads = o.scale(mountReads)
-	}
-	return o, nil
 }
 
-func (o mountOptions) scale(n int64) int64 {
-	if o.quick {
-		return n / quickFiles
-	}
-	return n
-}
-
-func runMount(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	o, err := parseMountOptions(args, stderr)
-	if err != nil {
-		return err
-	}
-	if err := o.locate(); err != nil {
-		return err
-	}
-	for _, path := range []*string{&o.dir, &o.store} {
-		if *path == "" {
-			continue
-		}
-		if *path, err = filepath.Abs(*path); err != nil {
-			return err
-		}
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp(o.dir, "motefs-bench-")
-	if err != nil {
-		return err
-	}
-	b := &mountBench{mountOptions: o, dir: dir, self: self, log: stderr, dropCaches: !o.keep && canDropCaches()}
-	defer func() { err = errors.Join(err, b.close()) }()
-	rows, err := b.run(ctx)
-	if err != nil {
-		return err
-	}
-	on := dir
-	if o.store != "" {
-		on = o.store
-	}
-	fmt.Fprint(stdout, b.report(machine(o.motefs, on), rows))
-	return nil
-}
-
-// mountBench is one run of all rows.
-type mountBench struct {
-	mountOptions
-	dir, self  string
-	log        io.Writer
-	dropCaches bool
-	numbered   int // what has a name of its own
-	stores     map[fileset]*store
-	trees      map[fileset]string
-	names      map[nameset]string
-	servers    map[fileset]*server
-}
-
-func (b *mountBench) logf(format string, args ...any) { fmt.Fprintf(b.log, format+"\n", args...) }
-
-// run runs every row, one at a time, then each again, as the benchmark of mirrors
-// does.
-func (b *mountBench) run(ctx context.Context) ([]*mountRow, error) {
-	rows, err := b.plan()
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) == 0 {
-		return nil, errors.New("-only matches no row")
-	}
-	for round := range b.repeat {
-		for _, r := range rows {
-			if r.note != "" {
-				continue
-			}
-			start := time.Now()
-			figures, err := b.one(ctx, r)
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			said := "done"
-			if err != nil {
-				r.fail(err)
-				said = r.note
-			} else {
-				r.samples = append(r.samples, figures)
-			}
-			b.logf("run %d of %d: %s: %s in %s", round+1, b.repeat, r.name(), said, time.Since(start).Round(time.Millisecond))
-		}
-	}
-	return rows, nil
-}
-
-// one is one run of one row.
-func (b *mountBench) one(ctx context.Context, r *mountRow) ([]float64, error) {
-	for _, p := range r.on.needs {
-		if _, err := p.find(); err != nil {
+func (b *bench) mountTable() (t *table, err error) {
+	all := fileset{files: b.files, size: serve.DefaultBodySize}
+	if b.store != "" {
+		if all, err = b.existingStore(); err != nil {
 			return nil, err
 		}
 	}
-	// What a filesystem is made of is not in the row's bound.
-	if err := r.on.prepare(ctx, b, r.set); err != nil {
-		return nil, err
+	t = &table{
+		command: "bench-mount", words: 2,
+		columns: []string{"measure", "filesystem", "files", "first time", "again"},
+		notes:   b.mountNotes(),
 	}
-	b.sync()
-	timed, cancel := context.WithTimeoutCause(ctx, b.timeout, fmt.Errorf("%w (%s)", errTimeout, b.timeout))
-	defer cancel()
-	figures, err := r.measure(timed, b, r)
-	if err != nil && ctx.Err() == nil && timed.Err() != nil {
-		err = context.Cause(timed)
+	for _, m := range b.mountRows(all) {
+		ofStore := m.set == all && (m.on == warm || m.on == cold)
+		if m.on == cold && !b.dropCaches || b.store != "" && !ofStore || !b.only.MatchString(m.what+": "+m.on.name) {
+			continue
+		}
+		m.reads = min(m.reads, m.set.files)
+		t.rows = append(t.rows, b.mountRow(m))
 	}
-	return figures, err
+	if slices.ContainsFunc(t.rows, func(r *row) bool { return len(r.needs) > 0 }) {
+		t.notes += "rclone and httpdirfs fetch from an nginx on this machine at the first time, and list the directory with it.\n"
+	}
+	return t, nil
 }
 
-// close stops the servers and removes everything, unless something is still
-// mounted there.
-func (b *mountBench) close() error {
-	for _, s := range b.servers {
-		s.stop()
+func (b *bench) mountRow(m mountRow) *row {
+	files := thousands(fmt.Sprint(m.set.files))
+	if len(m.lines) == 1 && m.reads > 0 && m.reads < m.set.files {
+		files = thousands(fmt.Sprint(m.reads)) + " of " + files
 	}
-	left, err := mountsBelow(b.dir)
-	if err != nil {
-		return err
+	return &row{
+		name: m.what + ": " + m.on.name, needs: m.on.needs, left: []string{m.what, m.on.name, files}, lines: m.lines,
+		prepare: func(ctx context.Context, dir string) (measurement, error) {
+			words, err := m.on.prepare(ctx, b, m.set)
+			t := &trial{mountRow: m, b: b, scratch: dir, words: words, cold: m.on.cold}
+			return func(ctx context.Context) ([]float64, error) { return m.measure(ctx, t) }, err
+		},
 	}
-	if len(left) > 0 {
-		return fmt.Errorf("still mounted, and so not removed: %q", left)
+}
+
+// mountNotes say what was measured, and what was in memory at the first time.
+func (b *bench) mountNotes() string {
+	text := fmt.Sprintf(`%q is of random files, each once, by %d threads: the time is wall-clock time a file and thread (wall × %[2]d ÷ files, so
+what one open, read and close takes a thread), in parentheses all threads' files a second. "First time" is on a fresh mount,
+"again" right after it by the same process. getdents64 is entries a second of raw calls with a buffer of 1 MiB and no stat;
+the other times are those of the whole command. "Ready" is from the start of the process to its line "serving". Memory is
+the serving process's resident set; "again" is after another find and the same reads.
+`, reads, readThreads)
+	switch {
+	case !b.dropCaches:
+		return text + "The page cache was not dropped: at the first time, stores and files on disk were in memory as well.\n"
+	case b.store != "":
+		return text + "Before the first time of \"store on disk\" and of \"ready\", the page cache was dropped; the other rows have the store\n" +
+			"in memory as far as the rows before them left it there.\n"
 	}
-	return os.RemoveAll(b.dir)
+	return text + "Before the first time of the disk's own filesystem, of \"store on disk\", of \"ready\" and of sequential reads, the page\n" +
+		"cache was dropped; \"motefs mount\" has its store in memory, and only the mount is new.\n"
 }

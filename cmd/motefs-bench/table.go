@@ -8,79 +8,91 @@ import (
 	"strings"
 )
 
-// report is the table with what one has to know to read it, in Markdown.
-func report(machine string, versions []string, rows []*row) string {
-	var b strings.Builder
-	runs := 0
-	for _, r := range rows {
+// table is the rows of a benchmark, and what one has to know to read them.
+type table struct {
+	command string // of make
+	columns []string
+	words   int // how many of them hold words, the others figures
+	rows    []*row
+	notes   string
+}
+
+// line is a line of a row.
+type line struct {
+	label string // instead of the row's first word; "": that
+	cells []cell
+}
+
+// cell writes a figure of all runs.
+type cell func(samples [][]float64) string
+
+// report is the table in Markdown.
+func (t *table) report(machine string) string {
+	var text strings.Builder
+	runs, said := 0, "one run"
+	for _, r := range t.rows {
 		runs = max(runs, len(r.samples))
 	}
-	fmt.Fprintf(&b, "%s. `make bench`, %s.\n", machine, runsText(runs))
-	if len(versions) > 0 {
-		fmt.Fprintf(&b, "%s.\n", strings.Join(versions, ", "))
+	if runs > 1 {
+		said = fmt.Sprintf("medians of %d runs (least – most)", runs)
 	}
-	b.WriteString("\n| origin | contender | keeps | files | files/s | CPU µs a file | memory | of the ceiling |\n" +
-		"|---|---|---|--:|--:|--:|--:|--:|\n")
-	for _, r := range rows {
-		b.WriteString(r.markdown(ceilingRate(rows, r)))
+	fmt.Fprintf(&text, "%s. `make %s`, %s.\n", machine, t.command, said)
+	if versions := versionTexts(t.rows); len(versions) > 0 {
+		fmt.Fprintf(&text, "%s.\n", strings.Join(versions, ", "))
 	}
-	fmt.Fprintf(&b, `
-The origin shares the cores with the contender. Time is the whole process's, its start included; CPU is the contender's
-alone; memory is the peak of its largest single process. The ceiling is %q for nginx (stock settings) and
-%q, %d deep, for motefs serve, the same files asked for again and again over %d connections. The download
-programs have %d transfers at a time and are given the names; the talk's approaches and motefs follow the listing.
-`, keepAlive, pipelined, pipelineDepth, ceilingConnections, transfers)
-	return b.String()
+	text.WriteByte('\n')
+	writeLine(&text, t.columns)
+	fmt.Fprintf(&text, "|%s%s\n", strings.Repeat("---|", t.words), strings.Repeat("--:|", len(t.columns)-t.words))
+	for _, r := range t.rows {
+		r.write(&text, len(t.columns))
+	}
+	return text.String() + "\n" + t.notes
 }
 
-func runsText(runs int) string {
-	if runs <= 1 {
-		return "one run"
+// write writes the row's lines, of so many columns.
+func (r *row) write(text *strings.Builder, columns int) {
+	if len(r.samples) == 0 {
+		cells := append(slices.Clone(r.left), strings.ReplaceAll(r.note, "|", `\|`))
+		writeLine(text, append(cells, make([]string, columns-len(cells))...))
+		return
 	}
-	return fmt.Sprintf("medians of %d runs (least – most)", runs)
-}
-
-// ceilingRate is the median rate of the row's ceiling, 0 where it was not measured.
-func ceilingRate(rows []*row, of *row) float64 {
-	for _, r := range rows {
-		if r.origin.name == of.origin.name && r.name == of.origin.ceiling {
-			return median(r.each(sample.rate))
+	for _, l := range r.lines {
+		cells := slices.Clone(r.left)
+		if l.label != "" {
+			cells[0] = l.label
 		}
+		for _, c := range l.cells {
+			cells = append(cells, c(r.samples))
+		}
+		writeLine(text, cells)
 	}
-	return 0
 }
 
-// each is one figure of every sample.
-func (r *row) each(figure func(sample) float64) []float64 {
-	values := make([]float64, len(r.samples))
-	for i, s := range r.samples {
-		values[i] = figure(s)
+func writeLine(text *strings.Builder, cells []string) {
+	fmt.Fprintf(text, "| %s |\n", strings.Join(cells, " | "))
+}
+
+// each is one figure of each run.
+func each(samples [][]float64, which int) []float64 {
+	var values []float64
+	for _, s := range samples {
+		values = append(values, s[which])
 	}
 	return values
 }
 
-// markdown is the row's line of the table.
-func (r *row) markdown(ceiling float64) string {
-	if len(r.samples) == 0 {
-		note := strings.ReplaceAll(r.note, "|", `\|`)
-		return fmt.Sprintf("| %s | %s | %s | | %s | | | |\n", r.origin.name, r.name, r.stored, note)
-	}
-	rates := r.each(sample.rate)
-	cpu := r.each(func(s sample) float64 { return float64(s.cpuPerFile()) / 1000 })
-	peak := slices.Max(r.each(func(s sample) float64 { return float64(s.Peak) }))
-	ratio := "–"
-	if ceiling > 0 {
-		ratio = significant(median(rates)/ceiling, 2)
-	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s MB | %s |\n", r.origin.name, r.name, r.stored,
-		thousands(strconv.FormatInt(r.samples[0].files, 10)), spread(rates, 3), spread(cpu, 2), significant(peak/1e6, 3), ratio)
+// figure is a cell of one figure, so many digits of it in some unit.
+func figure(which, digits int, unit float64, name string) cell {
+	return func(samples [][]float64) string { return spread(each(samples, which), digits, unit) + name }
 }
 
+func none([][]float64) string { return "–" }
+
 // spread is the median and, of several values, the least and the most.
-func spread(values []float64, digits int) string {
-	text := significant(median(values), digits)
+func spread(values []float64, digits int, unit float64) string {
+	text := significant(median(values)/unit, digits)
 	if len(values) > 1 {
-		text += fmt.Sprintf(" (%s – %s)", significant(slices.Min(values), digits), significant(slices.Max(values), digits))
+		text += fmt.Sprintf(" (%s – %s)", significant(slices.Min(values)/unit, digits), significant(slices.Max(values)/unit, digits))
 	}
 	return text
 }
@@ -105,12 +117,11 @@ func significant(x float64, digits int) string {
 		unit := math.Pow10(-places)
 		x, places = math.Round(x/unit)*unit, 0
 	}
-	text := strconv.FormatFloat(x, 'f', places, 64)
-	whole, fraction, _ := strings.Cut(text, ".")
-	if fraction != "" {
-		return thousands(whole) + "." + fraction
+	whole, fraction, found := strings.Cut(strconv.FormatFloat(x, 'f', places, 64), ".")
+	if found {
+		fraction = "." + fraction
 	}
-	return thousands(whole)
+	return thousands(whole) + fraction
 }
 
 // thousands sets the thousands of a whole number apart.

@@ -3,11 +3,11 @@
 as a file of its own.
 """
 
-import argparse
 import asyncio
 import itertools
 import os
 import queue
+import sys
 import threading
 from urllib.parse import quote
 
@@ -17,21 +17,21 @@ DONE = None
 
 
 def list_url(marker):
-    return f"{args.url}/list?next-marker={quote(marker, safe='')}" if marker else f"{args.url}/list"
+    return f"{url}/list?next-marker={quote(marker, safe='')}" if marker else f"{url}/list"
 
 
 def get_url(name):
-    return f"{args.url}/get/{quote(name)}"
+    return f"{url}/get/{quote(name)}"
 
 
 def save(name, body):
-    with open(os.path.join(args.out, name), "wb") as f:
+    with open(os.path.join(out, name), "wb") as f:
         f.write(body)
 
 
 def pages():
-    """Yields the names of one page after another, args.files of them in all."""
-    left, marker = args.files, ""
+    """Yields the names of one page after another, as many as are wanted."""
+    left, marker = files, ""
     with requests.Session() as session:
         while left > 0:
             response = session.get(list_url(marker))
@@ -58,6 +58,11 @@ def download(session, name):
     save(name, response.content)
 
 
+def fail(error):
+    print(repr(error), file=sys.stderr, flush=True)
+    os._exit(1)
+
+
 def synchronous():
     """One request after the other, over one connection."""
     with requests.Session() as session:
@@ -67,29 +72,21 @@ def synchronous():
 
 def threads():
     """Threads that take names from a queue, a connection each."""
-    work, errors = queue.Queue(maxsize=1000), []
+    work = queue.Queue(maxsize=1000)
 
     def worker():
-        failed = False
         with requests.Session() as session:
-            while (name := work.get()) is not DONE:
-                if failed:
-                    continue
-                try:
-                    download(session, name)
-                except Exception as e:
-                    errors.append(e)
-                    failed = True
+            for name in iter(work.get, DONE):
+                download(session, name)
 
-    workers = [threading.Thread(target=worker) for _ in range(args.workers)]
-    for thread in workers:
+    threading.excepthook = lambda thread: fail(thread.exc_value)
+    running = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
+    for thread in running:
         thread.start()
-    for name in itertools.chain(itertools.chain.from_iterable(pages()), [DONE] * args.workers):
+    for name in itertools.chain(itertools.chain.from_iterable(pages()), [DONE] * workers):
         work.put(name)
-    for thread in workers:
+    for thread in running:
         thread.join()
-    if errors:
-        raise errors[0]
 
 
 def connect():
@@ -106,18 +103,17 @@ def processes():
     """Processes that are given pieces of the listing, a connection each."""
     from concurrent.futures import ProcessPoolExecutor
 
-    with ProcessPoolExecutor(args.workers, initializer=connect) as executor:
+    with ProcessPoolExecutor(workers, initializer=connect) as executor:
         for future in [executor.submit(download_all, chunk) for chunk in chunks()]:
             future.result()
 
 
 class TaskPool:
-    """Runs coroutines, args.in_flight of them at a time."""
+    """Runs coroutines, in_flight of them at a time."""
 
     def __init__(self):
-        self._room = asyncio.Semaphore(args.in_flight)
+        self._room = asyncio.Semaphore(in_flight)
         self._tasks = set()
-        self._error = None
 
     async def put(self, coroutine):
         await self._room.acquire()
@@ -127,14 +123,13 @@ class TaskPool:
 
     def _done(self, task):
         self._tasks.discard(task)
-        self._error = self._error or task.exception()
+        if task.exception():
+            fail(task.exception())
         self._room.release()
 
     async def join(self):
         while self._tasks:
             await asyncio.wait(set(self._tasks))
-        if self._error:
-            raise self._error
 
 
 def in_event_loop(download_all):
@@ -159,7 +154,7 @@ def coroutines():
     """One event loop, a bounded number of requests in flight."""
 
     async def download_all(session, pool):
-        left, marker = args.files, ""
+        left, marker = files, ""
         while left > 0:
             async with session.get(list_url(marker)) as response:
                 page = await response.json(content_type=None)
@@ -185,27 +180,21 @@ def coroutines_processes():
             for name in names:
                 await pool.put(download_later(session, name))
 
-    workers = [multiprocessing.Process(target=in_event_loop, args=(download_all,)) for _ in range(args.workers)]
-    for process in workers:
+    running = [multiprocessing.Process(target=in_event_loop, args=(download_all,), daemon=True) for _ in range(workers)]
+    for process in running:
         process.start()
-    for chunk in itertools.chain(chunks(), [DONE] * args.workers):
+    for chunk in itertools.chain(chunks(), [DONE] * workers):
         work.put(chunk)
-    for process in workers:
+    for process in running:
         process.join()
-    if any(process.exitcode for process in workers):
+    if any(process.exitcode for process in running):
         raise SystemExit(1)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("approach", choices=["synchronous", "threads", "processes", "coroutines", "coroutines_processes"])
-    parser.add_argument("--url", required=True, help="the origin")
-    parser.add_argument("--out", required=True, help="where the files go")
-    parser.add_argument("--files", type=int, required=True, help="how many of the listing")
-    parser.add_argument("--workers", type=int, default=1, help="threads, or processes")
-    parser.add_argument("--in-flight", type=int, default=64, help="requests at a time of one event loop")
-    args = parser.parse_args()
-    if args.approach.startswith("coroutines"):
+    approach, url, out, files, workers, in_flight = sys.argv[1:]
+    files, workers, in_flight = int(files), int(workers), int(in_flight)
+    if approach.startswith("coroutines"):
         import aiohttp
         import uvloop
-    globals()[args.approach]()
+    globals()[approach]()
