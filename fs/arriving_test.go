@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
-	"github.com/motefs/motefs/internal/process"
+	"github.com/motefs/motefs/fs/fusetest/process"
 )
 
 // fakeArrivals is a file that arrives as a test says, or none.

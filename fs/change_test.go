@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
-	"github.com/motefs/motefs/internal/eventually"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 )
 
 // A new file is seen: in the directory once somebody says so, by its name once

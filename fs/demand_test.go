@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/motefs/motefs/cache"
-	"github.com/motefs/motefs/internal/eventually"
-	"github.com/motefs/motefs/internal/process"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
+	"github.com/motefs/motefs/fs/fusetest/process"
 )
 
 // Fifty programs that want the same missing file are one request.

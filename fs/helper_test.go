@@ -14,7 +14,7 @@ import (
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/fs/fusetest"
-	"github.com/motefs/motefs/internal/process"
+	"github.com/motefs/motefs/fs/fusetest/process"
 )
 
 // helperVar names the part that the test binary plays when a test starts it as

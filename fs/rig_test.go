@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/motefs/motefs/fs/fusetest"
-	"github.com/motefs/motefs/internal/process"
+	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )

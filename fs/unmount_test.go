@@ -10,7 +10,7 @@ import (
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/fs/fusetest"
-	"github.com/motefs/motefs/internal/process"
+	"github.com/motefs/motefs/fs/fusetest/process"
 	"golang.org/x/sys/unix"
 )
 

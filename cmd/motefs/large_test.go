@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/motefs/motefs/internal/process"
+	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )

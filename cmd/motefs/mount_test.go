@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
-	"github.com/motefs/motefs/internal/eventually"
-	"github.com/motefs/motefs/internal/process"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
+	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/motefs/motefs/internal/process"
+	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )

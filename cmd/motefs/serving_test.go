@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/motefs/motefs/fs/fusetest"
-	"github.com/motefs/motefs/internal/process"
+	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/motefs/motefs/internal/eventually"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/origin/origintest/rawhttp"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )

@@ -3,7 +3,7 @@ package serve
 import (
 	"testing"
 
-	"github.com/motefs/motefs/internal/eventually"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 )
 
 // TestDelayLineStopsWhenFull checks that a delay line whose client sends more

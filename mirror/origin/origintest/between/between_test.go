@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/motefs/motefs/internal/eventually"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/origintest/rawhttp"
 	"github.com/motefs/motefs/mirror/origin/serve"

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/motefs/motefs/internal/eventually"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 )
 
 // stragglers is how long the output of a process is waited for once it has
