@@ -20,9 +20,10 @@
 //
 // # Bounds
 //
-// Memory does not grow with the listing: pages that wait or are being fetched
-// hold at most listBudget bytes, the queue at most Options.Connections batches,
-// and each batch is committed in part when its contents reach the store's limit.
+// Memory does not grow with the listing: pages that wait to be decoded hold at
+// most pageBudget bytes, the names of batches that are queued or being fetched at
+// most nameBudget, the queue at most Options.Connections batches, and each batch
+// is committed in part when its contents reach the store's limit.
 // There is no goroutine, no log line and no lasting allocation for a single
 // file.
 //

@@ -3,21 +3,31 @@ package mirror
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/motefs/motefs/cache"
-	"golang.org/x/sync/semaphore"
 )
 
 // listed is a page of the listing that is not yet decoded.
 type listed struct {
 	Page
-	marker string
-	held   *held
+	marker  string
+	release func() // gives back what it holds of the pageBudget
 }
 
-// pagesAhead bounds the pages that wait to be decoded.
-const pagesAhead = 4
+// Two budgets, so that nothing ever waits in a circle: a page holds of the first
+// until its names are decoded, which needs no other page; a batch holds of the
+// second from when it is queued until it is committed, which needs no page.
+const (
+	// pagesAhead bounds the pages that wait to be decoded, and pageBudget their
+	// bytes. A longer page stands alone; one more is being asked for.
+	pagesAhead = 4
+	pageBudget = 32 << 20
+	// nameBudget bounds the names of the batches that are queued or being
+	// fetched, in bytes.
+	nameBudget = 32 << 20
+	// batchBytes is how many bytes of names make a batch, however few names.
+	batchBytes = 1 << 20
+)
 
 // planListing walks the listing from the checkpoint to its end and queues its
 // names. One goroutine asks for pages, as fast as markers come; this one decodes
@@ -30,11 +40,11 @@ func (r *run) planListing(ctx context.Context) error {
 		defer close(pages)
 		walked <- r.walk(ctx, pages)
 	})
-	c := &cutter{r: r}
+	c := &cutter{r: r, budget: newBudget(nameBudget)}
 	err := c.run(ctx, pages)
 	cancel(err)
 	for p := range pages { // let the walk go that is about to hand one over
-		p.held.drop()
+		p.release()
 	}
 	if walkErr := <-walked; err == nil {
 		err = walkErr
@@ -45,7 +55,7 @@ func (r *run) planListing(ctx context.Context) error {
 // walk asks for one page after another.
 func (r *run) walk(ctx context.Context, pages chan<- listed) error {
 	marker := r.started.Marker
-	budget := semaphore.NewWeighted(listBudget)
+	budget := newBudget(pageBudget)
 	var loop loopDetector
 	for {
 		page, err := r.e.list(ctx, marker)
@@ -55,14 +65,14 @@ func (r *run) walk(ctx context.Context, pages chan<- listed) error {
 		if page.Next != "" && (page.Next == marker || loop.seen(page.Next)) {
 			return fmt.Errorf("list page at marker %q: %w: the marker %q comes again, so that the listing has no end", brief(marker), ErrListing, brief(page.Next))
 		}
-		held, err := hold(ctx, budget, page.Size)
+		release, err := budget.acquire(ctx, page.Size)
 		if err != nil {
 			return err
 		}
 		select {
-		case pages <- listed{page, marker, held}:
+		case pages <- listed{page, marker, release}:
 		case <-ctx.Done():
-			held.drop()
+			release()
 			return context.Cause(ctx)
 		}
 		if page.Next == "" {
@@ -104,10 +114,11 @@ func (d *loopDetector) seen(marker string) bool {
 type cutter struct {
 	r       *run
 	planner *cache.Planner
+	budget  *budget
 	decoded []Listed
-	names   []cache.Name
-	holds   []*held
-	mark    cache.Mark // after the names that are waiting
+	names   []cache.Name // that wait for more to join them
+	bytes   int          // their length
+	mark    cache.Mark   // after them
 	warned  bool
 }
 
@@ -116,7 +127,6 @@ func (c *cutter) run(ctx context.Context, pages <-chan listed) (err error) {
 		return err
 	}
 	c.planner.Skip = c.skipped
-	defer func() { c.drop(0) }()
 	for {
 		page, more, err := c.next(ctx, pages)
 		switch {
@@ -131,8 +141,8 @@ func (c *cutter) run(ctx context.Context, pages <-chan listed) (err error) {
 	}
 }
 
-// next returns the next page; where none is ready, it first sends off the names
-// that wait for more to join them.
+// next returns the next page; where none is ready and no batch is queued, it
+// first sends off the names that wait for more to join them.
 func (c *cutter) next(ctx context.Context, pages <-chan listed) (p listed, more bool, err error) {
 	select {
 	case p, more = <-pages:
@@ -153,13 +163,15 @@ func (c *cutter) next(ctx context.Context, pages <-chan listed) (p listed, more 
 }
 
 func (c *cutter) add(ctx context.Context, page listed) (err error) {
-	c.holds = append(c.holds, page.held)
-	if c.decoded, err = page.Decode(c.decoded[:0]); err != nil {
+	c.decoded, err = page.Decode(c.decoded[:0])
+	page.release()
+	if err != nil {
 		return fmt.Errorf("list page at marker %q: %w", brief(page.marker), err)
 	}
 	c.mark = cache.Mark{}
 	for i := range c.decoded {
 		c.names = append(c.names, cache.Name{Origin: c.decoded[i].Name, Size: c.decoded[i].Size})
+		c.bytes += len(c.decoded[i].Name)
 	}
 	for len(c.names) > batchSize {
 		if err := c.cut(ctx, batchSize); err != nil {
@@ -167,7 +179,7 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 		}
 	}
 	c.mark = cache.Mark{Listing: true, Marker: page.Next, ListingComplete: page.Next == ""}
-	if len(c.names) == batchSize || c.mark.ListingComplete {
+	if len(c.names) == batchSize || c.bytes >= batchBytes || c.mark.ListingComplete {
 		return c.cut(ctx, len(c.names))
 	}
 	return nil
@@ -178,11 +190,19 @@ func (c *cutter) cut(ctx context.Context, n int) error {
 	if n == 0 && !c.mark.Listing {
 		return nil
 	}
+	bytes := 0
+	for i := range c.names[:n] {
+		bytes += len(c.names[i].Origin)
+	}
+	release, err := c.budget.acquire(ctx, bytes)
+	if err != nil {
+		return err
+	}
 	page, err := c.planner.Plan(c.names[:n])
 	if err != nil {
 		return err
 	}
-	b := &batch{page: page}
+	b := &batch{page: page, release: release}
 	if n == len(c.names) {
 		b.mark = c.mark
 		c.mark = cache.Mark{}
@@ -191,36 +211,9 @@ func (c *cutter) cut(ctx context.Context, n int) error {
 	if b.mark.Listing {
 		b.mark.Listed = page.End()
 	}
-	b.release = c.share()
 	c.names = c.names[:copy(c.names, c.names[n:])]
-	keep := 0
-	if len(c.names) > 0 {
-		keep = 1 // what is left is of the last page
-	}
-	c.drop(keep)
+	c.bytes -= bytes
 	return c.r.enqueue(ctx, b)
-}
-
-// share makes the next batch hold the pages that its names are of.
-func (c *cutter) share() (release func()) {
-	holds := slices.Clone(c.holds)
-	for _, h := range holds {
-		h.take()
-	}
-	return func() {
-		for _, h := range holds {
-			h.drop()
-		}
-	}
-}
-
-// drop lets go of all pages but the last keep.
-func (c *cutter) drop(keep int) {
-	n := len(c.holds) - keep
-	for _, h := range c.holds[:n] {
-		h.drop()
-	}
-	c.holds = slices.Delete(c.holds, 0, n)
 }
 
 func (c *cutter) skipped(name string, err error) {

@@ -59,9 +59,6 @@ const (
 
 	// batchSize is how many files a connection is given at a time.
 	batchSize = 1000
-	// listBudget bounds the pages of the listing that wait or are being
-	// fetched, in bytes. A longer page stands alone.
-	listBudget = 32 << 20
 	// maxTries is how often a file is asked for before it counts as failed.
 	maxTries = 5
 	// maxBackoff bounds the wait between two tries, but for what Retry-After

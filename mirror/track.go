@@ -12,7 +12,7 @@ type batch struct {
 	// mark is what the checkpoint becomes once this batch and all before it
 	// are committed.
 	mark cache.Mark
-	// release gives back what the batch holds of the listing's budget.
+	// release, where it is set, gives back what the batch holds of the nameBudget.
 	release func()
 
 	done, settled bool
