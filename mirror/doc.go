@@ -23,7 +23,8 @@
 // Memory does not grow with the listing: pages that wait to be decoded hold at
 // most pageBudget bytes, the names of batches that are queued or being fetched at
 // most nameBudget, the queue at most Options.Connections batches, and each batch
-// is committed in part when its contents reach the store's limit.
+// is committed in part when its contents reach the store's limit. Batches that are
+// done behind one that is not are joined into one step of the tracker.
 // There is no goroutine, no log line and no lasting allocation for a single
 // file.
 //

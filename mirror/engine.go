@@ -112,7 +112,7 @@ type run struct {
 	e       *Engine
 	started cache.Progress
 	queue   chan *batch
-	track   tracker
+	track   *tracker
 }
 
 func (r *run) all(ctx context.Context) error {
@@ -123,7 +123,7 @@ func (r *run) all(ctx context.Context) error {
 	defer afterGrace(ctx, r.e.opts.Grace, stopFetch)()
 
 	r.queue = make(chan *batch, r.e.opts.Connections)
-	r.track = tracker{store: r.e.store, settling: r.e.opts.Prefetch}
+	r.track = newTracker(r.e.store, r.e.opts.Prefetch)
 	workers := r.e.opts.Connections
 	if !r.e.opts.Prefetch {
 		workers = 1 // committing names is all there is to do

@@ -14,68 +14,95 @@ type batch struct {
 	mark cache.Mark
 	// release, where it is set, gives back what the batch holds of the nameBudget.
 	release func()
-
-	done, settled bool
-	next          *batch
+	// step is the batch's place in the tracker.
+	step *step
 }
 
 // tracker knows which batches are committed, and moves the checkpoint over those
-// that have no gap before them. It holds only batches under way, whose number
-// the queue bounds.
+// that have no gap before them. It holds one step for each batch under way, whose
+// number the queue bounds, and one for each row of batches that are done between
+// them, however many those are: a single long file can keep the checkpoint from
+// moving for hours.
 type tracker struct {
 	store    *cache.Store
 	settling bool // files are being fetched, not only listed
 
 	mu struct {
 		sync.Mutex
-		head, tail *batch
-		// settling ends at the first batch that left files open: the point up
-		// to which all is settled must not move beyond it.
-		stuck bool
+		// first is the row of all batches that the checkpoint has moved over.
+		first, last *step
 	}
 }
 
+// step is a batch under way, or a row of batches that are done.
+type step struct {
+	done bool
+	// mark is what the checkpoint becomes after it. Of a row, settled says that
+	// no batch left files open; mark.Settled is what is settled before the first
+	// that did, as the checkpoint must not move beyond that.
+	mark       cache.Mark
+	settled    bool
+	prev, next *step
+}
+
+func newTracker(store *cache.Store, settling bool) *tracker {
+	t := &tracker{store: store, settling: settling}
+	t.mu.first = &step{done: true, settled: true}
+	t.mu.last = t.mu.first
+	return t
+}
+
+// add says that b comes after all that were added before.
 func (t *tracker) add(b *batch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.mu.tail == nil {
-		t.mu.head = b
-	} else {
-		t.mu.tail.next = b
-	}
-	t.mu.tail = b
+	b.step = &step{mark: b.mark, prev: t.mu.last}
+	t.mu.last.next = b.step
+	t.mu.last = b.step
 }
 
-// finish records that b is committed. The lock is held while the checkpoint
-// moves, so that it never moves backwards; that is a write to memory.
+// finish records that b is committed, and whether that left no file of it open.
+// The lock is held while the checkpoint moves, so that it never moves backwards;
+// that is a write to memory.
 func (t *tracker) finish(b *batch, settled bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b.done, b.settled = true, settled
-	var mark cache.Mark
-	moved := false
-	for t.mu.head != nil && t.mu.head.done {
-		b := t.mu.head
-		t.mu.head = b.next
-		if t.mu.head == nil {
-			t.mu.tail = nil
-		}
-		t.mu.stuck = t.mu.stuck || !b.settled
-		t.join(&mark, b.mark)
-		moved = true
+	s := b.step
+	b.step = nil
+	s.done, s.settled = true, settled
+	if !settled || !t.settling {
+		s.mark.Settled = 0
 	}
-	if !moved {
+	if s.prev.done {
+		s = s.prev
+		t.joinNextLocked(s)
+	}
+	if s.next != nil && s.next.done {
+		t.joinNextLocked(s)
+	}
+	if s != t.mu.first {
 		return nil
 	}
+	mark := s.mark
+	s.mark = cache.Mark{}
 	return t.store.Advance(mark)
 }
 
-func (t *tracker) join(mark *cache.Mark, next cache.Mark) {
-	if next.Listing {
-		mark.Listing, mark.Marker, mark.ListingComplete = true, next.Marker, next.ListingComplete
+// joinNextLocked makes one row of s and the step after it, both done.
+func (t *tracker) joinNextLocked(s *step) {
+	n := s.next
+	if n.mark.Listing {
+		s.mark.Listing, s.mark.Marker, s.mark.ListingComplete = true, n.mark.Marker, n.mark.ListingComplete
 	}
-	mark.Listed = max(mark.Listed, next.Listed)
-	if t.settling && !t.mu.stuck {
-		mark.Settled = max(mark.Settled, next.Settled)
+	s.mark.Listed = max(s.mark.Listed, n.mark.Listed)
+	if s.settled {
+		s.mark.Settled = max(s.mark.Settled, n.mark.Settled)
+		s.settled = n.settled
+	}
+	s.next = n.next
+	if n.next == nil {
+		t.mu.last = s
+	} else {
+		n.next.prev = s
 	}
 }
