@@ -12,7 +12,8 @@
 // # Who does what
 //
 //	walk     asks for one page after another, as fast as their markers come
-//	plan     decodes pages, cuts batches, queues them in the order of the listing
+//	plan     decodes pages piece by piece, cuts batches, queues them in the order
+//	         of the listing
 //	work     Options.Connections times: fetches a batch, commits it
 //	tracker  moves the checkpoint over committed batches without a gap
 //	Fetch    a demand, on connections of its own, one fetch however many readers
@@ -23,8 +24,9 @@
 // Memory does not grow with the listing: pages that wait to be decoded hold at
 // most pageBudget bytes, the names of batches that are queued or being fetched at
 // most nameBudget, the queue at most Options.Connections batches, and each batch
-// is committed in part when its contents reach the store's limit. Batches that are
-// done behind one that is not are joined into one step of the tracker.
+// is committed in part when its contents reach the store's limit. A page is decoded
+// in pieces of at most batchSize names. Batches that are done behind one that is not
+// are joined into one step of the tracker.
 // There is no goroutine, no log line and no lasting allocation for a single
 // file.
 //

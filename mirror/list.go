@@ -115,7 +115,7 @@ type cutter struct {
 	r       *run
 	planner *cache.Planner
 	budget  *budget
-	decoded []Listed
+	piece   []Listed     // of a page, of at most batchSize names
 	names   []cache.Name // that wait for more to join them
 	bytes   int          // their length
 	mark    cache.Mark   // after them
@@ -133,7 +133,7 @@ func (c *cutter) run(ctx context.Context, pages <-chan listed) (err error) {
 		case err != nil:
 			return err
 		case !more:
-			return c.cut(ctx, len(c.names))
+			return c.cut(ctx)
 		}
 		if err := c.add(ctx, page); err != nil {
 			return err
@@ -150,7 +150,7 @@ func (c *cutter) next(ctx context.Context, pages <-chan listed) (p listed, more 
 	default:
 	}
 	if len(c.r.queue) == 0 {
-		if err := c.cut(ctx, len(c.names)); err != nil {
+		if err := c.cut(ctx); err != nil {
 			return listed{}, false, err
 		}
 	}
@@ -162,57 +162,55 @@ func (c *cutter) next(ctx context.Context, pages <-chan listed) (p listed, more 
 	}
 }
 
+// add decodes the page, a piece for each batch, so that no two batches share the
+// memory of their names.
 func (c *cutter) add(ctx context.Context, page listed) (err error) {
-	c.decoded, err = page.Decode(c.decoded[:0])
-	page.release()
-	if err != nil {
-		return fmt.Errorf("list page at marker %q: %w", brief(page.marker), err)
-	}
+	defer page.release()
 	c.mark = cache.Mark{}
-	for i := range c.decoded {
-		c.names = append(c.names, cache.Name{Origin: c.decoded[i].Name, Size: c.decoded[i].Size})
-		c.bytes += len(c.decoded[i].Name)
-	}
-	for len(c.names) > batchSize {
-		if err := c.cut(ctx, batchSize); err != nil {
-			return err
+	for more := true; more; {
+		if c.full() {
+			if err := c.cut(ctx); err != nil {
+				return err
+			}
+		}
+		clear(c.piece)
+		if c.piece, more, err = page.Decode(c.piece[:0], batchSize-len(c.names)); err != nil {
+			return fmt.Errorf("list page at marker %q: %w", brief(page.marker), err)
+		}
+		for i := range c.piece {
+			c.names = append(c.names, cache.Name{Origin: c.piece[i].Name, Size: c.piece[i].Size})
+			c.bytes += len(c.piece[i].Name)
 		}
 	}
 	c.mark = cache.Mark{Listing: true, Marker: page.Next, ListingComplete: page.Next == ""}
-	if len(c.names) == batchSize || c.bytes >= batchBytes || c.mark.ListingComplete {
-		return c.cut(ctx, len(c.names))
+	if c.full() || c.mark.ListingComplete {
+		return c.cut(ctx)
 	}
 	return nil
 }
 
-// cut queues the first n of the waiting names as a batch.
-func (c *cutter) cut(ctx context.Context, n int) error {
-	if n == 0 && !c.mark.Listing {
+func (c *cutter) full() bool { return len(c.names) >= batchSize || c.bytes >= batchBytes }
+
+// cut queues the waiting names as a batch.
+func (c *cutter) cut(ctx context.Context) error {
+	if len(c.names) == 0 && !c.mark.Listing {
 		return nil
 	}
-	bytes := 0
-	for i := range c.names[:n] {
-		bytes += len(c.names[i].Origin)
-	}
-	release, err := c.budget.acquire(ctx, bytes)
+	release, err := c.budget.acquire(ctx, c.bytes)
 	if err != nil {
 		return err
 	}
-	page, err := c.planner.Plan(c.names[:n])
+	page, err := c.planner.Plan(c.names)
 	if err != nil {
 		return err
 	}
-	b := &batch{page: page, release: release}
-	if n == len(c.names) {
-		b.mark = c.mark
-		c.mark = cache.Mark{}
-	}
+	b := &batch{page: page, mark: c.mark, release: release}
 	b.mark.Settled = page.End()
 	if b.mark.Listing {
 		b.mark.Listed = page.End()
 	}
-	c.names = c.names[:copy(c.names, c.names[n:])]
-	c.bytes -= bytes
+	clear(c.names)
+	c.names, c.bytes, c.mark = c.names[:0], 0, cache.Mark{}
 	return c.r.enqueue(ctx, b)
 }
 

@@ -41,12 +41,17 @@ func (o *madeOrigin) List(_ context.Context, marker string) (mirror.Page, error)
 	}
 	made := o.pages[i]
 	o.hold(made.size)
-	page := mirror.Page{Size: made.size, Decode: func(dst []mirror.Listed) ([]mirror.Listed, error) {
-		for k := range made.names {
+	k := 0
+	page := mirror.Page{Size: made.size, Decode: func(dst []mirror.Listed, most int) ([]mirror.Listed, bool, error) {
+		for range min(most, made.names-k) {
 			dst = append(dst, mirror.Listed{Name: fmt.Sprintf("p%04d-%06d", i, k), Size: -1})
+			k++
+		}
+		if k < made.names {
+			return dst, true, nil
 		}
 		o.hold(-made.size)
-		return dst, nil
+		return dst, false, nil
 	}}
 	if i+1 < len(o.pages) {
 		page.Next = strconv.Itoa(i + 1)

@@ -11,10 +11,13 @@ type Page struct {
 	Next string
 	// Size is what the page holds in memory until it is decoded, in bytes.
 	Size int
-	// Decode appends the page's entries to dst. It is separate from the page
-	// so that the next page can be asked for before this one's names are
-	// decoded. It may be called once, from any goroutine.
-	Decode func(dst []Listed) ([]Listed, error)
+	// Decode appends the page's next entries to dst, at most most of them, and
+	// reports whether there are more. It is separate from the page so that the
+	// next page can be asked for before this one's names are decoded, and goes in
+	// pieces so that a page of millions of names takes no more than its own bytes
+	// and those of one piece. One goroutine calls it, until there are no more
+	// entries or it returns an error.
+	Decode func(dst []Listed, most int) (_ []Listed, more bool, err error)
 }
 
 // Listed is one entry of a page: a name and, where the origin says them, more.

@@ -165,12 +165,18 @@ func BenchmarkPage(b *testing.B) {
 			var dst []mirror.Listed
 			perName(b, func() {
 				s := skimmer{b: page}
-				err := s.page()
-				if err == nil {
-					dst, err = appendNames(dst[:0], page[s.from:s.to], s.count, s.bytes)
-				}
-				if err != nil || len(dst) != n {
+				if err := s.page(); err != nil {
 					b.Fatal(err)
+				}
+				left := n
+				for d := s.decoder(); d.left > 0; left -= len(dst) {
+					var err error
+					if dst, err = d.next(dst[:0], 1000); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if left != 0 {
+					b.Fatal(left)
 				}
 			})
 		})

@@ -100,17 +100,20 @@ func (c *Client) newPage(raw []byte, contentType string) (mirror.Page, error) {
 	if len(s.next) > maxMarker {
 		return mirror.Page{}, listingError("next marker of %d bytes", len(s.next))
 	}
-	decode := func(dst []mirror.Listed) ([]mirror.Listed, error) {
-		if raw == nil {
-			return dst, errDecoded
+	d := s.decoder()
+	decode := func(dst []mirror.Listed, most int) ([]mirror.Listed, bool, error) {
+		dst, err := d.next(dst, most)
+		if err != nil {
+			return dst, false, err
 		}
-		dst, err := appendNames(dst, raw[s.from:s.to], s.count, s.bytes)
-		if cap(raw) <= maxPooledPage {
-			spent := raw
-			c.pages.Put(&spent)
+		if d.left == 0 && raw != nil {
+			if cap(raw) <= maxPooledPage {
+				spent := raw
+				c.pages.Put(&spent)
+			}
+			raw, d = nil, &nameDecoder{}
 		}
-		raw = nil
-		return dst, err
+		return dst, d.left > 0, nil
 	}
 	return mirror.Page{Next: s.next, Size: cap(raw), Decode: decode}, nil
 }

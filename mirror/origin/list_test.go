@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +89,20 @@ func names(entries []mirror.Listed) (names []string) {
 	return names
 }
 
+// decode decodes a whole page in pieces.
+func decode(page mirror.Page, dst []mirror.Listed, most int) ([]mirror.Listed, error) {
+	for {
+		had := len(dst)
+		all, more, err := page.Decode(dst, most)
+		if err == nil && (len(all) > had+most || more && len(all) < had+most) {
+			err = fmt.Errorf("a piece of %d names, more %v, asked for %d", len(all)-had, more, most)
+		}
+		if dst = all; err != nil || !more {
+			return dst, err
+		}
+	}
+}
+
 func TestPages(t *testing.T) {
 	i := 0
 	s := serveRaw(t, func(c *rawConn) {
@@ -104,7 +120,7 @@ func TestPages(t *testing.T) {
 		page, err := c.List(t.Context(), "m")
 		var entries []mirror.Listed
 		if err == nil {
-			entries, err = page.Decode([]mirror.Listed{{Name: "before"}})
+			entries, err = decode(page, []mirror.Listed{{Name: "before"}}, 1+i%3)
 		}
 		if p.err != "" {
 			if !errors.Is(err, mirror.ErrListing) || mirror.Temporary(err) || !strings.Contains(err.Error(), p.err) {
@@ -123,8 +139,8 @@ func TestPages(t *testing.T) {
 				t.Errorf("size %d", e.Size)
 			}
 		}
-		if _, err := page.Decode(nil); err == nil {
-			t.Error("decoded twice")
+		if again, more, err := page.Decode(nil, 1); len(again) > 0 || more || err != nil {
+			t.Errorf("after the end: %q, %v, %v", names(again), more, err)
 		}
 	}
 	if s.dials() != 1 {
@@ -217,7 +233,10 @@ func FuzzPage(f *testing.F) {
 		err := s.page()
 		var got []mirror.Listed
 		if err == nil {
-			got, err = appendNames(nil, raw[s.from:s.to], s.count, s.bytes)
+			d := s.decoder()
+			for d.left > 0 && err == nil {
+				got, err = d.next(got, 3)
+			}
 		}
 		if string(raw) != kept {
 			t.Fatal("the page was changed")
@@ -289,4 +308,77 @@ func FuzzString(f *testing.F) {
 			t.Fatalf("%q: %q, %v; want %q, %v", raw, got, err, want, wrong)
 		}
 	})
+}
+
+// TestMillionsOfNamesInAPage decodes a page of five million names of eight bytes:
+// that takes the page and a piece.
+func TestMillionsOfNamesInAPage(t *testing.T) {
+	const count, piece = 5_000_000, 1000
+	const most = 1 << 20 // bytes, beside the page
+	raw := append(make([]byte, 0, count*11+100), `{"FileNames":[`...)
+	for i := range count {
+		raw = fmt.Appendf(raw, `"%08d",`, i)
+	}
+	raw = append(raw[:len(raw)-1], "]}"...)
+	c := newClient(t, Options{BaseURL: "http://127.0.0.1:1"})
+	before := heap()
+	page, err := c.newPage(raw, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dst []mirror.Listed
+	for n, more := 0, true; more; n += len(dst) {
+		if dst, more, err = page.Decode(dst[:0], piece); err != nil {
+			t.Fatal(err)
+		}
+		if len(dst) != piece || dst[piece-1].Name != fmt.Sprintf("%08d", n+piece-1) {
+			t.Fatalf("%d names from %d on, the last is %q", len(dst), n, dst[len(dst)-1].Name)
+		}
+		if more == (n+piece == count) {
+			t.Fatalf("after %d names, more is %v", n+piece, more)
+		}
+		if n%(count/10) == 0 {
+			if now := heap(); now > before+most {
+				t.Fatalf("after %d names, %d bytes beside the page's %d", n, now-before, len(raw))
+			}
+		}
+	}
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestNamesOfAnyLength decodes names that are short, long, escaped or not, in
+// pieces of any length.
+func TestNamesOfAnyLength(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for range 50 {
+		want := []string{}
+		for range rng.IntN(3000) {
+			longest := 40
+			if rng.IntN(200) == 0 {
+				longest = 3 * arenaSize
+			}
+			n := rng.IntN(longest)
+			want = append(want, strings.Repeat([]string{"x", "\n", "é"}[rng.IntN(3)], n/2)+fmt.Sprint(n))
+		}
+		raw, err := json.Marshal(map[string][]string{"FileNames": want})
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := newClient(t, Options{BaseURL: "http://127.0.0.1:1"}).newPage(raw, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decode(page, nil, 1+rng.IntN(1200))
+		if err != nil || !slices.Equal(names(got), want) {
+			t.Fatalf("%d names, want %d; %v", len(got), len(want), err)
+		}
+	}
 }

@@ -2,7 +2,6 @@ package origin
 
 import (
 	"encoding/binary"
-	"errors"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -11,34 +10,59 @@ import (
 	"github.com/motefs/motefs/mirror"
 )
 
-var errDecoded = errors.New("page decoded twice")
+// arenaSize bounds the names of a piece that share an allocation, in bytes; a
+// longer one has its own. It is kept as long as one of them is. Go's allocator has
+// no larger size class.
+const arenaSize = 32 << 10
 
-// appendNames decodes the inside of an array of count strings of size bytes in
-// all, which a skimmer went through. The names share one allocation; that is
-// as long as they are kept, and they are kept together.
-func appendNames(dst []mirror.Listed, array []byte, count, size int) ([]mirror.Listed, error) {
-	dst = slices.Grow(dst, count)
+// nameDecoder decodes the inside of an array of strings, which a skimmer went
+// through, in pieces.
+type nameDecoder struct {
+	s       skimmer
+	left    int // names that are not decoded
+	bytes   int // their length, encoded; decoding does not lengthen
+	scratch []byte
+}
+
+// next appends the next names to dst, at most most of them.
+func (d *nameDecoder) next(dst []mirror.Listed, most int) ([]mirror.Listed, error) {
+	n := min(most, d.left)
+	dst = slices.Grow(dst, n)
 	var arena strings.Builder
-	arena.Grow(size) // never exceeded: decoding does not lengthen
-	s, scratch := skimmer{b: array}, []byte(nil)
-	for range count {
-		raw, err := s.str()
+	arena.Grow(d.room(n))
+	for ; n > 0; n-- {
+		raw, err := d.s.str()
 		if err != nil {
 			return dst, err
 		}
-		s.got(',')
-		start := arena.Len()
-		if clean(raw) {
-			arena.Write(raw)
-		} else {
-			if scratch, err = unquote(scratch[:0], raw); err != nil {
+		d.s.got(',')
+		name := raw
+		if !clean(raw) {
+			if d.scratch, err = unquote(d.scratch[:0], raw); err != nil {
 				return dst, err
 			}
-			arena.Write(scratch)
+			name = d.scratch
 		}
+		if arena.Cap()-arena.Len() < len(name) {
+			arena.Reset() // the names in it keep it
+			arena.Grow(max(len(name), d.room(n)))
+		}
+		start := arena.Len()
+		arena.Write(name)
 		dst = append(dst, mirror.Listed{Name: arena.String()[start:], Size: -1})
+		d.left--
+		d.bytes -= len(raw)
 	}
 	return dst, nil
+}
+
+// room guesses the bytes of the next n names, for all that are left exactly.
+func (d *nameDecoder) room(n int) int {
+	if n < d.left {
+		mean := d.bytes/d.left + 1
+		return min(n*mean+n*mean/16, d.bytes, arenaSize)
+	}
+	return min(d.bytes, arenaSize)
 }
 
 const (

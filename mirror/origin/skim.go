@@ -7,7 +7,7 @@ import (
 
 // skimmer finds its way through a page without decoding its names: it checks
 // the structure, and finds the next marker and where the names stand. What is
-// inside the names is left to appendNames.
+// inside the names is left to a nameDecoder.
 type skimmer struct {
 	b []byte
 	i int
@@ -16,6 +16,11 @@ type skimmer struct {
 	from, to int    // the inside of the array FileNames
 	count    int    // names in it
 	bytes    int    // their length, encoded
+}
+
+// decoder returns a decoder of the names of a page that was skimmed.
+func (s *skimmer) decoder() *nameDecoder {
+	return &nameDecoder{s: skimmer{b: s.b[s.from:s.to]}, left: s.count, bytes: s.bytes}
 }
 
 // page skims the whole of b.

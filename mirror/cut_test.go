@@ -1,0 +1,52 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"testing"
+)
+
+// TestMillionsOfNamesInAPage cuts batches from a page of five million names: that
+// takes the names of the batches that wait, and of one more.
+func TestMillionsOfNamesInAPage(t *testing.T) {
+	const count = 5_000_000
+	const most = 2 << 20 // bytes, beside the page
+	e := &Engine{store: openStore(t)}
+	r := &run{e: e, queue: make(chan *batch, 4), track: newTracker(e.store, true)}
+	names, released := 0, false
+	page := Page{Next: "next", Decode: func(dst []Listed, most int) ([]Listed, bool, error) {
+		for range min(most, count-names) {
+			dst = append(dst, Listed{Name: fmt.Sprintf("%08d", names), Size: -1})
+			names++
+		}
+		return dst, names < count, nil
+	}}
+	pages := make(chan listed, 1)
+	pages <- listed{Page: page, release: func() { released = true }}
+	close(pages)
+	before := heap()
+	cut := make(chan error, 1)
+	go func() {
+		defer close(r.queue)
+		c := &cutter{r: r, budget: newBudget(nameBudget)}
+		cut <- c.run(context.Background(), pages)
+	}()
+	n, batches := 0, 0
+	for b := range r.queue {
+		if n += b.page.Len(); b.page.Len() != batchSize || b.mark.Listing != (n == count) {
+			t.Fatalf("batch %d has %d names, and the mark %+v", batches, b.page.Len(), b.mark)
+		}
+		if batches++; batches%500 == 0 {
+			if now := heap(); now > before+most {
+				t.Fatalf("after %d names, %d bytes are held", n, now-before)
+			}
+		}
+		if err := r.track.finish(b, true); err != nil {
+			t.Fatal(err)
+		}
+		b.release()
+	}
+	if err := <-cut; err != nil || n != count || !released {
+		t.Errorf("%d names, page released %v, %v", n, released, err)
+	}
+}
