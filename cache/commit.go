@@ -114,7 +114,6 @@ func (p *Page) writeRuns(next *Progress) error {
 	if p.asked && !p.Listed() {
 		next.Asked++
 	}
-	next.Skipped += p.skipped
 	return nil
 }
 
@@ -204,7 +203,7 @@ func (p *Page) committedLocked() error {
 	if p.fresh && !p.asked {
 		p.s.commit.careful -= min(p.s.commit.careful, uint64(len(p.slots)))
 	}
-	p.fresh, p.inBatch, p.skipped, p.obsolete = false, 0, 0, nil
+	p.fresh, p.inBatch, p.obsolete = false, 0, nil
 	p.updates = p.s.commit.updates
 	err := p.batch.Close()
 	p.batch = nil

@@ -192,7 +192,6 @@ func (p *Page) giveWay(c *cursor, slot *slot, dir []byte) error {
 	name := otherForm(slot.name)
 	if name == "" {
 		slot.dropped = true
-		p.skipped++
 	}
 	dir = slices.Clone(dir)
 	if slot.state == slotPut || slot.state == slotGone {

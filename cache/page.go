@@ -35,7 +35,6 @@ type Page struct {
 	batch   *pebble.Batch
 	inBatch int    // slots decided and not committed
 	updates uint64 // commit.updates when the slots were last compared
-	skipped uint64 // names without a path that were met at the commit
 	// obsolete are numbers with a record of failure whose name another number
 	// has taken.
 	obsolete []Inode
@@ -211,6 +210,17 @@ func (p *Page) Fail(k, tries int, cause error) {
 	slot.failure = &Failure{Name: slot.origin, When: p.s.opts.Now().Unix(), Tries: tries, Reason: cause.Error()}
 	slot.state = slotFailed
 	p.inBatch++
+}
+
+// Skipped counts the files that no path can stand for after all, as a directory
+// has their name. It is final once the page is committed.
+func (p *Page) Skipped() (n uint64) {
+	for k := range p.slots {
+		if p.slots[k].dropped {
+			n++
+		}
+	}
+	return n
 }
 
 // Settled reports whether nothing of the page is left to fetch, once it is

@@ -23,7 +23,6 @@ type Planner struct {
 	path       []string
 	made       []madeDir
 	madeIndex  map[dirKey]Inode
-	skipped    uint64
 	// Skip, where it is set, is told of every name that is left out.
 	Skip func(name string, err error)
 }
@@ -64,7 +63,8 @@ type Name struct {
 }
 
 // Plan returns the page of those names, at most MaxPage, in their order. Names
-// that no path can stand for are left out, counted, and told to Skip.
+// that no path can stand for are left out, and told to Skip; it is for the caller to
+// count them in a Mark.
 func (pl *Planner) Plan(names []Name) (*Page, error) {
 	if len(names) > MaxPage {
 		return nil, fmt.Errorf("plan %d names: over %d", len(names), MaxPage)
@@ -73,7 +73,6 @@ func (pl *Planner) Plan(names []Name) (*Page, error) {
 	for i := range names {
 		parent, name, err := pl.resolve(names[i].Origin)
 		if errors.Is(err, ErrName) {
-			pl.skipped++
 			if pl.Skip != nil {
 				pl.Skip(names[i].Origin, err)
 			}
@@ -206,7 +205,7 @@ func (pl *Planner) findDir(parent Inode, name string) (ino Inode, taken bool, er
 // commitDirs writes the directories that were made. A file of the same name
 // that was committed meanwhile is dealt with by making them anew.
 func (pl *Planner) commitDirs() error {
-	if len(pl.made) == 0 && pl.skipped == 0 {
+	if len(pl.made) == 0 {
 		return nil
 	}
 	s := pl.s
@@ -215,7 +214,6 @@ func (pl *Planner) commitDirs() error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	next := s.commit.progress
-	next.Skipped += pl.skipped
 	now := s.opts.Now().Unix()
 	for a := 0; a < len(pl.made); {
 		b := a + 1
@@ -228,13 +226,11 @@ func (pl *Planner) commitDirs() error {
 		a = b
 	}
 	next.Dirs += uint64(len(pl.made))
-	if n := len(pl.made); n > 0 {
-		next.Next = max(next.Next, pl.made[n-1].inode+1)
-	}
+	next.Next = max(next.Next, pl.made[len(pl.made)-1].inode+1)
 	if err := s.applyLocked(batch, next); err != nil {
 		return err
 	}
-	pl.made, pl.skipped = pl.made[:0], 0
+	pl.made = pl.made[:0]
 	clear(pl.madeIndex)
 	return nil
 }

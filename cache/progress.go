@@ -30,7 +30,7 @@ type Progress struct {
 	Bytes   uint64 // length of that content, in bytes
 	Gone    uint64 // files that were listed and then answered 404 or 410
 	Failed  uint64 // files that could not be fetched, each with a record of why
-	Skipped uint64 // names left out because no path can stand for them
+	Skipped uint64 // names before Marker that were left out
 	Asked   uint64 // files that a reader asked for before they were listed
 	// Unchecked counts the names of listings out of order that were written
 	// without a look at what is there, so that one of them may have taken the

@@ -258,10 +258,14 @@ func (s *Store) applyLocked(batch *pebble.Batch, next Progress) error {
 // Mark is a step of the checkpoint: what is true once every page before it has
 // been committed.
 type Mark struct {
-	// Listing says that the next two fields hold.
+	// Listing says that the next three fields hold.
 	Listing         bool
 	Marker          string
 	ListingComplete bool
+	// Skipped counts the names before Marker that were left out, but for those
+	// that a mark before it has counted. So a page that is listed again after a
+	// crash is not counted again.
+	Skipped uint64
 
 	Listed  Inode // lowest inode of the pages that come after
 	Settled Inode // see Progress.Settled; 0: not known
@@ -279,6 +283,7 @@ func (s *Store) advanceLocked(m Mark) error {
 	next := s.commit.progress
 	if m.Listing {
 		next.Marker, next.ListingComplete = m.Marker, m.ListingComplete
+		next.Skipped += m.Skipped
 	}
 	next.Listed = max(next.Listed, m.Listed)
 	s.commit.settled = max(s.commit.settled, m.Settled)

@@ -83,8 +83,14 @@ func (r *rig) engine(change func(*mirror.Options)) *mirror.Engine {
 // run mirrors with a new engine and closes it.
 func (r *rig) run(change func(*mirror.Options)) error {
 	r.t.Helper()
+	return r.runUntil(context.Background(), change)
+}
+
+// runUntil is run with a ctx.
+func (r *rig) runUntil(ctx context.Context, change func(*mirror.Options)) error {
+	r.t.Helper()
 	e := r.engine(change)
-	err := e.Run(context.Background())
+	err := e.Run(ctx)
 	r.must(e.Close())
 	return err
 }

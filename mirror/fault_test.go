@@ -315,6 +315,55 @@ func TestNameTooLongIsLeftOut(t *testing.T) {
 	}
 }
 
+// TestNoRoomForAnEscapedForm has a file and a directory of a name that is too long
+// for the escaped form that one of them would have to take.
+func TestNoRoomForAnEscapedForm(t *testing.T) {
+	long := strings.Repeat("n", cache.MaxComponent)
+	for _, names := range [][]string{{long + "/a", long, "z"}, {long, long + "/a", "z"}} {
+		for _, size := range []int{1, 10} {
+			r := newRig(t, origintest.Options{PageSize: size}, named(names...))
+			r.must(r.run(nil))
+			r.complete(2)
+			if p := r.store.Progress(); p.Skipped != 1 {
+				t.Errorf("%.3q, %d in a page: %+v", names, size, p)
+			}
+		}
+	}
+}
+
+// TestLeftOutNamesAreCountedOnce stops runs while batches with names that are left
+// out wait for their turn: these are listed again.
+func TestLeftOutNamesAreCountedOnce(t *testing.T) {
+	const pages, size = 20, 1000
+	var names []string
+	for p := range pages {
+		names = append(names, fmt.Sprintf("%02d", p)+strings.Repeat("/x", cache.MaxName))
+		for k := range size - 1 {
+			names = append(names, fmt.Sprintf("%02d-%03d", p, k))
+		}
+	}
+	r := newRig(t, origintest.Options{PageSize: size}, named(names...))
+	for range 5 {
+		ctx, cancel := context.WithCancel(context.Background())
+		r.server.SetFaults(origintest.Faults{OnGet: func(_ []byte, n int) origintest.Fault {
+			if n == 2*size {
+				cancel()
+			}
+			return origintest.Fault{}
+		}})
+		if err := r.runUntil(ctx, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("a stopped run gives %v", err)
+		}
+		cancel()
+	}
+	r.server.SetFaults(origintest.Faults{})
+	r.must(r.run(nil))
+	r.complete(pages * (size - 1))
+	if p := r.store.Progress(); p.Skipped != pages {
+		t.Errorf("progress %+v", p)
+	}
+}
+
 func TestListedThenPrefetched(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 3300, FilesPerDir: 7})
 	r := newRig(t, serve.Options{PageSize: 100}, src)

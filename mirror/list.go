@@ -119,6 +119,7 @@ type cutter struct {
 	names   []cache.Name // that wait for more to join them
 	bytes   int          // their length
 	mark    cache.Mark   // after them
+	skipped uint64       // names that were left out and that no mark has counted
 	warned  bool
 }
 
@@ -126,7 +127,7 @@ func (c *cutter) run(ctx context.Context, pages <-chan listed) (err error) {
 	if c.planner, err = c.r.e.store.NewPlanner(); err != nil {
 		return err
 	}
-	c.planner.Skip = c.skipped
+	c.planner.Skip = c.skip
 	for {
 		page, more, err := c.next(ctx, pages)
 		switch {
@@ -208,13 +209,16 @@ func (c *cutter) cut(ctx context.Context) error {
 	b.mark.Settled = page.End()
 	if b.mark.Listing {
 		b.mark.Listed = page.End()
+		b.mark.Skipped, c.skipped = c.skipped, 0
 	}
 	clear(c.names)
 	c.names, c.bytes, c.mark = c.names[:0], 0, cache.Mark{}
 	return c.r.enqueue(ctx, b)
 }
 
-func (c *cutter) skipped(name string, err error) {
+// skip takes note of a name that is left out.
+func (c *cutter) skip(name string, err error) {
+	c.skipped++
 	if c.warned {
 		return
 	}

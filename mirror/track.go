@@ -42,6 +42,7 @@ type step struct {
 	// that did, as the checkpoint must not move beyond that.
 	mark       cache.Mark
 	settled    bool
+	skipped    uint64 // names that were left out after mark.Marker
 	prev, next *step
 }
 
@@ -73,6 +74,9 @@ func (t *tracker) finish(b *batch, settled bool) error {
 	if !settled || !t.settling {
 		s.mark.Settled = 0
 	}
+	if b.page != nil {
+		s.skip(b.page.Skipped())
+	}
 	if s.prev.done {
 		s = s.prev
 		t.joinNextLocked(s)
@@ -88,12 +92,24 @@ func (t *tracker) finish(b *batch, settled bool) error {
 	return t.store.Advance(mark)
 }
 
+// skip counts names of the step's last batch that were left out.
+func (s *step) skip(n uint64) {
+	if s.mark.Listing {
+		s.mark.Skipped += n
+	} else {
+		s.skipped += n
+	}
+}
+
 // joinNextLocked makes one row of s and the step after it, both done.
 func (t *tracker) joinNextLocked(s *step) {
 	n := s.next
 	if n.mark.Listing {
 		s.mark.Listing, s.mark.Marker, s.mark.ListingComplete = true, n.mark.Marker, n.mark.ListingComplete
+		s.mark.Skipped += s.skipped + n.mark.Skipped
+		s.skipped = 0
 	}
+	s.skipped += n.skipped
 	s.mark.Listed = max(s.mark.Listed, n.mark.Listed)
 	if s.settled {
 		s.mark.Settled = max(s.mark.Settled, n.mark.Settled)

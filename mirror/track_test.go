@@ -103,6 +103,7 @@ func TestTrackerInAnyOrder(t *testing.T) {
 			for k := 0; k < 300 || len(m.open()) > 0; k++ {
 				if k < 300 {
 					b := madeBatch(k)
+					b.mark.Skipped = rng.Uint64N(3)
 					if rng.IntN(3) == 0 { // cut from the middle of a page, or of pending files
 						b.mark = cache.Mark{Settled: b.mark.Settled}
 					}
@@ -155,6 +156,7 @@ func (m *trackerModel) check(t *testing.T) {
 		}
 		if b.mark.Listing {
 			want.Marker, want.ListingComplete, want.Listed = b.mark.Marker, b.mark.ListingComplete, b.mark.Listed
+			want.Skipped += b.mark.Skipped
 		}
 		if settled = settled && b.settled; settled {
 			want.Settled = b.mark.Settled
