@@ -14,7 +14,7 @@ func TestMillionsOfNamesInAPage(t *testing.T) {
 	e := &Engine{store: openStore(t)}
 	r := &run{e: e, queue: make(chan *batch, 4), track: newTracker(e.store, true)}
 	names, released := 0, false
-	page := Page{Next: "next", Decode: func(dst []Listed, most int) ([]Listed, bool, error) {
+	page := Page{Next: "next", Decode: func(dst []Listed, most int, _ func(string, error)) ([]Listed, bool, error) {
 		for range min(most, count-names) {
 			dst = append(dst, Listed{Name: fmt.Sprintf("%08d", names), Size: -1})
 			names++

@@ -13,6 +13,7 @@ import (
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
+	"github.com/rs/zerolog"
 )
 
 func onName(name string, fault origintest.Fault) origintest.Faults {
@@ -315,13 +316,39 @@ func TestNameTooLongIsLeftOut(t *testing.T) {
 	}
 }
 
+// TestNamesThatCannotBeDecoded has names with half a character, some of which
+// differ in nothing else: they are left out, and the others are there.
+func TestNamesThatCannotBeDecoded(t *testing.T) {
+	r := newRig(t, serve.Options{}, named("a", "b", "z\ufffd"))
+	pages := map[string]string{
+		"":  `{"FileNames": ["a", "\ud800", "x\udc00", "x\udc01"], "NextFile": "1"}`,
+		"1": `{"FileNames": ["\ud800\ud800y"], "NextFile": "2"}`,
+		"2": `{"FileNames": ["b", "z\ufffd", "z\udfff"]}`,
+	}
+	r.server.SetFaults(origintest.Faults{OnList: func(marker string, _ int) origintest.Fault {
+		return origintest.Fault{Body: []byte(pages[marker])}
+	}})
+	var log strings.Builder
+	r.must(r.run(func(o *mirror.Options) { o.Log = zerolog.New(&log).Level(zerolog.WarnLevel) }))
+	r.complete(3)
+	if p := r.store.Progress(); p.Skipped != 5 {
+		t.Errorf("progress %+v", p)
+	}
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "lone surrogate") {
+		t.Errorf("%d warnings: %s", n, log.String())
+	}
+	if got := r.read("z\ufffd"); got != "body of z\ufffd" {
+		t.Errorf("it holds %q", got)
+	}
+}
+
 // TestNoRoomForAnEscapedForm has a file and a directory of a name that is too long
 // for the escaped form that one of them would have to take.
 func TestNoRoomForAnEscapedForm(t *testing.T) {
 	long := strings.Repeat("n", cache.MaxComponent)
 	for _, names := range [][]string{{long + "/a", long, "z"}, {long, long + "/a", "z"}} {
 		for _, size := range []int{1, 10} {
-			r := newRig(t, origintest.Options{PageSize: size}, named(names...))
+			r := newRig(t, serve.Options{PageSize: size}, named(names...))
 			r.must(r.run(nil))
 			r.complete(2)
 			if p := r.store.Progress(); p.Skipped != 1 {
@@ -342,7 +369,7 @@ func TestLeftOutNamesAreCountedOnce(t *testing.T) {
 			names = append(names, fmt.Sprintf("%02d-%03d", p, k))
 		}
 	}
-	r := newRig(t, origintest.Options{PageSize: size}, named(names...))
+	r := newRig(t, serve.Options{PageSize: size}, named(names...))
 	for range 5 {
 		ctx, cancel := context.WithCancel(context.Background())
 		r.server.SetFaults(origintest.Faults{OnGet: func(_ []byte, n int) origintest.Fault {

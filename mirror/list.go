@@ -175,7 +175,7 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 			}
 		}
 		clear(c.piece)
-		if c.piece, more, err = page.Decode(c.piece[:0], batchSize-len(c.names)); err != nil {
+		if c.piece, more, err = page.Decode(c.piece[:0], batchSize-len(c.names), c.skip); err != nil {
 			return fmt.Errorf("list page at marker %q: %w", brief(page.marker), err)
 		}
 		for i := range c.piece {
@@ -224,5 +224,5 @@ func (c *cutter) skip(name string, err error) {
 	}
 	c.warned = true
 	c.r.e.opts.Log.Warn().Err(err).Str("name", brief(name)).
-		Msg("a name that no path can stand for is left out; further ones are only counted")
+		Msg("a name is left out, as no path can stand for it; further ones are only counted")
 }

@@ -42,7 +42,7 @@ func (o *madeOrigin) List(_ context.Context, marker string) (mirror.Page, error)
 	made := o.pages[i]
 	o.hold(made.size)
 	k := 0
-	page := mirror.Page{Size: made.size, Decode: func(dst []mirror.Listed, most int) ([]mirror.Listed, bool, error) {
+	page := mirror.Page{Size: made.size, Decode: func(dst []mirror.Listed, most int, _ func(string, error)) ([]mirror.Listed, bool, error) {
 		for range min(most, made.names-k) {
 			dst = append(dst, mirror.Listed{Name: fmt.Sprintf("p%04d-%06d", i, k), Size: -1})
 			k++

@@ -12,12 +12,13 @@ type Page struct {
 	// Size is what the page holds in memory until it is decoded, in bytes.
 	Size int
 	// Decode appends the page's next entries to dst, at most most of them, and
-	// reports whether there are more. It is separate from the page so that the
-	// next page can be asked for before this one's names are decoded, and goes in
-	// pieces so that a page of millions of names takes no more than its own bytes
-	// and those of one piece. One goroutine calls it, until there are no more
-	// entries or it returns an error.
-	Decode func(dst []Listed, most int) (_ []Listed, more bool, err error)
+	// reports whether there are more. Where a name cannot be decoded it is left
+	// out, and told to skip as it stands in the page, with the reason. Decode is
+	// separate from the page so that the next page can be asked for before this
+	// one's names are decoded, and goes in pieces so that a page of millions of
+	// names takes no more than its own bytes and those of one piece. One goroutine
+	// calls it, until there are no more entries or it returns an error.
+	Decode func(dst []Listed, most int, skip func(name string, err error)) (_ []Listed, more bool, err error)
 }
 
 // Listed is one entry of a page: a name and, where the origin says them, more.

@@ -171,7 +171,7 @@ func BenchmarkPage(b *testing.B) {
 				left := n
 				for d := s.decoder(); d.left > 0; left -= len(dst) {
 					var err error
-					if dst, err = d.next(dst[:0], 1000); err != nil {
+					if dst, err = d.next(dst[:0], 1000, nil); err != nil {
 						b.Fatal(err)
 					}
 				}

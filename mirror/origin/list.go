@@ -101,8 +101,8 @@ func (c *Client) newPage(raw []byte, contentType string) (mirror.Page, error) {
 		return mirror.Page{}, listingError("next marker of %d bytes", len(s.next))
 	}
 	d := s.decoder()
-	decode := func(dst []mirror.Listed, most int) ([]mirror.Listed, bool, error) {
-		dst, err := d.next(dst, most)
+	decode := func(dst []mirror.Listed, most int, skip func(string, error)) ([]mirror.Listed, bool, error) {
+		dst, err := d.next(dst, most, skip)
 		if err != nil {
 			return dst, false, err
 		}

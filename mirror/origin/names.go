@@ -1,7 +1,10 @@
 package origin
 
 import (
+	"cmp"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -9,6 +12,10 @@ import (
 
 	"github.com/motefs/motefs/mirror"
 )
+
+// errSurrogate is half of a character of two code units. That is JSON, but stands for
+// no text.
+var errSurrogate = errors.New("lone surrogate")
 
 // arenaSize bounds the names of a piece that share an allocation, in bytes; a
 // longer one has its own. It is kept as long as one of them is. Go's allocator has
@@ -24,8 +31,9 @@ type nameDecoder struct {
 	scratch []byte
 }
 
-// next appends the next names to dst, at most most of them.
-func (d *nameDecoder) next(dst []mirror.Listed, most int) ([]mirror.Listed, error) {
+// next appends the next names to dst, at most most of them, but for those that
+// cannot be decoded, which it tells to skip.
+func (d *nameDecoder) next(dst []mirror.Listed, most int, skip func(name string, err error)) ([]mirror.Listed, error) {
 	n := min(most, d.left)
 	dst = slices.Grow(dst, n)
 	var arena strings.Builder
@@ -36,22 +44,27 @@ func (d *nameDecoder) next(dst []mirror.Listed, most int) ([]mirror.Listed, erro
 			return dst, err
 		}
 		d.s.got(',')
+		d.left--
+		d.bytes -= len(raw)
 		name := raw
 		if !clean(raw) {
-			if d.scratch, err = unquote(d.scratch[:0], raw); err != nil {
-				return dst, err
+			d.scratch, err = unquote(d.scratch[:0], raw)
+			if errors.Is(err, errSurrogate) {
+				skip(string(raw), err)
+				continue
+			}
+			if err != nil {
+				return dst, listingError("%w", err)
 			}
 			name = d.scratch
 		}
 		if arena.Cap()-arena.Len() < len(name) {
 			arena.Reset() // the names in it keep it
-			arena.Grow(max(len(name), d.room(n)))
+			arena.Grow(max(len(name), len(raw)+d.room(n-1)))
 		}
 		start := arena.Len()
 		arena.Write(name)
 		dst = append(dst, mirror.Listed{Name: arena.String()[start:], Size: -1})
-		d.left--
-		d.bytes -= len(raw)
 	}
 	return dst, nil
 }
@@ -93,12 +106,14 @@ func clean(raw []byte) bool {
 
 // unquote appends what the inside of a JSON string stands for. Unlike
 // encoding/json it keeps bytes that are no UTF-8 as they are, and refuses a
-// lone surrogate: either way two names could become one.
+// lone surrogate: either way two names could become one. The error is errSurrogate
+// where the string is JSON all the same.
 func unquote(dst, raw []byte) ([]byte, error) {
+	var lone error
 	for i := 0; i < len(raw); {
 		c := raw[i]
 		if c < ' ' {
-			return dst, listingError("control character %#x in a string", c)
+			return dst, fmt.Errorf("control character %#x in a string", c)
 		}
 		if c != '\\' {
 			dst = append(dst, c)
@@ -106,19 +121,21 @@ func unquote(dst, raw []byte) ([]byte, error) {
 			continue
 		}
 		n, err := 0, error(nil)
-		if dst, n, err = unescape(dst, raw[i:]); err != nil {
+		if dst, n, err = unescape(dst, raw[i:]); errors.Is(err, errSurrogate) {
+			lone = cmp.Or(lone, err)
+		} else if err != nil {
 			return dst, err
 		}
 		i += n
 	}
-	return dst, nil
+	return dst, lone
 }
 
 // unescape appends what the escape at the start of raw stands for, and returns
 // its length.
 func unescape(dst, raw []byte) ([]byte, int, error) {
 	if len(raw) < 2 {
-		return dst, 0, listingError("escape without an end")
+		return dst, 0, errors.New("escape without an end")
 	}
 	switch c := raw[1]; c {
 	case '"', '\\', '/':
@@ -136,14 +153,14 @@ func unescape(dst, raw []byte) ([]byte, int, error) {
 	}
 	r := codeUnit(raw)
 	if r < 0 {
-		return dst, 0, listingError("escape %.6q", raw)
+		return dst, 0, fmt.Errorf("escape %.6q", raw)
 	}
 	if !utf16.IsSurrogate(r) {
 		return utf8.AppendRune(dst, r), 6, nil
 	}
 	pair := utf16.DecodeRune(r, codeUnit(raw[6:]))
 	if pair == utf8.RuneError {
-		return dst, 0, listingError("lone surrogate %.6q", raw)
+		return dst, 6, fmt.Errorf("%w %.6s", errSurrogate, raw)
 	}
 	return utf8.AppendRune(dst, pair), 12, nil
 }

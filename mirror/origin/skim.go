@@ -3,6 +3,7 @@ package origin
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 )
 
 // skimmer finds its way through a page without decoding its names: it checks
@@ -41,8 +42,10 @@ func (s *skimmer) page() error {
 			return err
 		}
 		key, err := unquote(nil, raw)
-		if err != nil {
-			return err
+		if errors.Is(err, errSurrogate) {
+			key = nil // not one of ours
+		} else if err != nil {
+			return listingError("%w", err)
 		}
 		if err := s.want(':'); err != nil {
 			return err
@@ -109,8 +112,11 @@ func (s *skimmer) marker() error {
 		return listingError("NextFile is no string")
 	}
 	next, err := unquote(nil, raw)
+	if err != nil {
+		return listingError("NextFile: %w", err)
+	}
 	s.next = string(next)
-	return err
+	return nil
 }
 
 // unknown skips any value.

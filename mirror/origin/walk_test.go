@@ -26,7 +26,7 @@ func walk(t *testing.T, c *Client) (all []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries, err := decode(page, nil, 1000)
+		entries, _, err := decode(page, nil, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
