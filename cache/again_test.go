@@ -122,6 +122,49 @@ func TestTwiceListedFileThatFailedFirst(t *testing.T) {
 	}
 }
 
+// TestLeaveBelow lists names again that are pending, while their page from Pending
+// is at work: they are its own, those that came since are not.
+func TestLeaveBelow(t *testing.T) {
+	for what, list := range map[string][]string{"sorted": {"a", "b", "c", "d", "e"}, "unsorted": {"e", "c", "a", "d", "b"}} {
+		t.Run(what, func(t *testing.T) {
+			s := open(t, Options{Dir: t.TempDir(), Origin: testOrigin})
+			commit(t, plan(t, s, "a", "b", "c"))
+			limit := s.Progress().Next
+			pending, _, err := s.Pending(0, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			commit(t, plan(t, s, "d"))
+			pl, err := s.NewPlanner()
+			if err != nil {
+				t.Fatal(err)
+			}
+			pl.LeaveBelow = limit
+			page, err := pl.Plan(names(list...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := page.Load(); err != nil {
+				t.Fatal(err)
+			}
+			for k := range page.Len() {
+				if open := page.Name(k) > "c"; page.Open(k) != open {
+					t.Errorf("%s is open: %v", page.Name(k), page.Open(k))
+				}
+			}
+			put(t, page)
+			if p := s.Progress(); p.Files != 5 || p.Fetched != 2 {
+				t.Errorf("progress %+v", p)
+			}
+			put(t, pending)
+			verify(t, s)
+			if p := s.Progress(); p.Files != 5 || p.Fetched != 5 {
+				t.Errorf("progress %+v", p)
+			}
+		})
+	}
+}
+
 // TestPendingStopsBetween has so many files that are here that a search for
 // those that are not must give its caller a chance to be cancelled.
 func TestPendingStopsBetween(t *testing.T) {

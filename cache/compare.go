@@ -159,6 +159,9 @@ func (p *Page) meet(slot *slot, e *Entry, raw []byte) error {
 		if old != e.Inode && (slot.state == slotPut || slot.state == slotGone) {
 			return p.renumber(slot)
 		}
+		if slot.state == slotOpen && e.Inode < p.leaveBelow {
+			slot.state = slotClosed
+		}
 		return nil
 	}
 	if slot.state == slotPut || slot.state == slotGone {

@@ -27,6 +27,8 @@ type Page struct {
 	careful bool  // names may be here already, see NewPlanner
 	asked   bool  // made for a reader, not for the listing
 	held    Inode // the number of a page that was asked for; see Store.hold
+	// leaveBelow is that of the page's Planner.
+	leaveBelow Inode
 	// unchecked: some of its names were out of order and could not be compared
 	// with the store at a bearable cost.
 	unchecked bool

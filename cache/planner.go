@@ -25,6 +25,10 @@ type Planner struct {
 	madeIndex  map[dirKey]Inode
 	// Skip, where it is set, is told of every name that is left out.
 	Skip func(name string, err error)
+	// LeaveBelow, where it is set, is for a caller who has pages from Pending and
+	// Failed at work: files that are in the store with a number below it are theirs,
+	// and never Open in a page of the planner.
+	LeaveBelow Inode
 }
 
 type dirKey struct {
@@ -69,7 +73,7 @@ func (pl *Planner) Plan(names []Name) (*Page, error) {
 	if len(names) > MaxPage {
 		return nil, fmt.Errorf("plan %d names: over %d", len(names), MaxPage)
 	}
-	page := &Page{s: pl.s, fresh: true, slots: make([]slot, 0, len(names))}
+	page := &Page{s: pl.s, fresh: true, leaveBelow: pl.LeaveBelow, slots: make([]slot, 0, len(names))}
 	for i := range names {
 		parent, name, err := pl.resolve(names[i].Origin)
 		if errors.Is(err, ErrName) {

@@ -128,6 +128,9 @@ func (c *cutter) run(ctx context.Context, pages <-chan listed) (err error) {
 		return err
 	}
 	c.planner.Skip = c.skip
+	if c.r.e.opts.Prefetch {
+		c.planner.LeaveBelow = c.r.started.Next // see planPending and planFailed
+	}
 	for {
 		page, more, err := c.next(ctx, pages)
 		switch {
