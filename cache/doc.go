@@ -41,8 +41,9 @@
 // behind is a blob file without an entry, and inode numbers that nobody saw, which
 // are given out again.
 //
-// Pages that were committed beyond the checkpoint are listed again after a crash.
-// Their names are then found here; see compare.go.
+// Pages that were committed beyond the checkpoint are listed again after a crash,
+// and all pages where the origin does not take the checkpoint's marker any more
+// (Rewind). Their names are then found here; see compare.go.
 //
 // # Invariants
 //

@@ -228,13 +228,17 @@ func TestModel(t *testing.T) {
 			o := Options{Dir: "/store", Origin: testOrigin, FS: vfs.NewMem(), FlushEvery: -1}
 			m := &model{t: t, s: open(t, o), rng: rand.New(rand.NewPCG(seed, 1)), names: modelNames(), state: map[string]State{}}
 			for range 60 {
-				switch n := m.rng.IntN(10); {
-				case n == 0:
+				switch n := m.rng.IntN(60); {
+				case n == 59:
+					if err := m.s.Rewind(); err != nil {
+						t.Fatal(err)
+					}
+				case n < 6:
 					for len(m.open) > 0 {
 						m.finish()
 					}
 					m.s, m.pl = reopen(t, m.s), nil
-				case n < 3:
+				case n < 18:
 					m.ask()
 				default:
 					m.list()

@@ -24,7 +24,7 @@ type Page struct {
 
 	// fresh is a page whose names have no run yet; its k-th number is first+k.
 	fresh   bool
-	careful bool  // names may be here already, see NewPlanner
+	careful bool  // names may be here already, see maybeHereLocked
 	asked   bool  // made for a reader, not for the listing
 	held    Inode // the number of a page that was asked for; see Store.hold
 	// leaveBelow is that of the page's Planner.

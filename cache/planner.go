@@ -51,11 +51,8 @@ func (s *Store) NewPlanner() (*Planner, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Pages committed beyond the checkpoint, before a crash or by a listing that
-	// was stopped, are listed again; their names are among as many as there are
-	// numbers given out since.
 	s.commit.Lock()
-	s.commit.careful = uint64(s.commit.progress.Next - s.commit.progress.Listed)
+	s.commit.careful = s.maybeHereLocked()
 	s.commit.Unlock()
 	return &Planner{s: s, known: known, madeIndex: map[dirKey]Inode{}}, nil
 }

@@ -16,7 +16,8 @@ type Progress struct {
 	// in the store.
 	ListingComplete bool
 	// Listed is the lowest inode that the checkpoint does not cover; entries
-	// from it on are of pages that will be listed again.
+	// from it on are of pages that will be listed again. It is 0 in a listing that
+	// was begun again (Rewind): any entry may be listed again.
 	Listed Inode
 	// Next is the lowest inode that was never given out.
 	Next Inode

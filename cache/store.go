@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
@@ -36,7 +37,7 @@ type Store struct {
 		// updates counts the commits that changed existing entries.
 		updates uint64
 		// careful is how many names are still to be listed that may be here
-		// already; see NewPlanner.
+		// already; see maybeHereLocked.
 		careful uint64
 		// held are numbers that were given to what readers ask for, and of which
 		// it is not settled what becomes of them. They come from between those
@@ -285,7 +286,9 @@ func (s *Store) advanceLocked(m Mark) error {
 		next.Marker, next.ListingComplete = m.Marker, m.ListingComplete
 		next.Skipped += m.Skipped
 	}
-	next.Listed = max(next.Listed, m.Listed)
+	if next.Listed > 0 || m.ListingComplete {
+		next.Listed = max(next.Listed, m.Listed)
+	}
 	s.commit.settled = max(s.commit.settled, m.Settled)
 	next.Settled = max(next.Settled, s.settledLocked())
 	if next == s.commit.progress {
@@ -294,6 +297,38 @@ func (s *Store) advanceLocked(m Mark) error {
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	return s.applyLocked(batch, next)
+}
+
+// Rewind moves the checkpoint of a listing that is not complete back to its
+// beginning, for an origin that does not take the marker any more. Every name that
+// is listed from then on is compared with the store, in other sessions too, until
+// the listing is complete.
+func (s *Store) Rewind() error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	next := s.commit.progress
+	next.Marker, next.Listed, next.Skipped = "", 0, 0
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	if err := s.applyLocked(batch, next); err != nil {
+		return err
+	}
+	s.commit.careful = s.maybeHereLocked()
+	return nil
+}
+
+// maybeHereLocked is how many names at most are still to be listed that may be here
+// already.
+func (s *Store) maybeHereLocked() uint64 {
+	if s.commit.progress.Listed == 0 {
+		// What is listed again may have new names in between, so the numbers
+		// given out say nothing.
+		return math.MaxUint64
+	}
+	// Pages committed beyond the checkpoint, before a crash or by a listing that
+	// was stopped, are listed again; their names are among as many as there are
+	// numbers given out since.
+	return uint64(s.commit.progress.Next - s.commit.progress.Listed)
 }
 
 // settledLocked is up to where everything is settled.

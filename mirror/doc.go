@@ -34,7 +34,9 @@
 //
 // A batch's files and names are one commit of the store, and the checkpoint is
 // moved by a commit after it; see package cache. A Run after a crash lists from
-// the checkpoint on and fetches what is not there.
+// the checkpoint on and fetches what is not there. Where the origin does not take
+// that marker any more, it lists from the beginning, once; names that are there are
+// found and not fetched again.
 //
 // # Errors
 //

@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/motefs/motefs/cache"
@@ -54,14 +55,13 @@ func (r *run) planListing(ctx context.Context) error {
 
 // walk asks for one page after another.
 func (r *run) walk(ctx context.Context, pages chan<- listed) error {
-	marker := r.started.Marker
+	page, marker, err := r.firstPage(ctx)
+	if err != nil {
+		return err // the lister says which page
+	}
 	budget := newBudget(pageBudget)
 	var loop loopDetector
 	for {
-		page, err := r.e.list(ctx, marker)
-		if err != nil {
-			return err // the lister says which page
-		}
 		if page.Next != "" && (page.Next == marker || loop.seen(page.Next)) {
 			return fmt.Errorf("list page at marker %q: %w: the marker %q comes again, so that the listing has no end", brief(marker), ErrListing, brief(page.Next))
 		}
@@ -79,7 +79,39 @@ func (r *run) walk(ctx context.Context, pages chan<- listed) error {
 			return nil
 		}
 		marker = page.Next
+		if page, err = r.e.list(ctx, marker); err != nil {
+			return err
+		}
 	}
+}
+
+// firstPage asks for the page at the checkpoint. Where the origin does not take
+// that marker any more, the listing begins again: once in a Run, as no other
+// marker is older than the page that it comes from. The checkpoint stays until the
+// first page is here, so that an origin which refuses everything for a while, say
+// for a token that has expired, does not cost a listing of a billion names.
+func (r *run) firstPage(ctx context.Context) (page Page, marker string, err error) {
+	marker = r.started.Marker
+	page, err = r.e.list(ctx, marker)
+	if err == nil || marker == "" || ctx.Err() != nil || !refused(err) {
+		return page, marker, err
+	}
+	page, again := r.e.list(ctx, "")
+	if ctx.Err() != nil {
+		return page, "", context.Cause(ctx)
+	}
+	if again != nil {
+		return page, "", err
+	}
+	r.e.opts.Log.Warn().Err(err).Str("marker", brief(marker)).
+		Msg("the origin does not take the marker at which the listing stopped, so it is listed again from the beginning; files that are here are kept")
+	return page, "", r.e.store.Rewind()
+}
+
+// refused reports whether err may be the answer to a marker that is not taken
+// any more: an answer, and neither one that may pass nor a page.
+func refused(err error) bool {
+	return !Temporary(err) && !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrClosed)
 }
 
 // brief shortens a marker for a message.
