@@ -2,8 +2,10 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 )
 
 // TestMillionsOfNamesInAPage cuts batches from a page of five million names: that
@@ -49,4 +51,40 @@ func TestMillionsOfNamesInAPage(t *testing.T) {
 	if err := <-cut; err != nil || n != count || !released {
 		t.Errorf("%d names, page released %v, %v", n, released, err)
 	}
+}
+
+// TestNamesOfBatchesAreBounded has long names, connections that are all busy, and
+// room for any number of batches in the queue.
+func TestNamesOfBatchesAreBounded(t *testing.T) {
+	const long = 200
+	const most = nameBudget / (batchSize * long) // batches
+	e := &Engine{store: openStore(t)}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r := &run{e: e, queue: make(chan *batch, 1000), track: newTracker(e.store, true)}
+		pages, n := make(chan listed, 1), 0
+		pages <- listed{release: func() {}, Page: Page{Next: "next", Decode: func(dst []Listed, most int, _ func(string, error)) ([]Listed, bool, error) {
+			for range most {
+				n++
+				dst = append(dst, Listed{Name: fmt.Sprintf("%0*d", long, n)})
+			}
+			return dst, true, nil
+		}}}
+		cut := make(chan error, 1)
+		go func() { cut <- (&cutter{r: r, budget: newBudget(nameBudget)}).run(ctx, pages) }()
+		for range 3 {
+			synctest.Wait()
+			if len(r.queue) != most {
+				t.Fatalf("%d batches of %d names are queued, not %d", len(r.queue), batchSize, most)
+			}
+			for range 10 {
+				(<-r.queue).release()
+			}
+		}
+		synctest.Wait()
+		cancel()
+		if err := <-cut; !errors.Is(err, context.Canceled) {
+			t.Errorf("the cutter ends with %v", err)
+		}
+	})
 }
