@@ -203,7 +203,7 @@ func (p *Page) committedLocked() error {
 	if p.fresh && !p.asked {
 		p.s.commit.careful -= min(p.s.commit.careful, uint64(len(p.slots)))
 	}
-	p.fresh, p.inBatch, p.obsolete = false, 0, nil
+	p.fresh, p.inBatch, p.now, p.obsolete = false, 0, 0, nil
 	p.updates = p.s.commit.updates
 	err := p.batch.Close()
 	p.batch = nil

@@ -8,12 +8,29 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
+// Verdict says what is to be thought of a file that could not be fetched.
+type Verdict uint8
+
+// The verdicts.
+const (
+	// MayPass: what went wrong may go right the next time.
+	MayPass Verdict = iota
+	// NotThere: the origin says that it does not have the file, which may be its
+	// fault and not yet true.
+	NotThere
+	// Final: asking again is of no use before something changes.
+	Final
+	// Verdicts is their number.
+	Verdicts
+)
+
 // Failure is the record of a file that could not be fetched.
 type Failure struct {
-	Name   string // the origin's
-	When   int64  // of the last try, in seconds since 1970
-	Tries  int
-	Reason string
+	Name    string // the origin's
+	When    int64  // of the last try, in seconds since 1970
+	Tries   int
+	Verdict Verdict
+	Reason  string
 }
 
 // maxReason bounds the reason that is kept, in bytes.
@@ -21,6 +38,7 @@ const maxReason = 512
 
 func (f *Failure) append(dst []byte) []byte {
 	reason := f.Reason[:min(len(f.Reason), maxReason)]
+	dst = append(dst, byte(f.Verdict))
 	dst = binary.AppendUvarint(dst, zigzag(f.When))
 	dst = binary.AppendUvarint(dst, uint64(f.Tries))
 	dst = binary.AppendUvarint(dst, uint64(len(f.Name)))
@@ -30,9 +48,10 @@ func (f *Failure) append(dst []byte) []byte {
 
 func decodeFailure(value []byte) (Failure, error) {
 	d := decoder{rest: value}
-	f := Failure{When: unzigzag(d.uvarint()), Tries: int(d.uvarint()), Name: string(d.bytes(d.uvarint()))}
+	f := Failure{Verdict: Verdict(d.byte())}
+	f.When, f.Tries, f.Name = unzigzag(d.uvarint()), int(d.uvarint()), string(d.bytes(d.uvarint()))
 	f.Reason = string(d.rest)
-	if d.bad {
+	if d.bad || f.Verdict >= Verdicts {
 		return Failure{}, fmt.Errorf("%w: record of a failed file does not decode", ErrCorrupt)
 	}
 	return f, nil
@@ -96,7 +115,7 @@ func (s *Store) Failed(from Inode) (page *Page, next Inode, err error) {
 			inner = fmt.Errorf("%w: record of the failed file %q names inode %d: %w", ErrCorrupt, f.Name, ino, err)
 			return false
 		}
-		page.slots = append(page.slots, slot{origin: f.Name, name: name, parent: parent, inode: ino, size: -1, hadFailed: true})
+		page.slots = append(page.slots, slot{origin: f.Name, name: name, parent: parent, inode: ino, size: -1, hadFailed: true, failure: &f})
 		return len(page.slots) < pendingPage
 	})
 	if err = errors.Join(err, inner); err != nil {

@@ -23,7 +23,7 @@ type Options struct {
 	// entry; longer ones become blob files. Default DefaultInlineLimit.
 	InlineLimit int
 	// FlushEvery is how often committed files are made to survive a crash of
-	// the process or the machine. Default 5 s; negative: only on Close.
+	// the process or the machine. Default 2 s; negative: only on Close.
 	FlushEvery time.Duration
 	// Holder says who holds the store, for the message that a second process
 	// gets. Default: the process's number.
@@ -75,7 +75,7 @@ func (o *Options) EnsureDefaults() {
 		o.InlineLimit = DefaultInlineLimit
 	}
 	if o.FlushEvery == 0 {
-		o.FlushEvery = 5 * time.Second
+		o.FlushEvery = 2 * time.Second
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default

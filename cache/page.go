@@ -36,6 +36,7 @@ type Page struct {
 
 	batch   *pebble.Batch
 	inBatch int    // slots decided and not committed
+	now     int64  // when the first of them was, in seconds since 1970; 0: none
 	updates uint64 // commit.updates when the slots were last compared
 	// obsolete are numbers with a record of failure whose name another number
 	// has taken.
@@ -104,32 +105,6 @@ func (p *Page) ShouldCommit(more int) bool {
 	return p.inBatch > 0 && p.batch != nil && p.batch.Len()+more > BatchLimit
 }
 
-// Discard takes back what was decided since the last Commit: those files are
-// open again.
-func (p *Page) Discard() error {
-	var errs []error
-	for k := range p.slots {
-		slot := &p.slots[k]
-		switch slot.state {
-		case slotPut:
-			if slot.blob != 0 {
-				errs = append(errs, p.s.blobs.remove(slot.blob))
-			}
-			slot.blob, slot.size = 0, -1
-		case slotGone, slotFailed:
-			slot.failure = nil
-		default:
-			continue
-		}
-		slot.state = slotOpen
-	}
-	p.inBatch = 0
-	if p.batch != nil {
-		p.batch.Reset()
-	}
-	return errors.Join(errs...)
-}
-
 // Load finds out which of the page's files are in the store already; those that
 // are here, or gone, are not Open afterwards. It may be left out, and then is
 // done by Commit.
@@ -161,7 +136,10 @@ func (p *Page) PutBlob(k int, w *BlobWriter, modTime int64, etag []byte) error {
 }
 
 func (p *Page) entry(k int, state State, modTime int64, etag []byte) Entry {
-	e := Entry{Inode: p.slots[k].inode, State: state, Size: -1, ModTime: modTime, Fetched: p.s.opts.Now().Unix()}
+	if p.now == 0 {
+		p.now = p.s.opts.Now().Unix()
+	}
+	e := Entry{Inode: p.slots[k].inode, State: state, Size: -1, ModTime: modTime, Fetched: p.now}
 	if len(etag) > 0 && len(etag) <= maxETag {
 		e.ETag = string(etag)
 	}
@@ -207,12 +185,16 @@ func (p *Page) Gone(k int) error {
 }
 
 // Fail records that the k-th file could not be fetched; it stays pending.
-func (p *Page) Fail(k, tries int, cause error) {
+func (p *Page) Fail(k, tries int, verdict Verdict, cause error) {
 	slot := &p.slots[k]
-	slot.failure = &Failure{Name: slot.origin, When: p.s.opts.Now().Unix(), Tries: tries, Reason: cause.Error()}
+	slot.failure = &Failure{Name: slot.origin, When: p.s.opts.Now().Unix(), Tries: tries, Verdict: verdict, Reason: cause.Error()}
 	slot.state = slotFailed
 	p.inBatch++
 }
+
+// Failure returns the record of the k-th file of a page from Failed, nil for
+// others.
+func (p *Page) Failure(k int) *Failure { return p.slots[k].failure }
 
 // Skipped counts the files that no path can stand for after all, as a directory
 // has their name. It is final once the page is committed.

@@ -14,7 +14,7 @@ import (
 )
 
 // formatVersion is the layout that this program writes and reads.
-const formatVersion = 1
+const formatVersion = 2
 
 // Store is an open store. Its methods may be called from any goroutine.
 type Store struct {

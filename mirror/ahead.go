@@ -6,6 +6,7 @@ import (
 	"runtime/pprof"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -47,7 +48,9 @@ var errLongFile = errors.New("too long to be read ahead")
 type readahead struct {
 	e      *Engine
 	places *semaphore.Weighted
-	mu     struct {
+	// meanBody is how long the files of the last piece were on average, in bytes.
+	meanBody atomic.Int64
+	mu       struct {
 		sync.Mutex
 		readers []*follow // the latest last
 		windows []*window // under way
@@ -143,7 +146,7 @@ func (a *readahead) coveringLocked(ino cache.Inode) *window {
 }
 
 func (a *readahead) growLocked(r *follow) {
-	most := min(aheadMost, aheadBytes/(int(a.e.meanBody.Load())+1)+1)
+	most := min(aheadMost, aheadBytes/(int(a.meanBody.Load())+1)+1)
 	r.files = min(max(aheadFirst, r.files*aheadGrowth), most)
 }
 
@@ -212,44 +215,44 @@ func (a *readahead) fetchPages(ctx context.Context, w *window) error {
 	return nil
 }
 
+// fetchPage fetches the open files of a page, a piece at a time. What goes wrong
+// with a file is left to its reader, who asks for it alone.
 func (a *readahead) fetchPage(ctx context.Context, w *window, page *cache.Page) (err error) {
 	defer func() { err = errors.Join(err, page.Close()) }()
-	f := fetcher{e: a.e, page: page, ahead: w}
-	f.ctx, f.stop = context.WithCancelCause(ctx)
-	defer f.stop(nil)
 	if err := page.Load(); err != nil {
 		return err
 	}
+	var slots []int
 	for k := range page.Len() {
 		if page.Open(k) {
-			f.slots = append(f.slots, k)
-			f.names = append(f.names, page.Name(k))
+			slots = append(slots, k)
 		}
 	}
-	err = f.ask()
-	if storeFailed(err) {
-		return err
+	in := intake{e: a.e, ctx: ctx, page: page}
+	in.failed = func(_ int, err error) {
+		if errors.Is(err, errLongFile) {
+			in.end(err) // no more of them
+		}
+		a.e.throttled(err)
 	}
-	if errors.Is(err, ErrDesync) {
-		return errors.Join(err, page.Discard())
+	in.refuse = func(obj *Object) error {
+		if obj.Stream != nil && (obj.Size < 0 || obj.Size > aheadFile) {
+			return errLongFile
+		}
+		return nil
 	}
-	if cause := context.Cause(f.ctx); cause != nil {
-		err = cause
-	}
-	if commit := page.Commit(); commit != nil {
-		return commit
-	}
-	if a.e.opts.Events.Gone != nil {
-		for _, k := range f.gone {
-			a.e.opts.Events.Gone(page.Where(k))
+	for piece := range slices.Chunk(slots, aheadPiece) {
+		w.reached(page.Inode(piece[0]))
+		err := in.fetch(piece, true)
+		a.meanBody.Store(in.bytes / int64(max(in.good, 1)))
+		if storeFailed(err) {
+			return err
+		}
+		if err := errors.Join(err, page.Commit()); err != nil {
+			return err
 		}
 	}
-	return err
-}
-
-// tooLong reports whether a file is not to be read ahead.
-func (w *window) tooLong(obj *Object) bool {
-	return obj.Stream != nil && (obj.Size < 0 || obj.Size > aheadFile)
+	return nil
 }
 
 // reached wakes who waits for a number below ino.

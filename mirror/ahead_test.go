@@ -22,9 +22,9 @@ type calls struct {
 	n atomic.Int64
 }
 
-func (c *calls) Fetch(ctx context.Context, names []string, deliver func(int, *mirror.Object, error)) error {
+func (c *calls) Fetch(ctx context.Context, names []string, to mirror.Receiver) error {
 	c.n.Add(1)
-	return c.Fetcher.Fetch(ctx, names, deliver)
+	return c.Fetcher.Fetch(ctx, names, to)
 }
 
 // listed is a rig whose store has all names and no file, with an engine for
@@ -58,7 +58,7 @@ func TestReadaheadFollowsAReaderInOrder(t *testing.T) {
 	if n := c.n.Load(); n > files/100 {
 		t.Errorf("%d round trips for %d files", n, files)
 	}
-	if n := r.server.Counts().Gets; n != files {
+	if n := r.gets(); n != files {
 		t.Errorf("%d gets for %d files", n, files)
 	}
 	r.same(src)
@@ -82,7 +82,7 @@ func TestNoReadaheadForAReaderOutOfOrder(t *testing.T) {
 		}
 	}
 	r.must(e.Close())
-	if n := r.server.Counts().Gets; n != 200 {
+	if n := r.gets(); n != 200 {
 		t.Errorf("%d gets for 200 files", n)
 	}
 }
@@ -111,7 +111,7 @@ func TestReadaheadOfManyReaders(t *testing.T) {
 	}
 	// Where two readers come to the edge of a window at once, one may ask for a
 	// file by itself that is on its way.
-	if n := r.server.Counts().Gets; n < files || n > files+files/50 {
+	if n := r.gets(); n < files || n > files+files/50 {
 		t.Errorf("%d gets for %d files", n, files)
 	}
 	r.same(src)

@@ -116,52 +116,59 @@ func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string
 // fetchAsked fetches the one file of a page from Ask and commits it, unless it
 // is a name that neither the listing nor the origin knows.
 func (e *Engine) fetchAsked(ctx context.Context, page *cache.Page, key string, show func(cache.Entry)) error {
-	d := demanded{fetcher: fetcher{e: e, ctx: ctx, page: page}, key: key, show: show}
-	var stop context.CancelCauseFunc
-	d.ctx, stop = context.WithCancelCause(ctx)
-	defer stop(nil)
-	d.stop = stop
-	return d.land(d.commit(d.fetch()))
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	d := demanded{e: e, ctx: ctx, page: page, key: key, show: show}
+	return d.land(d.commit(d.fetchSure()))
 }
 
 // demandTries is how often a reader's file is asked for before its reader gets
 // an error; opening it again tries again.
 const demandTries = 3
 
-// finalError hides from retry that an error is temporary.
-type finalError struct{ error }
-
 // demanded fetches one file and says what came of it instead of recording it.
 type demanded struct {
-	fetcher
+	e        *Engine
+	ctx      context.Context
+	page     *cache.Page
 	key      string // see demandKey
 	show     func(cache.Entry)
 	arr      *arrival // once it is shown
 	unlisted bool     // its name came into the store to be shown
 }
 
+// fetchSure fetches the file. One that was listed is believed to be gone only if
+// the origin says so twice, and meanwhile gives what it gave before: a balancer
+// that has lost its servers says the same of every file.
+func (d *demanded) fetchSure() error {
+	err := d.fetch()
+	if !errors.Is(err, ErrGone) || !d.page.Listed() {
+		return err
+	}
+	switch known, unwell := d.e.health.well(d.ctx); {
+	case !known:
+		return fmt.Errorf("%w: not at the origin: %w", cache.ErrNotFound, err)
+	case unwell != nil:
+		//nolint:errorlint // it says nothing of this file, and may say 404
+		return fmt.Errorf("%w: %v", ErrOutage, unwell)
+	}
+	return d.fetch()
+}
+
 // fetch asks for the file until it has come or has been asked for too often.
 func (d *demanded) fetch() error {
-	tries := 0
-	err := d.e.retry(d.ctx, demandDeadline, func() (progress bool, err error) {
+	return d.e.retry(d.ctx, d.tries, func() (progress bool, err error) {
 		before := d.came()
 		err = d.attempt()
-		if progress = d.came() > before; progress {
-			tries = 0
-		}
-		most := demandTries
-		if d.arr != nil {
-			most = arrivingTries
-		}
-		if tries++; tries >= most && err != nil && Temporary(err) {
-			err = finalError{err}
-		}
-		return progress, err
+		return d.came() > before, err
 	})
-	if final, ok := errors.AsType[finalError](err); ok {
-		return final.error
+}
+
+func (d *demanded) tries() int {
+	if d.arr != nil {
+		return arrivingTries
 	}
-	return err
+	return demandTries
 }
 
 // came is how many bytes of a file that is shown have come.
@@ -175,14 +182,17 @@ func (d *demanded) came() int64 {
 // commit commits what came of a fetch that ended with err.
 func (d *demanded) commit(err error) error {
 	switch {
-	case errors.Is(err, errSettled):
+	case errors.Is(err, errSettled), err == nil:
+		d.e.health.good(d.page.Name(0))
+	case errors.Is(err, cache.ErrNotFound):
+		return err
 	case errors.Is(err, ErrGone) && !d.page.Listed():
 		return fmt.Errorf("%w: not at the origin: %w", cache.ErrNotFound, err)
 	case errors.Is(err, ErrGone):
 		if err := d.page.Gone(0); err != nil {
 			return err
 		}
-	case err != nil:
+	default:
 		return err
 	}
 	return d.page.Commit()
@@ -194,18 +204,18 @@ func (d *demanded) attempt() (err error) {
 			return d.handOver(err)
 		}
 	}
-	fetchErr := d.e.opts.Fetcher.Fetch(d.ctx, []string{d.page.Name(0)}, func(_ int, obj *Object, got error) {
+	fetchErr := d.e.opts.Fetcher.Fetch(d.ctx, []string{d.page.Name(0)}, Receiver{Receive: func(_ int, obj *Object, got error) {
 		if err = got; err == nil {
 			err = d.take(obj)
 		}
-	})
+	}})
 	if fetchErr != nil {
 		return fetchErr
 	}
 	return err
 }
 
-// take takes an answer: by itself, or where that can be in the sight of readers.
+// take takes a content: by itself, or where that can be in the sight of readers.
 func (d *demanded) take(obj *Object) (err error) {
 	if d.arr != nil {
 		return d.handOver(d.arr.again(obj))
@@ -214,7 +224,8 @@ func (d *demanded) take(obj *Object) (err error) {
 		return err
 	}
 	if d.arr == nil {
-		return d.put(0, obj)
+		in := intake{e: d.e, ctx: d.ctx, page: d.page}
+		return in.put(0, obj)
 	}
 	d.show(d.arr.entry)
 	return d.handOver(d.arr.fill(obj.Stream))
@@ -226,8 +237,5 @@ func (d *demanded) handOver(err error) error {
 		return err
 	}
 	d.arr.handed = true
-	if err := d.page.PutBlob(0, d.arr.blob, d.arr.entry.ModTime, []byte(d.arr.etag)); err != nil {
-		return storeError{err}
-	}
-	return nil
+	return asStore(d.page.PutBlob(0, d.arr.blob, d.arr.entry.ModTime, []byte(d.arr.etag)))
 }

@@ -40,8 +40,10 @@
 //
 // # Errors
 //
-// Everything that is tried again is tried again in retry.go. An origin that does
-// not answer at all stops a Run after Options.Outage and is never held against a
-// file; a file that alone gives errors is recorded as failed after maxTries, and
-// the next Run tries it again.
+// A fetch of a batch is one attempt. A file that does not come is recorded as
+// failed, with a verdict, and asked for again in passes at the end of the Run (see
+// passes.go), unless the origin as a whole turns out to be out of service (see
+// health.go): then nothing is recorded, and all wait until it is well, for at most
+// Options.Outage. A page of the listing, and a reader's file, are tried again in
+// retry.go.
 package mirror

@@ -25,10 +25,8 @@ type Engine struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	pace   *pace
-	// meanBody is how long the files of the last piece were on average, in
-	// bytes, but for those that were streamed.
-	meanBody atomic.Int64
-	demand   singleflight.Group
+	health health
+	demand singleflight.Group
 	// waiting bounds all fetches for readers, places those that are young.
 	waiting, places *semaphore.Weighted
 	ahead           readahead
@@ -47,6 +45,7 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{opts: o, store: o.Store, pace: newPace(o.LimitFiles, o.LimitRate), waiting: semaphore.NewWeighted(demandWaits), places: semaphore.NewWeighted(demandFetches)}
+	e.health.init(e)
 	e.ahead.init(e)
 	e.arrivals.init()
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
@@ -109,19 +108,33 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // run is one call of Run.
 type run struct {
-	e       *Engine
-	started cache.Progress
-	queue   chan *batch
-	track   *tracker
+	e        *Engine
+	started  cache.Progress
+	queue    chan *batch
+	track    *tracker
+	underWay underWay
+
+	// missing counts, by verdict, the files that did not come in this pass.
+	missing [cache.Verdicts]atomic.Int64
+	// believing says that what is not there in this pass, and was not before, is
+	// gone; asksFinal that this pass also asks for what failed for good.
+	believing atomic.Bool
+	asksFinal bool
 }
 
 func (r *run) all(ctx context.Context) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	group, ctx := errgroup.WithContext(ctx)
 	// Batches under way outlive ctx by the grace.
 	fetchCtx, stopFetch := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopFetch(nil)
 	defer afterGrace(ctx, r.e.opts.Grace, stopFetch)()
 
+	if limit := r.e.opts.Outage; limit >= 0 {
+		watched := ctx
+		r.e.wg.Go(func() { r.e.health.watch(watched, limit, end) })
+	}
 	r.queue = make(chan *batch, r.e.opts.Connections)
 	r.track = newTracker(r.e.store, r.e.opts.Prefetch)
 	workers := r.e.opts.Connections
@@ -153,7 +166,7 @@ func (r *run) spawn(ctx context.Context, group *errgroup.Group, role string, fn 
 }
 
 // plan feeds the queue: first what was listed before and never fetched, then
-// the listing, then what failed in earlier runs.
+// the listing, then what did not come, or failed in earlier runs.
 func (r *run) plan(ctx context.Context) error {
 	if r.e.opts.Prefetch {
 		if err := r.planPending(ctx); err != nil {
@@ -165,8 +178,8 @@ func (r *run) plan(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.e.opts.Prefetch && r.started.Failed > 0 {
-		return r.planFailed(ctx)
+	if r.e.opts.Prefetch {
+		return r.retryFailed(ctx)
 	}
 	return nil
 }
@@ -186,22 +199,10 @@ func (r *run) planPending(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) planFailed(ctx context.Context) error {
-	for from := cache.Inode(0); ; {
-		page, next, err := r.e.store.Failed(from)
-		if err != nil || page == nil {
-			return err
-		}
-		if err := r.enqueue(ctx, &batch{page: page}); err != nil {
-			return err
-		}
-		from = next
-	}
-}
-
 // enqueue hands a batch to the connections, in the order of their checkpoints.
 func (r *run) enqueue(ctx context.Context, b *batch) error {
 	r.track.add(b)
+	r.underWay.add()
 	select {
 	case r.queue <- b:
 		return nil

@@ -23,11 +23,6 @@ var (
 	// ErrFraming is an answer that is not well-formed HTTP/1.x.
 	ErrFraming = errors.New("malformed answer")
 
-	// ErrDesync says that an origin's answers may have fallen out of step with
-	// the requests that were pipelined: one is malformed, too many, or missing.
-	// Which of those before it belong to which file is then in doubt.
-	ErrDesync = errors.New("answers out of step with their requests")
-
 	// ErrTooLarge is a file or a page over the limit that its Options name.
 	ErrTooLarge = errors.New("too large")
 
@@ -46,6 +41,14 @@ var (
 	// ErrChanged is a file of which the origin has another version than the one
 	// that readers were shown the beginning of.
 	ErrChanged = errors.New("changed at the origin while it was read")
+
+	// ErrOutage says that an origin gave nothing good for as long as Options.Outage
+	// allows.
+	ErrOutage = errors.New("origin out of service")
+
+	// ErrManyGone says that more files than Options.MaxGone are not at the origin
+	// any more. None of it is believed.
+	ErrManyGone = errors.New("too many files are gone at the origin")
 
 	// ErrClosed is returned by an engine that is closing or closed.
 	ErrClosed = errors.New("engine closed")
@@ -77,5 +80,5 @@ func Temporary(err error) bool {
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		return status.Temporary()
 	}
-	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrCut) || errors.Is(err, ErrFraming) || errors.Is(err, ErrDesync)
+	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrCut) || errors.Is(err, ErrFraming)
 }

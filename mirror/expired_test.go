@@ -99,15 +99,15 @@ func TestExpiredMarker(t *testing.T) {
 				r.stop(2500, nil)
 				before := r.store.Progress()
 				asked := r.expire(fault)
-				gets := r.server.Counts().Gets
+				gets := r.gets()
 				var log strings.Builder
 				r.must(r.run(warnings(&log)))
 				r.complete(files)
 				r.same(src)
-				if n := r.server.Counts().Gets - gets; n != files-int64(before.Fetched) {
+				if n := r.gets() - gets; n != files-int64(before.Fetched) {
 					t.Errorf("%d gets for %d files that were missing", n, files-before.Fetched)
 				}
-				if n := strings.Count(log.String(), "\n"); n != 1 || asked.Load() != 1 {
+				if n := strings.Count(log.String(), "\n"); n != 1 || asked.Load() > 2 { // once more on a new connection
 					t.Errorf("%d warnings, the marker was asked for %d times: %s", n, asked.Load(), log.String())
 				}
 				if p := r.store.Progress(); p.Unchecked != before.Unchecked {
@@ -160,11 +160,11 @@ func TestExpiredMarkerStoppedAgain(t *testing.T) {
 					}
 				}
 				r.server.SetFaults(origintest.Faults{})
-				missing, gets := files-int64(r.store.Progress().Fetched), r.server.Counts().Gets
+				missing, gets := files-int64(r.store.Progress().Fetched), r.gets()
 				r.must(r.run(nil))
 				r.complete(files)
 				r.same(src)
-				if n := r.server.Counts().Gets - gets; n != missing {
+				if n := r.gets() - gets; n != missing {
 					t.Errorf("%d gets for %d files that were missing", n, missing)
 				}
 				if p := r.store.Progress(); p.Unchecked != before.Unchecked {
@@ -207,7 +207,7 @@ func TestMarkerThatMayComeBack(t *testing.T) {
 			r.stop(1500, nil)
 			before := r.store.Progress()
 			r.expire(fault)
-			if err := r.run(nil); err == nil {
+			if err := r.run(soon); err == nil {
 				t.Error("no error")
 			}
 			if p := r.store.Progress(); p.Marker != before.Marker {

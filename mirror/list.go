@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,8 +80,22 @@ func (r *run) walk(ctx context.Context, pages chan<- listed) error {
 			return nil
 		}
 		marker = page.Next
-		if page, err = r.e.list(ctx, marker); err != nil {
+		if page, err = r.nextPage(ctx, marker); err != nil {
 			return err
+		}
+	}
+}
+
+// nextPage asks for a page behind others. What is none then may be a balancer
+// that has lost its servers, as long as there are no files either.
+func (r *run) nextPage(ctx context.Context, marker string) (Page, error) {
+	for {
+		page, err := r.e.list(ctx, marker)
+		if err == nil || ctx.Err() != nil || errors.Is(err, ErrOutage) || !refused(err) {
+			return page, err
+		}
+		if down, gaveUp := r.e.health.recovered(ctx, fewFiles, nil, err); !down {
+			return page, cmp.Or(gaveUp, err)
 		}
 	}
 }

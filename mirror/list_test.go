@@ -67,12 +67,12 @@ func (o *madeOrigin) hold(n int) {
 	o.mu.peak = max(o.mu.peak, o.mu.undecoded)
 }
 
-func (o *madeOrigin) Fetch(ctx context.Context, names []string, deliver func(int, *mirror.Object, error)) error {
+func (o *madeOrigin) Fetch(ctx context.Context, names []string, to mirror.Receiver) error {
 	if o.onFetch != nil {
 		o.onFetch(ctx)
 	}
 	for i, name := range names {
-		deliver(i, &mirror.Object{Body: []byte(name), Size: int64(len(name))}, nil)
+		to.Receive(i, &mirror.Object{Body: []byte(name), Size: int64(len(name))}, nil)
 	}
 	return nil
 }

@@ -37,8 +37,8 @@ type Lister interface {
 	List(ctx context.Context, marker string) (Page, error)
 }
 
-// Object is one answer of the origin to a get. It and everything in it is
-// valid only until the function that it was handed to returns.
+// Object is the content of a file. It and everything in it is valid only until
+// the function that it was handed to returns.
 type Object struct {
 	// Body is the whole content, unless Stream is set.
 	Body []byte
@@ -55,19 +55,35 @@ type Object struct {
 	ModTime int64
 	// ETag is the origin's validator, as it stands in the header.
 	ETag []byte
+	// Spooled says that the content is what Receiver.Spool was handed last.
+	Spooled bool
+}
+
+// Receiver takes what a Fetcher gets. Its functions are called by the goroutine
+// that called Fetch.
+type Receiver struct {
+	// Receive is called exactly once for each name, in any order: with its
+	// content, of which it is certain by then that it is this name's, or with the
+	// error for which there is none.
+	Receive func(i int, obj *Object, err error)
+	// Settled, where it is not nil, is called now and then when files have been
+	// received and others may be a while in coming.
+	Settled func()
+	// Spool is called for a longer file as its content comes, before it is certain
+	// whose it is. It reads obj.Stream to its end and keeps what it read apart
+	// until Receive is called. It may be called again for the same name, and what
+	// came before is then void. Its error is handed to Receive. Where Spool is nil
+	// such files are asked for in a way that leaves no doubt, which is slower.
+	Spool func(i int, obj *Object) error
 }
 
 // Fetcher gets files from the origin.
 type Fetcher interface {
-	// Fetch asks for every name, in order, and calls deliver exactly once for
-	// each, from one goroutine, in any order. It makes one attempt: an err
-	// for which Temporary holds may be tried again by the caller. Fetch
-	// itself returns an error only if ctx was cancelled, or ErrDesync; the
-	// names that were not answered by then have been delivered with it.
-	//
-	// ErrDesync takes back every object that this call delivered: some may be
-	// those of other names. A call for one name never returns it.
-	Fetch(ctx context.Context, names []string, deliver func(i int, obj *Object, err error)) error
+	// Fetch asks for every name. It makes one attempt: an error for which
+	// Temporary holds may be tried again by the caller. Fetch itself returns an
+	// error only if ctx was cancelled; the names that had no answer by then are
+	// received with it.
+	Fetch(ctx context.Context, names []string, r Receiver) error
 }
 
 // Part is a part of one version of a file.

@@ -22,10 +22,14 @@ type Options struct {
 	// Connections is how many batches are fetched at the same time. Default
 	// DefaultConnections.
 	Connections int
-	// Outage is how long the origin may give no answer at all before Run gives
-	// up; what was mirrored is kept, and another Run goes on from there.
-	// Default 2 minutes; negative: for ever.
+	// Outage is how long the origin may give nothing good before Run gives up;
+	// what was mirrored is kept, and another Run goes on from there. Default 2
+	// minutes; negative: for ever.
 	Outage time.Duration
+	// MaxGone bounds the files that a Run believes to be gone at the origin. With
+	// more of them it goes on asking for as long as Outage, and then gives up and
+	// believes none. Default: a tenth of those listed, and at least 1,000.
+	MaxGone GoneLimit
 	// Grace is how long batches under way may go on after Run was cancelled.
 	// Default 1 s; negative: not at all.
 	Grace time.Duration
@@ -40,6 +44,20 @@ type Options struct {
 	Events Events
 	// Log takes what goes wrong. The zero value is silent.
 	Log zerolog.Logger
+}
+
+// GoneLimit is a number of files: Percent of those listed, and at least Files.
+// The zero value is the default; Given says that none at all is meant where both
+// are 0.
+type GoneLimit struct {
+	Percent float64
+	Files   int64
+	Given   bool
+}
+
+// goneLimit is how many of that many listed files may be gone.
+func (o *Options) goneLimit(listed uint64) int64 {
+	return max(o.MaxGone.Files, int64(o.MaxGone.Percent/100*float64(listed)))
 }
 
 // Events is told what happens in an engine. Its functions are called from the
@@ -58,9 +76,8 @@ const (
 	MaxConnections = 1024
 
 	// batchSize is how many files a connection is given at a time.
-	batchSize = 1000
-	// maxTries is how often a file is asked for before it counts as failed.
-	maxTries = 5
+	// With the guards of its round it is what nginx answers on one connection.
+	batchSize = 990
 	// maxBackoff bounds the wait between two tries, but for what Retry-After
 	// asks for.
 	maxBackoff = 15 * time.Second
@@ -85,6 +102,9 @@ func (o *Options) EnsureDefaults() {
 	if o.Outage == 0 {
 		o.Outage = 2 * time.Minute
 	}
+	if o.MaxGone == (GoneLimit{}) {
+		o.MaxGone = GoneLimit{Percent: 10, Files: 1000}
+	}
 	if o.Grace == 0 {
 		o.Grace = time.Second
 	}
@@ -104,6 +124,9 @@ func (o *Options) Validate() error {
 	}
 	if o.LimitFiles < 0 || o.LimitRate < 0 {
 		errs = append(errs, fmt.Errorf("limits of %d files/s and %d bytes/s: give positive ones", o.LimitFiles, o.LimitRate))
+	}
+	if o.MaxGone.Percent < 0 || o.MaxGone.Files < 0 {
+		errs = append(errs, fmt.Errorf("at most %v %% and %d files may be gone: give positive numbers", o.MaxGone.Percent, o.MaxGone.Files))
 	}
 	if o.Backoff < 0 {
 		errs = append(errs, fmt.Errorf("backoff %v is negative", o.Backoff))

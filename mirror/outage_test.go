@@ -1,6 +1,7 @@
 package mirror_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -24,8 +25,8 @@ func TestProxyOfAnOriginThatIsDown(t *testing.T) {
 			return origintest.Fault{}
 		},
 	})
-	if err := r.run(nil); err == nil {
-		t.Error("an outage gives no error")
+	if err := r.run(soon); !errors.Is(err, mirror.ErrOutage) {
+		t.Errorf("an outage gives %v", err)
 	}
 	r.verify()
 	if p := r.store.Progress(); p.Failed != 0 || p.Complete() {
@@ -45,7 +46,7 @@ func TestRetryAfterOfOneFile(t *testing.T) {
 	}
 	r := newRig(t, serve.Options{PageSize: 100}, named(names...))
 	r.server.SetFaults(onName("f123", origintest.Fault{Status: 503, RetryAfter: time.Hour}))
-	r.must(r.run(nil))
+	r.must(r.run(func(o *mirror.Options) { o.Outage = time.Second }))
 	r.verify()
 	if p := r.store.Progress(); p.Failed != 1 || p.Fetched != 299 {
 		t.Errorf("progress %+v", p)
@@ -72,17 +73,17 @@ func TestRunAgainAfterAnOutage(t *testing.T) {
 			return origintest.Fault{}
 		},
 	})
-	e := r.engine(func(o *mirror.Options) { o.Connections = 1 })
-	if err := e.Run(t.Context()); err == nil {
-		t.Error("an outage gives no error")
+	e := r.engine(func(o *mirror.Options) { soon(o); o.Connections = 1 })
+	if err := e.Run(t.Context()); !errors.Is(err, mirror.ErrOutage) {
+		t.Errorf("an outage gives %v", err)
 	}
 	before := r.store.Progress().Fetched
 	r.server.SetFaults(origintest.Faults{})
-	gets := r.server.Counts().Gets
+	gets := r.gets()
 	r.must(e.Run(t.Context()))
 	r.complete(8000)
 	r.same(src)
-	if n := r.server.Counts().Gets - gets; n != 8000-int64(before) {
+	if n := r.gets() - gets; n != 8000-int64(before) {
 		t.Errorf("%d gets for %d missing files", n, 8000-before)
 	}
 }

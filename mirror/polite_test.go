@@ -37,7 +37,7 @@ func TestTooManyRequests(t *testing.T) {
 func TestFileThatIsAlwaysPutOff(t *testing.T) {
 	r := newRig(t, serve.Options{}, named("a", "b", "c"))
 	r.server.SetFaults(onName("b", origintest.Fault{Status: 429, RetryAfter: time.Hour}))
-	r.must(r.run(nil))
+	r.must(r.run(func(o *mirror.Options) { o.Outage = time.Second }))
 	r.verify()
 	if p := r.store.Progress(); p.Failed != 1 || p.Fetched != 2 {
 		t.Errorf("progress %+v", p)

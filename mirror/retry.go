@@ -3,27 +3,30 @@ package mirror
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 )
 
-// retry is the one place where anything is tried again. It calls attempt until
-// that returns nil, an error for which Temporary does not hold, or until limit
-// has passed (negative: for ever) since the first of the attempts that got
-// nowhere. The wait between attempts grows, with jitter, and is at least what the
-// origin's Retry-After asks for, as far as limit allows.
-func (e *Engine) retry(ctx context.Context, limit time.Duration, attempt func() (progress bool, err error)) error {
+// newBackoff returns the waits between attempts: they grow, with jitter, up to
+// most.
+func (e *Engine) newBackoff(most time.Duration) *backoff.ExponentialBackOff {
 	wait := &backoff.ExponentialBackOff{
 		InitialInterval:     e.opts.Backoff,
 		RandomizationFactor: backoff.DefaultRandomizationFactor,
 		Multiplier:          backoff.DefaultMultiplier,
-		MaxInterval:         maxBackoff,
+		MaxInterval:         most,
 	}
 	wait.Reset()
-	var since time.Time // of the first attempt in a row that got nowhere
-	for {
+	return wait
+}
+
+// retry calls attempt until that returns nil, an error for which Temporary does
+// not hold, or tries such errors in a row without progress; 0: until ctx ends. The
+// wait between attempts is at least what the origin's Retry-After asks for.
+func (e *Engine) retry(ctx context.Context, tries func() int, attempt func() (progress bool, err error)) error {
+	wait := e.newBackoff(maxBackoff)
+	for n := 1; ; n++ {
 		progress, err := attempt()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -33,18 +36,12 @@ func (e *Engine) retry(ctx context.Context, limit time.Duration, attempt func() 
 		}
 		if progress {
 			wait.Reset()
+			n = 1
 		}
-		if progress || since.IsZero() {
-			since = time.Now()
+		if most := tries(); most > 0 && n >= most {
+			return err
 		}
 		pause := max(wait.NextBackOff(), retryAfter(err))
-		if limit >= 0 {
-			left := limit - time.Since(since)
-			if left <= 0 {
-				return fmt.Errorf("%w (tried again for %v)", err, time.Since(since).Round(time.Second))
-			}
-			pause = min(pause, left) // a Retry-After of one file must not end a Run
-		}
 		e.opts.Log.Debug().Err(err).Dur("pause", pause).Msg("trying again")
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -70,13 +67,29 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// list asks for one page of the listing.
+// list asks for one page of the listing. Its error is ErrOutage once that has
+// failed for Options.Outage, whatever becomes of files meanwhile.
 func (e *Engine) list(ctx context.Context, marker string) (page Page, err error) {
-	err = e.retry(ctx, e.opts.Outage, func() (bool, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	var patience *time.Timer
+	err = e.retry(ctx, func() int { return 0 }, func() (bool, error) {
 		page, err = e.opts.Lister.List(ctx, marker)
-		e.throttled(err)
+		if err != nil && ctx.Err() == nil {
+			e.throttled(err)
+			e.health.bad(err)
+			if limit := e.opts.Outage; limit >= 0 && patience == nil {
+				patience = time.AfterFunc(limit, func() { end(e.health.outage(limit)) })
+			}
+		}
 		return false, err
 	})
+	if patience != nil {
+		patience.Stop()
+	}
+	if err == nil {
+		e.health.alive()
+	}
 	return page, err
 }
 

@@ -61,13 +61,8 @@ func (a *arrival) fetchPart(ctx context.Context, fetcher RangeFetcher, k int64) 
 		return a.parts.err
 	}
 	part := a.part(k*partLen, min((k+1)*partLen, a.entry.Size))
-	tries := 0
-	return a.e.retry(ctx, demandDeadline, func() (bool, error) {
-		err := fetcher.FetchRange(ctx, a.name, part, func(obj *Object) error { return a.keepPart(&part, obj) })
-		if tries++; tries >= demandTries && err != nil && Temporary(err) {
-			err = finalError{err}
-		}
-		return false, err
+	return a.e.retry(ctx, func() int { return demandTries }, func() (bool, error) {
+		return false, fetcher.FetchRange(ctx, a.name, part, func(obj *Object) error { return a.keepPart(&part, obj) })
 	})
 }
 

@@ -135,7 +135,7 @@ func TestReadmeByHand(t *testing.T) {
 		case strings.Contains(command, " serve ") && strings.HasSuffix(strings.TrimSpace(command), "&"):
 			fmt.Fprintf(&paced, "until (: </dev/tcp/%s) 2>/dev/null; do sleep 0.05; done\n", strings.Replace(addr, ":", "/", 1))
 		case strings.HasSuffix(strings.TrimSpace(command), "&"):
-			fmt.Fprintf(&paced, "until mountpoint -q %s && [ $(ls %s | wc -l) -gt 10 ]; do sleep 0.05; done\n", mnt, mnt)
+			fmt.Fprintf(&paced, "until mountpoint -q %s && [ $(ls %s | wc -l) -ge 2000 ]; do sleep 0.05; done\n", mnt, mnt)
 		}
 	}
 	cmd := exec.Command("bash", "-ec", paced.String())

@@ -61,6 +61,8 @@ func exitStatus(err error) int {
 		{cache.ErrCorrupt, exitDamaged},
 		{mirror.ErrListing, exitOrigin},
 		{mirror.ErrUnreachable, exitOrigin},
+		{mirror.ErrOutage, exitOrigin},
+		{mirror.ErrManyGone, exitFailed},
 		{errOrigin, exitOrigin},
 	} {
 		if errors.Is(err, c.target) {

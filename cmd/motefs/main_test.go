@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/motefs/motefs/fs/fusetest"
-	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
@@ -74,7 +73,6 @@ func mountsBelow(dir string) []string {
 
 // patience is how long a test waits for what should come at once. It is not a
 // measurement: a test that runs into it has failed.
-const patience = eventually.Deadline
 
 func motefs(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()

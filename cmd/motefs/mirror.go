@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/mirror"
 	"github.com/spf13/cobra"
 )
 
 func mirrorCommand(a *app) *cobra.Command {
-	f := &sourceFlags{}
+	f := &sourceFlags{outage: 2 * time.Minute}
 	cmd := &cobra.Command{
 		Use:   "mirror [flags] ORIGIN",
 		Short: "Mirror every file of an origin, then exit",
@@ -63,7 +65,11 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	fmt.Fprintf(a.stdout, "motefs: %s\n", summary(p, before, took))
 	if runErr != nil {
 		if !errors.Is(runErr, context.Canceled) {
-			runErr = fmt.Errorf("%w; the mirror of %s is not complete, run the same command again to go on", runErr, s.id)
+			advice := "run the same command again to go on"
+			if status, ok := errors.AsType[*mirror.StatusError](runErr); ok && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
+				advice = "give the access that it wants with --header, then " + advice
+			}
+			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, advice)
 		}
 		return runErr
 	}

@@ -104,7 +104,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		}
 	}
 	m.session, err = openSession(sessionOptions{
-		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, outage: -1, log: log,
+		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {

@@ -30,7 +30,6 @@ type sessionOptions struct {
 	id       string
 	dir      string
 	prefetch bool
-	outage   time.Duration // see mirror.Options
 	events   mirror.Events
 	log      zerolog.Logger
 }
@@ -52,7 +51,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	}
 	s.engine, err = mirror.Open(mirror.Options{
 		Store: s.store, Lister: s.client, Fetcher: s.client,
-		Prefetch: o.prefetch, Connections: o.flags.connections, Outage: o.outage,
+		Prefetch: o.prefetch, Connections: o.flags.connections, Outage: o.flags.patience(), MaxGone: mirror.GoneLimit(o.flags.maxGone),
 		LimitFiles: o.flags.limitFiles, LimitRate: int64(o.flags.limitRate),
 		Events: o.events, Log: o.log,
 	})

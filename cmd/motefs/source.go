@@ -13,9 +13,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin"
+	"github.com/motefs/motefs/mirror/wire"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -34,6 +36,8 @@ type sourceFlags struct {
 	limitFiles  int64
 	pipeline    string
 	caCert      string
+	outage      time.Duration
+	maxGone     goneLimit
 }
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
@@ -42,6 +46,8 @@ func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.headers, "header", nil, "extra request header, `'Name: value'`; may be given several times")
 	flags.StringVar(&f.pipeline, "pipeline", "auto", "requests written ahead on a connection: `off|auto|N`")
 	flags.StringVar(&f.caCert, "ca-cert", "", "`file` of PEM certificates to trust for https beside the system's")
+	flags.DurationVar(&f.outage, "outage", f.outage, "how long the origin may give nothing good before the mirror gives up; 0: for ever")
+	flags.Var(&f.maxGone, "max-gone", "how many listed files may be gone at the origin, `N or N%`; with more, none is taken for gone (default 10%, and at least 1000)")
 	f.maxFileSize = defaultMaxFileSize
 	flags.Var(&f.maxFileSize, "max-file-size", "refuse files longer than this, in bytes or with K, M, G")
 	flags.Var(&f.limitRate, "limit-rate", "mirror at most so many `bytes` a second, also with K, M, G; 0: no limit")
@@ -89,12 +95,13 @@ func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (*o
 	if err != nil {
 		return nil, err
 	}
-	c, err := origin.New(origin.Options{BaseURL: id, Header: header, UserAgent: "motefs/" + version(), TLS: trust,
+	c, err := origin.New(origin.Options{BaseURL: id, Options: wire.Options{
+		Header: header, UserAgent: "motefs/" + version(), TLS: trust,
 		InlineLimit: min(inlineLimit, int(f.maxFileSize)), MaxFileSize: int64(f.maxFileSize), Pipeline: depth,
 		OnPipelineOff: func(reason string) {
 			log.Warn().Str("reason", reason).Msg("the origin does not answer pipelined requests rightly; asking one at a time, which is slower")
 		},
-	})
+	}})
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -166,6 +173,9 @@ func (f *sourceFlags) validate(cmd *cobra.Command) error {
 	if f.connections < 1 || f.connections > mirror.MaxConnections {
 		return usagef("%s: --connections %d: give 1 to %d", cmd.Name(), f.connections, mirror.MaxConnections)
 	}
+	if f.outage < 0 {
+		return usagef("%s: --outage %v: give a time such as 10m, or 0 for ever", cmd.Name(), f.outage)
+	}
 	if f.maxFileSize == 0 {
 		return usagef("%s: --max-file-size 0: give a positive number", cmd.Name())
 	}
@@ -189,6 +199,41 @@ func (f *sourceFlags) pipelineDepth() (int, error) {
 	}
 	return n, nil
 }
+
+// patience is --outage as mirror.Options has it.
+func (f *sourceFlags) patience() time.Duration {
+	if f.outage == 0 {
+		return -1
+	}
+	return f.outage
+}
+
+// goneLimit is a flag for a number of files, or a share of them.
+type goneLimit mirror.GoneLimit
+
+// Set reads a number, or one with a percent sign.
+func (g *goneLimit) Set(text string) error {
+	if number, ok := strings.CutSuffix(text, "%"); ok {
+		n, err := strconv.ParseFloat(number, 64)
+		if err != nil || !(n >= 0 && n <= 100) {
+			return errors.New("give a number of files, or a share from 0% to 100%")
+		}
+		*g = goneLimit{Percent: n, Given: true}
+		return nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return errors.New("give a number of files, or a share such as 25%")
+	}
+	*g = goneLimit{Files: n, Given: true}
+	return nil
+}
+
+// String is empty for the default, which the help tells in words.
+func (g *goneLimit) String() string { return "" }
+
+// Type is the name of the value in the help.
+func (g *goneLimit) Type() string { return "N or N%" }
 
 // size is a flag for a number of bytes.
 type size int64

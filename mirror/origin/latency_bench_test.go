@@ -12,6 +12,7 @@ import (
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
+	"github.com/motefs/motefs/mirror/wire"
 )
 
 // batchOf are n files of a synthetic origin from file from on.
@@ -23,13 +24,16 @@ func batchOf(src *serve.Synthetic, from, n int64) []string {
 	return names
 }
 
-func failOnError(b *testing.B) func(int, *mirror.Object, error) {
-	return func(_ int, _ *mirror.Object, err error) {
+func failOnError(b *testing.B) mirror.Receiver {
+	return receiveOnly(func(_ int, _ *mirror.Object, err error) {
 		if err != nil {
 			b.Error(err)
 		}
-	}
+	})
 }
+
+// probing is how many files a call has to have to make the probe.
+const probing = 64
 
 // fetchFlat fetches b.N files on so many connections, in batches of 1,000 or, where
 // there are too few files for that, as many for each connection.
@@ -39,7 +43,7 @@ func fetchFlat(b *testing.B, c *Client, src *serve.Synthetic, conns int) {
 	// Connections are opened before, and the probe is made.
 	var wg sync.WaitGroup
 	for k := range conns {
-		wg.Go(func() { c.Fetch(b.Context(), batchOf(src, int64(k)*probeFrom, probeFrom), deliver) })
+		wg.Go(func() { c.Fetch(b.Context(), batchOf(src, int64(k)*probing, probing), deliver) })
 	}
 	wg.Wait()
 	b.ResetTimer()
@@ -69,7 +73,7 @@ func BenchmarkFetchLatency(b *testing.B) {
 		for _, conns := range []int{4, 16, 64} {
 			for _, depth := range []int{1, 16, 128, 0} {
 				b.Run(fmt.Sprintf("latency=%dms/conns=%d/depth=%d", latency, conns, depth), func(b *testing.B) {
-					c := newAuto(b, Options{BaseURL: s.URL(), Pipeline: depth, timing: defaultTiming})
+					c := newAuto(b, at(s.URL(), wire.Options{Pipeline: depth, Timeouts: wire.DefaultTimeouts}))
 					fetchFlat(b, c, src, conns)
 				})
 			}
@@ -91,7 +95,7 @@ func BenchmarkFetchTLS(b *testing.B) {
 		s, src := openOrigin(b, o, serve.SyntheticOptions{Files: 1_000_000_000})
 		for _, depth := range []int{1, 0} {
 			b.Run(fmt.Sprintf("%s/depth=%d", kind, depth), func(b *testing.B) {
-				c := newAuto(b, Options{BaseURL: s.URL(), Pipeline: depth, TLS: &tls.Config{RootCAs: roots}, timing: defaultTiming})
+				c := newAuto(b, at(s.URL(), wire.Options{Pipeline: depth, TLS: &tls.Config{RootCAs: roots}, Timeouts: wire.DefaultTimeouts}))
 				b.ReportAllocs()
 				fetchFlat(b, c, src, 16)
 			})
@@ -106,7 +110,7 @@ func BenchmarkDemandUnderLoad(b *testing.B) {
 	s, src := openOrigin(b, serve.Options{}, serve.SyntheticOptions{Files: 1_000_000_000})
 	for _, load := range []int{0, 16} {
 		b.Run(fmt.Sprintf("batches=%d", load), func(b *testing.B) {
-			c := newAuto(b, Options{BaseURL: s.URL(), timing: defaultTiming})
+			c := newAuto(b, at(s.URL(), wire.Options{Timeouts: wire.DefaultTimeouts}))
 			deliver := failOnError(b)
 			c.Fetch(b.Context(), batchOf(src, 0, 1000), deliver) // the probe
 			var wg sync.WaitGroup

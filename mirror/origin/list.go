@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/wire"
 )
 
 const (
@@ -23,68 +24,95 @@ const (
 func (c *Client) List(ctx context.Context, marker string) (mirror.Page, error) {
 	page, err := c.list(ctx, marker)
 	if err != nil {
-		return mirror.Page{}, fmt.Errorf("list page %q: %w", clip(marker), err)
+		return mirror.Page{}, fmt.Errorf("list page %q: %w", wire.Clip(marker), err)
 	}
 	return page, nil
 }
 
-func (c *Client) list(ctx context.Context, marker string) (page mirror.Page, err error) {
+// errLate is a page that may be a late response to another request.
+var errLate = errors.New("page of another marker")
+
+// list asks for a page. What came on a connection that was used before could be a
+// late response to another request: a page that leads back to itself, one that
+// came for another marker, or what is no page, is asked for again on a connection
+// of its own before it is believed.
+func (c *Client) list(ctx context.Context, marker string) (mirror.Page, error) {
 	if len(marker) > maxMarker {
-		return page, listingError("marker of %d bytes", len(marker))
+		return mirror.Page{}, listingError("marker of %d bytes", len(marker))
 	}
-	ca := c.begin(ctx)
-	defer ca.end()
-	if err := ca.err(); err != nil {
-		return page, err
-	}
-	target := append([]byte(c.base.path), "/list"...)
-	if marker != "" {
-		target = appendMarker(append(target, "?next-marker="...), marker)
-	}
-	var result error // of an answer that came, as opposed to the connection's
-	err = c.single(ca, string(target), 0, func(cn *conn) error {
-		if cn.head.status != 200 {
-			result = c.refusal(cn)
-			return cn.drain()
-		}
-		if e := cn.encoding(); len(e) > 0 {
-			result = listingError("%w: content-encoding %.40q", ErrEncoding, e)
-			return cn.drain()
-		}
-		raw, err := c.readPage(cn)
-		if err != nil && !errors.Is(err, errEnd) {
-			return err
-		}
-		page, result = c.newPage(raw, string(cn.buf.parsed.ContentType()))
-		return err
-	})
-	if err == nil {
-		err = result
+	page, reused, err := c.listOn(ctx, marker, false)
+	if reused && err != nil && !mirror.Temporary(err) && ctx.Err() == nil {
+		page, _, err = c.listOn(ctx, marker, true)
 	}
 	return page, err
 }
 
-// readPage reads a body whole. Its error is errEnd, with the page, where the
-// connection ends with it.
-func (c *Client) readPage(cn *conn) ([]byte, error) {
-	tooLong := listingError("%w: page over %d bytes", mirror.ErrTooLarge, c.o.MaxPageBytes)
-	if cn.head.length > c.o.MaxPageBytes {
+func (c *Client) listOn(ctx context.Context, marker string, fresh bool) (page mirror.Page, reused bool, err error) {
+	target := c.base.path + "/list"
+	if marker != "" {
+		target = string(appendMarker([]byte(target+"?next-marker="), marker))
+	}
+	for hops := 0; ; hops++ {
+		location, status := "", 0
+		err = c.One(ctx, target, nil, fresh, func(r *wire.Response) (err error) {
+			reused, status = reused || r.Reused(), r.Status()
+			defer func() {
+				if reused && err != nil && !mirror.Temporary(err) {
+					r.End() // all that follows may be late too
+				}
+			}()
+			switch location = r.Location(); {
+			case location != "":
+				return nil
+			case status != 200:
+				return r.Err()
+			case len(r.Encoding()) > 0:
+				return listingError("%w: content-encoding %.40q", wire.ErrEncoding, r.Encoding())
+			}
+			raw, err := c.readPage(r)
+			if err != nil {
+				return err
+			}
+			if page, err = c.newPage(raw, string(r.ContentType())); err != nil {
+				return err
+			}
+			other := c.recent.add(raw, marker)
+			if reused && (other || page.Next != "" && page.Next == marker) {
+				return errLate
+			}
+			return nil
+		})
+		if err != nil || location == "" {
+			return page, reused, err
+		}
+		if target, err = c.redirect(status, location, target, "list"); err != nil {
+			return page, reused, err
+		}
+		if hops == maxHops {
+			return page, reused, fmt.Errorf("%w: more than %d in a row, the last to %q", mirror.ErrRedirect, maxHops, wire.Clip(target))
+		}
+	}
+}
+
+// readPage reads a page whole.
+func (c *Client) readPage(r *wire.Response) ([]byte, error) {
+	tooLong := listingError("%w: page over %d bytes", mirror.ErrTooLarge, c.maxPage)
+	if r.Length() > c.maxPage {
 		return nil, tooLong
 	}
 	var raw []byte
 	if p, ok := c.pages.Get().(*[]byte); ok {
 		raw = (*p)[:0]
 	}
-	if cn.head.length > int64(cap(raw)) {
+	if r.Length() > int64(cap(raw)) {
 		// One byte more, so that the end is seen without growing.
-		raw = make([]byte, 0, min(cn.head.length, pageStart)+1)
+		raw = make([]byte, 0, min(r.Length(), pageStart)+1)
 	}
-	b := cn.body(c.o.MaxPageBytes)
-	raw, err := readUpTo(raw, &b, int(c.o.MaxPageBytes)+1)
+	raw, err := wire.ReadUpTo(raw, r, int(c.maxPage)+1)
 	switch {
 	case errors.Is(err, io.EOF):
-		return raw, cn.endAnswer(true)
-	case err == nil || errors.Is(err, mirror.ErrTooLarge):
+		return raw, nil
+	case err == nil:
 		return nil, tooLong
 	default:
 		return nil, err

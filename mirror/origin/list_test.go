@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/wire"
+	"github.com/motefs/motefs/mirror/wire/wiretest"
 )
 
 // pages are bodies of 200 answers to a list request.
@@ -109,20 +111,23 @@ func decode(page mirror.Page, dst []mirror.Listed, most int) (_ []mirror.Listed,
 }
 
 func TestPages(t *testing.T) {
-	i := 0
-	s := serveRaw(t, func(c *rawConn) {
+	i, refused := 0, 0
+	s := wiretest.Serve(t, func(c *wiretest.Conn) {
 		for {
-			if _, ok := c.next(); !ok {
+			if _, ok := c.Next(); !ok {
 				return
 			}
 			p := pages[i].page
-			c.say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s", len(p), p)
+			c.Say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s", len(p), p)
 		}
 	})
-	c := newClient(t, Options{BaseURL: s.url()})
+	c := newClient(t, Options{BaseURL: s.URL()})
 	for i = range pages {
 		p := pages[i]
 		page, err := c.List(t.Context(), "m")
+		if err != nil {
+			refused++
+		}
 		var entries []mirror.Listed
 		var skipped []string
 		if err == nil {
@@ -149,8 +154,9 @@ func TestPages(t *testing.T) {
 			t.Errorf("after the end: %q, %v, %v", names(again), more, err)
 		}
 	}
-	if s.dials() != 1 {
-		t.Errorf("%d connections", s.dials())
+	// What is no page is asked for again on a fresh connection.
+	if s.Dials() != 1+refused {
+		t.Errorf("%d connections, %d pages refused", s.Dials(), refused)
 	}
 }
 
@@ -168,33 +174,34 @@ func TestListAnswers(t *testing.T) {
 		{"framing", "garbage", []error{mirror.ErrFraming}},
 		{"too large", "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + page, []error{mirror.ErrListing, mirror.ErrTooLarge}},
 		{"too large chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + strings.Repeat("x", 2000) + "\r\n0\r\n\r\n", []error{mirror.ErrListing, mirror.ErrTooLarge}},
-		{"gzip", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", []error{mirror.ErrListing, ErrEncoding}},
+		{"gzip", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", []error{mirror.ErrListing, wire.ErrEncoding}},
 		{"gone", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", []error{statusCode(404)}},
 		{"busy", "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", []error{statusCode(503)}},
 		{"partial", "HTTP/1.1 206 Part\r\nContent-Length: 0\r\n\r\n", []error{statusCode(206)}},
 		{"elsewhere", "HTTP/1.1 302 Found\r\nLocation: //example.com/\r\nContent-Length: 0\r\n\r\n", []error{mirror.ErrRedirect}},
-		{"moved", "HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n", nil},
+		{"moved", "HTTP/1.1 302 Found\r\nLocation: /there/list\r\nContent-Length: 0\r\n\r\n", nil},
+		{"login", "HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n", []error{mirror.ErrRedirect}},
 		{"round", "HTTP/1.1 302 Found\r\nLocation: /base/list\r\nContent-Length: 0\r\n\r\n", []error{mirror.ErrRedirect}},
 	} {
 		t.Run(a.name, func(t *testing.T) {
-			s := serveRaw(t, func(c *rawConn) {
+			s := wiretest.Serve(t, func(c *wiretest.Conn) {
 				for {
-					target, ok := c.next()
+					target, ok := c.Next()
 					switch {
 					case !ok:
 						return
-					case target == "/there":
-						c.file(page)
+					case target == "/there/list":
+						c.File(page)
 						continue
 					}
-					c.say("%s", a.answer)
+					c.Say("%s", a.answer)
 					if !strings.Contains(a.answer, "Content-Length: 0") {
-						c.closeGently()
+						c.CloseGently()
 						return
 					}
 				}
 			})
-			p, err := newClient(t, Options{BaseURL: s.url() + "/base", MaxPageBytes: 1000}).List(t.Context(), "")
+			p, err := newClient(t, Options{BaseURL: s.URL() + "/base", MaxPageBytes: 1000}).List(t.Context(), "")
 			if len(a.err) == 0 && (err != nil || p.Next != "b") {
 				t.Errorf("%q, %v", p.Next, err)
 			}
@@ -207,22 +214,58 @@ func TestListAnswers(t *testing.T) {
 	}
 }
 
+func TestListUnreachable(t *testing.T) {
+	s := wiretest.Serve(t, func(*wiretest.Conn) {})
+	s.Vanish()
+	_, err := newClient(t, Options{BaseURL: s.URL()}).List(t.Context(), "m")
+	if !errors.Is(err, mirror.ErrUnreachable) || !mirror.Temporary(err) || !strings.Contains(err.Error(), `"m"`) {
+		t.Error(err)
+	}
+}
+
 func TestLongMarker(t *testing.T) {
-	s := serveRaw(t, func(c *rawConn) {
+	s := wiretest.Serve(t, func(c *wiretest.Conn) {
 		for {
-			target, ok := c.next()
+			target, ok := c.Next()
 			if !ok {
 				return
 			}
-			c.file(fmt.Sprintf(`{"FileNames":[%q]}`, target))
+			c.File(fmt.Sprintf(`{"FileNames":[%q]}`, target))
 		}
 	})
-	c := newClient(t, Options{BaseURL: s.url()})
+	c := newClient(t, Options{BaseURL: s.URL()})
 	if _, err := c.List(t.Context(), strings.Repeat("\xff", maxMarker)); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.List(t.Context(), strings.Repeat("m", maxMarker+1)); !errors.Is(err, mirror.ErrListing) || len(err.Error()) > 1000 {
 		t.Error(err)
+	}
+}
+
+// TestEndlessPage has lists that never end, and a marker of a megabyte.
+func TestEndlessPage(t *testing.T) {
+	page := fmt.Sprintf(`{"FileNames":["a"],"NextFile":%q}`, strings.Repeat("m", 1<<20))
+	for start, want := range map[string]error{
+		"Transfer-Encoding: chunked\r\n\r\n": mirror.ErrTooLarge,
+		"\r\n":                               mirror.ErrTooLarge,
+		fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(page), page): mirror.ErrListing,
+	} {
+		s := wiretest.Serve(t, func(c *wiretest.Conn) {
+			c.Next()
+			c.Say("HTTP/1.1 200 OK\r\n%s", start)
+			if strings.HasPrefix(start, "Content-Length") {
+				return
+			}
+			for junk := []byte("400\r\n" + strings.Repeat(" ", 1024) + "\r\n"); ; {
+				if _, err := c.Write(junk); err != nil {
+					return
+				}
+			}
+		})
+		_, err := newClient(t, Options{BaseURL: s.URL(), MaxPageBytes: 4 << 20}).List(t.Context(), "")
+		if !errors.Is(err, want) || !errors.Is(err, mirror.ErrListing) || len(err.Error()) > 1000 {
+			t.Errorf("%.50q: %.300v", start, err)
+		}
 	}
 }
 

@@ -4,19 +4,19 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/motefs/motefs/mirror/wire"
 )
 
 func TestBase(t *testing.T) {
-	for raw, want := range map[string][3]string{ // address, Host, path
-		"http://h":                {"h:80", "h", ""},
-		"https://h/":              {"h:443", "h", ""},
-		"HTTP://h:81/a/b/":        {"h:81", "h:81", "/a/b"},
-		"http://h/a%2Fb c":        {"h:80", "h", "/a%2Fb%20c"},
-		"http://[::1]:8080":       {"[::1]:8080", "[::1]:8080", ""},
-		"http://[fe80::1%25eth0]": {"[fe80::1%eth0]:80", "[fe80::1]", ""},
+	for raw, want := range map[string]string{ // the path
+		"http://h":         "",
+		"https://h/":       "",
+		"HTTP://h:81/a/b/": "/a/b",
+		"http://h/a%2Fb c": "/a%2Fb%20c",
 	} {
 		b, err := parseBase(raw)
-		if err != nil || [3]string{b.addr, b.host, b.path} != want {
+		if err != nil || b.path != want {
 			t.Errorf("%s: %+v, %v", raw, b, err)
 		}
 	}
@@ -26,7 +26,7 @@ func TestBase(t *testing.T) {
 		"http://h:0": "port", "http://h:65536": "port", "http://h:x": "port", "http://ü": "Punycode", "http://h\r\nX: y": "control",
 		"http://u:secret@h:x": "port",
 	} {
-		_, err := parseBase(raw)
+		_, err := New(Options{BaseURL: raw})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v, want %q", raw, err, want)
 		}
@@ -35,10 +35,10 @@ func TestBase(t *testing.T) {
 
 // TestOptions wants every problem named at once, and no secret among them.
 func TestOptions(t *testing.T) {
-	_, err := New(Options{
-		BaseURL: "ftp://u@h?q#f", UserAgent: "a\nb", MaxFileSize: -1, InlineLimit: -1, MaxPageBytes: -1,
+	_, err := New(Options{BaseURL: "ftp://u@h?q#f", MaxPageBytes: -1, Options: wire.Options{
+		UserAgent: "a\nb", MaxFileSize: -1, InlineLimit: -1,
 		Header: http.Header{"host": {"x"}, "Content-Length": {"1"}, "Connection": {"close"}, "A b": {"x"}, "": {"x"}, "Token": {"secret\r\nX: y"}},
-	})
+	}})
 	if err == nil {
 		t.Fatal("taken")
 	}
@@ -51,12 +51,9 @@ func TestOptions(t *testing.T) {
 	if strings.Contains(err.Error(), "secret") {
 		t.Error(err)
 	}
-	if _, err := New(Options{BaseURL: "http://h", InlineLimit: 10, MaxFileSize: 9}); err == nil {
-		t.Error("an inline limit above the file limit was taken")
+	c, err := New(Options{BaseURL: "http://h/base/"})
+	if err != nil || c.maxPage != defaultMaxPageBytes {
+		t.Errorf("%+v, %v", c, err)
 	}
-	o := Options{BaseURL: "http://h", MaxFileSize: 9}
-	o.EnsureDefaults()
-	if err := o.Validate(); err != nil || o.InlineLimit != 9 || o.timing != defaultTiming {
-		t.Errorf("%+v, %v", o, err)
-	}
+	c.Close()
 }

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror"
-	"github.com/valyala/fasthttp"
+	"github.com/motefs/motefs/mirror/wire"
 )
 
-// FetchRange implements mirror.RangeFetcher, on a connection of its own. Only an
+// FetchRange implements mirror.RangeFetcher, which asks once. Only an
 // answer that proves itself to be the part that was asked for is taken: status
 // 206, the very range and length in its Content-Range, and no validator but those
 // of the version that was meant.
@@ -21,26 +21,13 @@ func (c *Client) FetchRange(ctx context.Context, name string, part mirror.Part, 
 	if condition == "" {
 		return fmt.Errorf("%w: nothing to tell its version by", mirror.ErrRange)
 	}
-	ca := c.begin(ctx)
-	defer ca.end()
-	if err := ca.err(); err != nil {
-		return err
-	}
-	ca.fields = fmt.Appendf(nil, "Range: bytes=%d-%d\r\nIf-Range: %s\r\n", part.Off, part.Off+part.Len-1, condition)
-	answered := false
-	var result error
-	err := c.single(ca, string(c.appendTarget(nil, name)), 0, func(cn *conn) (end error) {
-		answered = true
-		result, end = c.part(cn, &part, use)
-		return end
+	fields := fmt.Appendf(nil, "Range: bytes=%d-%d\r\nIf-Range: %s\r\n", part.Off, part.Off+part.Len-1, condition)
+	// The response names the part and its version, but not the file; and servers
+	// make ETags of a file's length and date, which many may share. So it has to be
+	// the first of its connection.
+	return c.One(ctx, string(c.appendTarget(nil, name)), fields, true, func(r *wire.Response) error {
+		return takePart(r, &part, use)
 	})
-	if !answered {
-		return err
-	}
-	if result == nil && err != nil {
-		return err
-	}
-	return result
 }
 
 // ifRange is the value of an If-Range that names the version: its ETag, or its
@@ -56,47 +43,41 @@ func ifRange(part *mirror.Part) string {
 	return ""
 }
 
-// part hands the answer at hand to use if it is the part. end is the
-// connection's end.
-func (c *Client) part(cn *conn, part *mirror.Part, use func(obj *mirror.Object) error) (result, end error) {
-	switch cn.head.status {
+// takePart hands the response to use if it is the part.
+func takePart(r *wire.Response, part *mirror.Part, use func(obj *mirror.Object) error) error {
+	switch r.Status() {
 	case http.StatusPartialContent:
 	case http.StatusOK:
 		// The whole file, which is not wanted here.
-		return fmt.Errorf("%w: status 200", mirror.ErrRange), cn.endAnswer(false)
+		return fmt.Errorf("%w: status 200", mirror.ErrRange)
 	case http.StatusRequestedRangeNotSatisfiable:
-		return fmt.Errorf("%w: status 416", mirror.ErrRange), cn.drain()
+		return fmt.Errorf("%w: status 416", mirror.ErrRange)
 	default:
-		return c.refusal(cn), cn.drain()
+		return r.Err()
 	}
-	if why := cn.notPart(part); why != "" {
-		return fmt.Errorf("%w: status 206 with %s", mirror.ErrRange, why), cn.endAnswer(false)
+	if why := notPart(r, part); why != "" {
+		return fmt.Errorf("%w: status 206 with %s", mirror.ErrRange, why)
 	}
-	b := cn.body(part.Len)
-	result = use(&mirror.Object{Stream: &b, Size: part.Len, ModTime: part.ModTime, ETag: []byte(part.ETag)})
-	whole := b.whole()
-	b.err = errStale
-	return result, cn.endAnswer(whole)
+	return use(&mirror.Object{Stream: r, Size: part.Len, ModTime: part.ModTime, ETag: []byte(part.ETag)})
 }
 
 // notPart says why the 206 at hand is not the part, empty if it is.
-func (cn *conn) notPart(part *mirror.Part) string {
-	h := &cn.buf.parsed
+func notPart(r *wire.Response, part *mirror.Part) string {
 	want := "bytes " + strconv.FormatInt(part.Off, 10) + "-" + strconv.FormatInt(part.Off+part.Len-1, 10) +
 		"/" + strconv.FormatInt(part.Size, 10)
-	if got := string(h.Peek(fasthttp.HeaderContentRange)); got != want {
-		return fmt.Sprintf("Content-Range %q", clip(got))
+	if got := string(r.Field("Content-Range")); got != want {
+		return fmt.Sprintf("Content-Range %q", wire.Clip(got))
 	}
-	if cn.head.length != part.Len {
-		return fmt.Sprintf("length %d for %d bytes", cn.head.length, part.Len)
+	if r.Length() != part.Len {
+		return fmt.Sprintf("length %d for %d bytes", r.Length(), part.Len)
 	}
-	if e := cn.encoding(); len(e) > 0 {
+	if e := r.Encoding(); len(e) > 0 {
 		return fmt.Sprintf("content-encoding %.40q", e)
 	}
-	if tag := h.Peek(fasthttp.HeaderETag); len(tag) > 0 && string(tag) != part.ETag {
-		return fmt.Sprintf("ETag %q", clip(string(tag)))
+	if tag := r.ETag(); len(tag) > 0 && string(tag) != part.ETag {
+		return fmt.Sprintf("ETag %q", wire.Clip(string(tag)))
 	}
-	if t := cn.modTime(); t != 0 && t != part.ModTime {
+	if t := r.ModTime(); t != 0 && t != part.ModTime {
 		return fmt.Sprintf("Last-Modified %d", t)
 	}
 	return ""

@@ -1,12 +1,17 @@
 package origin
 
-import (
-	"maps"
-	"net/http"
-	"slices"
-)
-
 const upperHex = "0123456789ABCDEF"
+
+func unhex(c byte) int {
+	switch {
+	case c-'0' < 10:
+		return int(c - '0')
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return int(c|0x20-'a') + 10
+	default:
+		return -1
+	}
+}
 
 // plain says which bytes of a name stand for themselves: the unreserved ones
 // of RFC 3986 section 2.3, and the slash.
@@ -68,41 +73,9 @@ func appendMarker(dst []byte, marker string) []byte {
 	return dst
 }
 
-// requestTail is what follows the target in every request.
-func (c *Client) requestTail() []byte {
-	tail := []byte(" HTTP/1.1\r\nHost: " + c.base.host + "\r\nUser-Agent: " + c.o.UserAgent +
-		// Without this any coding would do (RFC 9110 section 12.5.3).
-		"\r\nAccept-Encoding: identity\r\n")
-	if c.viaHTTP() && c.proxy.auth != "" {
-		tail = append(tail, "Proxy-Authorization: "+c.proxy.auth+"\r\n"...)
-	}
-	for _, key := range slices.Sorted(maps.Keys(c.o.Header)) {
-		for _, value := range c.o.Header[key] {
-			tail = append(tail, http.CanonicalHeaderKey(key)+": "+value+"\r\n"...)
-		}
-	}
-	return append(tail, "\r\n"...)
-}
-
 // appendTarget appends the target of the request for a name.
 func (c *Client) appendTarget(dst []byte, name string) []byte {
-	dst = append(dst, c.base.path+"/get/"...)
+	dst = append(dst, c.base.path...)
+	dst = append(dst, "/get/"...)
 	return appendName(dst, name)
-}
-
-// appendGet appends the whole request for a name.
-func (c *Client) appendGet(dst []byte, name string) []byte {
-	dst = append(dst, c.getPrefix...)
-	dst = appendName(dst, name)
-	return append(dst, c.tail...)
-}
-
-// appendRequest appends the whole request for an encoded target, with these
-// header fields besides the usual ones.
-func (c *Client) appendRequest(dst []byte, target string, fields []byte) []byte {
-	dst = append(dst, c.prefix...)
-	dst = append(dst, target...)
-	dst = append(dst, c.tail[:len(c.tail)-len("\r\n")]...)
-	dst = append(dst, fields...)
-	return append(dst, "\r\n"...)
 }

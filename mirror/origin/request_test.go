@@ -1,50 +1,25 @@
 package origin
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
-)
 
-func TestMetadata(t *testing.T) {
-	s := serveRaw(t, func(c *rawConn) {
-		for {
-			target, ok := c.next()
-			switch {
-			case !ok:
-				return
-			case target == "/get/none":
-				c.file("x")
-			case target == "/get/bad":
-				c.say("HTTP/1.1 200 OK\r\nLast-Modified: yesterday\r\nETag: \r\nContent-Length: 1\r\n\r\nx")
-			default:
-				c.say("HTTP/1.1 200 OK\r\nLAST-MODIFIED: Sun, 06 Nov 1994 08:49:37 GMT\r\netag: W/\"%s\"\r\nContent-Length: 1\r\n\r\nx", target)
-			}
-		}
-	})
-	for i, r := range fetchAll(t, newClient(t, Options{BaseURL: s.url()}), "a", "none", "b", "bad", "c", "none") {
-		want, etag := int64(784111777), fmt.Sprintf("W/%q", "/get/"+string("aabbcc"[i]))
-		if i%2 == 1 {
-			want, etag = 0, ""
-		}
-		if r.err != nil || r.obj.Size != 1 || r.obj.ModTime != want || string(r.obj.ETag) != etag {
-			t.Errorf("%d: %+v", i, r)
-		}
-	}
-}
+	"github.com/motefs/motefs/mirror/wire"
+	"github.com/motefs/motefs/mirror/wire/wiretest"
+)
 
 func TestRequest(t *testing.T) {
 	got := make(chan string, 1)
-	s := serveRaw(t, func(c *rawConn) {
+	s := wiretest.Serve(t, func(c *wiretest.Conn) {
 		b := make([]byte, 4096)
 		n, _ := c.Read(b)
 		got <- string(b[:n])
-		c.file("{}")
+		c.File("{}")
 	})
-	o := Options{BaseURL: s.url() + "/a%20b//c/", UserAgent: "me", Header: http.Header{"authorization": {"Bearer x"}, "X": {"1", "2"}}}
+	o := at(s.URL()+"/a%20b//c/", wire.Options{UserAgent: "me", Header: http.Header{"authorization": {"Bearer x"}, "X": {"1", "2"}}})
 	fetchAll(t, newClient(t, o), "n?")
-	want := "GET /a%20b//c/get/n%3F HTTP/1.1\r\nHost: " + s.ln.Addr().String() + "\r\nUser-Agent: me\r\nAccept-Encoding: identity\r\n" +
+	want := "GET /a%20b//c/get/n%3F HTTP/1.1\r\nHost: " + s.Addr() + "\r\nUser-Agent: me\r\nAccept-Encoding: identity\r\n" +
 		"X: 1\r\nX: 2\r\nAuthorization: Bearer x\r\n\r\n"
 	if g := <-got; g != want {
 		t.Errorf("%q\nwant %q", g, want)

@@ -1,0 +1,217 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+	"golang.org/x/sync/semaphore"
+)
+
+// health is what the engine knows of its origin as a whole, from what all
+// fetches and the listing saw. An origin that answers nothing well is out of
+// service, whatever it answers: that is held against no file.
+type health struct {
+	e *Engine
+	// goodAt is when the origin last gave something good, and since is from when
+	// on it has been waited for, in nanoseconds since 1970.
+	goodAt, since atomic.Int64
+	waiting       atomic.Int64        // who waits for the origin now
+	outages       atomic.Int64        // that began, and those that ended
+	turn          *semaphore.Weighted // to ask whether the origin is well
+	checked       time.Time           // when it last was; with turn
+	mu            struct {
+		sync.Mutex
+		known [knownGood]string // files that the origin has given, the latest last
+		why   error             // the last answer that was not good
+	}
+}
+
+const (
+	// knownGood is how many files are remembered to ask an origin whether it is
+	// well: any one of them may be deleted.
+	knownGood = 4
+	// sampled is how many more are asked for that it has listed.
+	sampled = 8
+	// fewFiles is how many files of which none comes say nothing of an origin
+	// that lists well and of which no file is known.
+	fewFiles = 64
+	// maxPause bounds the pause between two questions whether it is well again.
+	maxPause = 15 * time.Second
+)
+
+func (h *health) init(e *Engine) { h.e, h.turn = e, semaphore.NewWeighted(1) }
+
+// alive notes that something good came.
+func (h *health) alive() { h.goodAt.Store(time.Now().UnixNano()) }
+
+// good notes that the origin gave that file.
+func (h *health) good(name string) {
+	h.alive()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mu.known[knownGood-1] != name {
+		copy(h.mu.known[:], h.mu.known[1:])
+		h.mu.known[knownGood-1] = name
+	}
+}
+
+// await counts who waits for the origin. What is not waited for cannot be late.
+func (h *health) await() (done func()) {
+	if h.waiting.Add(1) == 1 {
+		h.since.Store(time.Now().UnixNano())
+	}
+	return func() { h.waiting.Add(-1) }
+}
+
+// bad notes an answer that was not good.
+func (h *health) bad(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mu.why = err
+}
+
+// watch ends a Run with ErrOutage once nothing good came for limit while something
+// was waited for. Halfway there it asks itself, as all that is waited for may be
+// slow, or files that fail.
+func (h *health) watch(ctx context.Context, limit time.Duration, end context.CancelCauseFunc) {
+	tick := time.NewTicker(max(min(limit/8, time.Second), time.Millisecond))
+	defer tick.Stop()
+	for asked := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		quiet := time.Since(time.Unix(0, max(h.goodAt.Load(), h.since.Load())))
+		switch {
+		case h.waiting.Load() == 0 || quiet < limit/2:
+			asked = false
+		case quiet >= limit:
+			end(h.outage(limit))
+			return
+		case !asked:
+			asked = true
+			asking, cancel := context.WithTimeout(ctx, limit/2)
+			_, _ = h.well(asking) // notes what it finds
+			cancel()
+		}
+	}
+}
+
+// outage is the error for an origin that gave nothing good for that long.
+func (h *health) outage(limit time.Duration) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	why := h.mu.why
+	if why == nil {
+		why = errors.New("no answer")
+	}
+	return fmt.Errorf("%w: nothing good came for %v, the last was: %w", ErrOutage, limit, why)
+}
+
+// well asks for files that the origin has given before, and for some that it has
+// listed, in case those are gone. known is false where none was ever given; err is
+// why none of them came.
+func (h *health) well(ctx context.Context) (known bool, err error) {
+	h.mu.Lock()
+	names := slices.DeleteFunc(slices.Clone(h.mu.known[:]), func(name string) bool { return name == "" })
+	h.mu.Unlock()
+	sample := func(n int, here bool) (names []string) {
+		names, err := h.e.store.Sample(cache.Inode(rand.Uint64N(uint64(h.e.store.Progress().Next))), n, here)
+		if err != nil {
+			h.e.opts.Log.Warn().Err(err).Msg("the store gives no file to ask the origin for")
+		}
+		return names
+	}
+	if len(names) == 0 {
+		names = sample(knownGood, true)
+	}
+	known = len(names) > 0
+	for range sampled {
+		names = append(names, sample(1, false)...)
+	}
+	if len(names) == 0 {
+		return false, nil
+	}
+	if err = h.ask(ctx, names); err == nil {
+		known = true
+	}
+	return known, err
+}
+
+// ask asks for files until one comes; err is why none does.
+func (h *health) ask(ctx context.Context, names []string) (err error) {
+	found := ""
+	fetchErr := h.e.opts.Fetcher.Fetch(ctx, names, Receiver{Receive: func(i int, _ *Object, got error) {
+		if got == nil {
+			found = names[i]
+		} else {
+			err = got
+		}
+	}})
+	if found == "" {
+		h.e.throttled(err)
+		return errors.Join(err, fetchErr)
+	}
+	h.good(found)
+	return nil
+}
+
+// recovered is called where that many files did not come, because of why; some of
+// them are asked for again where no others are known. It returns false at once where the origin is well, so that it is the files' fault,
+// and true once it is well again. The error is ctx's.
+func (h *health) recovered(ctx context.Context, files int, some []string, why error) (bool, error) {
+	defer h.await()()
+	h.bad(why)
+	began, outages := time.Now(), h.outages.Load()
+	if err := h.turn.Acquire(ctx, 1); err != nil {
+		return false, context.Cause(ctx)
+	}
+	defer h.turn.Release(1)
+	if h.outages.Load() > outages || h.checked.After(began) {
+		return h.outages.Load() > outages, nil // somebody else has asked since
+	}
+	wait := h.e.newBackoff(maxPause)
+	for down := false; ; down = true {
+		known, err := h.well(ctx)
+		switch {
+		case known || err != nil:
+		case len(some) > 0:
+			err = h.ask(ctx, some)
+		case !h.lists(ctx):
+			err = why
+		}
+		switch {
+		case ctx.Err() != nil:
+			return false, context.Cause(ctx)
+		case err == nil:
+			h.checked = time.Now()
+			if down {
+				h.outages.Add(1) // for those who came while it lasted
+			}
+			return down, nil
+		case !known && files < fewFiles && !down && h.lists(ctx):
+			return false, nil
+		case !down:
+			h.outages.Add(1)
+			h.e.opts.Log.Warn().Err(err).Msg("the origin gives not even what it gave before; waiting until it is well")
+		}
+		h.bad(err)
+		if err := sleep(ctx, max(wait.NextBackOff(), retryAfter(err))); err != nil {
+			return false, err
+		}
+	}
+}
+
+// lists reports whether the origin lists.
+func (h *health) lists(ctx context.Context) bool {
+	_, err := h.e.opts.Lister.List(ctx, "")
+	return !Temporary(err)
+}

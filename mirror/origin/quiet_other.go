@@ -1,8 +1,0 @@
-//go:build !(linux || darwin || freebsd)
-
-package origin
-
-import "net"
-
-// quiet cannot be told here. A dead connection then shows at its first use.
-func quiet(net.Conn) bool { return true }

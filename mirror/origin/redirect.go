@@ -1,0 +1,57 @@
+package origin
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/wire"
+)
+
+// maxHops bounds the redirects that are followed for one request.
+const maxHops = 5
+
+// redirect resolves the Location of a redirect that answers a request for target.
+// It is followed only to the same host, and to a path that ends as the one that
+// was asked for: anything else, say /login, is another resource, whose content is
+// not the file's.
+func (c *Client) redirect(status int, location, target, ends string) (string, error) {
+	if location == "" {
+		return "", fmt.Errorf("%w: status %d without a Location", mirror.ErrRedirect, status)
+	}
+	refuse := func(why string) (string, error) {
+		return "", fmt.Errorf("%w: status %d to %q: %s", mirror.ErrRedirect, status, wire.Clip(location), why)
+	}
+	base := c.base.url
+	from, err := url.Parse(base.Scheme + "://" + base.Host + target)
+	if err != nil {
+		return refuse(err.Error())
+	}
+	to, err := from.Parse(location)
+	switch {
+	case err != nil:
+		return refuse("no URL")
+	case to.Scheme != base.Scheme || to.Hostname() != base.Hostname() || wire.PortOf(to) != wire.PortOf(base):
+		return refuse("another host")
+	case to.User != nil:
+		return refuse("it has user-info")
+	case !strings.HasSuffix(to.Path, "/"+ends):
+		return refuse("another resource")
+	}
+	return cleanTarget(to.RequestURI()), nil
+}
+
+// cleanTarget encodes what would end a request line early. url.Parse lets it
+// stand in a query.
+func cleanTarget(target string) string {
+	var out []byte
+	for i := range len(target) {
+		if c := target[i]; c <= ' ' || c >= 0x7f {
+			out = append(out, '%', upperHex[c>>4], upperHex[c&15])
+		} else {
+			out = append(out, c)
+		}
+	}
+	return string(out)
+}

@@ -1,0 +1,125 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+)
+
+const (
+	// passes is how often a Run goes over the files that did not come, after it
+	// has asked for all.
+	passes = 4
+	// beliefPass is the first pass in which a file is believed to be gone that was
+	// not there in the pass before either.
+	beliefPass = 2
+	// passPause times Options.Backoff is the pause before the first pass; each
+	// further one is passGrowth times as long, up to maxPassPause times.
+	passPause, passGrowth, maxPassPause = 5, 5, 75
+)
+
+// retryFailed goes over the files that did not come, in passes with growing
+// pauses, until each is fetched, believed to be gone, or has been asked for often
+// enough. It runs beside the workers, and queues what is due.
+func (r *run) retryFailed(ctx context.Context) error {
+	began, patience := time.Now(), r.e.opts.Outage
+	warned := false
+	pause := r.e.opts.Backoff * passPause
+	for pass := 1; ; pass++ {
+		if err := r.underWay.wait(ctx); err != nil {
+			return err
+		}
+		mayPass, notThere := r.missing[cache.MayPass].Swap(0), r.missing[cache.NotThere].Swap(0)
+		r.asksFinal = pass == 1 && r.started.Failed > 0
+		if mayPass+notThere == 0 && !r.asksFinal {
+			return nil
+		}
+		limit := r.e.opts.goneLimit(r.e.store.Progress().Files)
+		many := notThere > limit
+		over := patience >= 0 && time.Since(began) > patience
+		switch {
+		case many && over && pass > beliefPass:
+			return fmt.Errorf("%w: %d files that it listed answer 404 or 410, more than %d (--max-gone); none of them is taken for gone", ErrManyGone, notThere, limit)
+		case !many && (pass > passes || over && pass > beliefPass):
+			return nil
+		case many && !warned:
+			warned = true
+			r.e.opts.Log.Warn().Int64("files", notThere).Int64("limit", limit).Msg("the origin does not have these files any more; so many are not believed, and asked for again")
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(pause*passGrowth, r.e.opts.Backoff*maxPassPause)
+		r.believing.Store(pass >= beliefPass && !many)
+		if err := r.planFailed(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// due reports whether an open file of a page is to be asked for: all are but those
+// that failed for good in this Run.
+func (r *run) due(page *cache.Page, k int) bool {
+	failure := page.Failure(k)
+	return failure == nil || failure.Verdict != cache.Final || r.asksFinal
+}
+
+func (r *run) planFailed(ctx context.Context) error {
+	for from := cache.Inode(0); ; {
+		page, next, err := r.e.store.Failed(from)
+		if err != nil || page == nil {
+			return err
+		}
+		if err := r.enqueue(ctx, &batch{page: page}); err != nil {
+			return err
+		}
+		from = next
+	}
+}
+
+// underWay counts the batches that are queued or being fetched.
+type underWay struct {
+	mu struct {
+		sync.Mutex
+		n    int
+		zero chan struct{} // closed when n comes to 0; nil if nobody waits
+	}
+}
+
+func (u *underWay) add() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.mu.n++
+}
+
+func (u *underWay) done() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.mu.n--; u.mu.n == 0 && u.mu.zero != nil {
+		close(u.mu.zero)
+		u.mu.zero = nil
+	}
+}
+
+// wait returns when none is under way.
+func (u *underWay) wait(ctx context.Context) error {
+	u.mu.Lock()
+	if u.mu.n == 0 {
+		u.mu.Unlock()
+		return nil
+	}
+	if u.mu.zero == nil {
+		u.mu.zero = make(chan struct{})
+	}
+	zero := u.mu.zero
+	u.mu.Unlock()
+	select {
+	case <-zero:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,52 @@
+//go:build !race
+
+// With the race detector a sync.Pool forgets things, so that what is counted here
+// is only what is shipped.
+
+package wire
+
+import (
+	"testing"
+
+	"github.com/motefs/motefs/mirror/wire/wiretest"
+)
+
+// TestAllocations wants no allocation for a file: the same few for a batch,
+// however long.
+func TestAllocations(t *testing.T) {
+	s := wiretest.Replay(t)
+	for _, pipeline := range []int{0, 1, 8, 1 << 20} {
+		c := newAuto(t, Options{URL: s.Base(), Pipeline: pipeline})
+		checkAllocations(t, c)
+		if got, want := c.pipelining.depth() > 1, pipeline != 1; got != want {
+			t.Errorf("pipeline %d: on is %v", pipeline, got)
+		}
+	}
+}
+
+func checkAllocations(t *testing.T, c *Client) {
+	t.Helper()
+	takeIt := func(_ int, a *Answer, err error) {
+		if err != nil || len(a.ETag) == 0 || a.ModTime == 0 || len(a.Body) != wiretest.ReplayLen {
+			t.Fatalf("%+v, %v", a, err)
+		}
+	}
+	perBatch := func(n int) float64 {
+		b := take(numbered(n), takeIt)
+		get := func() {
+			if err := c.Get(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		get()
+		get()
+		return testing.AllocsPerRun(20, get)
+	}
+	few, many := perBatch(100), perBatch(3100)
+	if perFile := (many - few) / 3000; perFile > 0.01 {
+		t.Errorf("%.3f allocations a file (%v for 100 files, %v for 3100)", perFile, few, many)
+	}
+	if few > 40 {
+		t.Errorf("%v allocations a batch", few)
+	}
+}

@@ -1,0 +1,99 @@
+// Package wire is the HTTP client below every protocol: it gets many targets of
+// one server in pipelined rounds, and single ones. It knows connections, requests
+// and responses, and nothing of what the files are; package origin is one protocol
+// on it.
+//
+// # Words
+//
+// A target is what stands in a request line. A round is a burst of requests on one
+// connection, with guards behind them; its responses come back in the same order,
+// which is all that ties a response to its request. A guard is a request of which
+// the response is known. A response is proven once it is certain to be that of its
+// request; an answer is a proven response. A request that is asked alone is the
+// only one on its connection.
+//
+// # What is proven, and how
+//
+// Nothing is handed out that is not proven, and time decides nothing of it: no
+// pause, no look at whether bytes are left over. A response is proven in one of
+// two ways.
+//
+//   - It is the first of its connection, and no other request was on its way.
+//   - It is followed by the guards of its round, each answered with what it is.
+//     There are two guards, of which the responses differ: one of the first, then one
+//     or three of the second. If there were one response too many before them, or
+//     one too few, a guard would be answered with the other's response. The same
+//     holds for any number below that of the guards; for more than that, unless as
+//     many files in a row happen to have just the contents of the guards.
+//
+// A round that is not proven is as if it had not been asked: its requests go into
+// shorter rounds, down to one alone. What says of a file only that it should be
+// asked for later, a 503 say, needs no proof.
+//
+// What no client can see: a round in which one response is repeated and another
+// left out, or two change places; a Content-Length that is wrong where a whole
+// response is made of what it cuts off; a server that gives the wrong file to the
+// right request.
+//
+// The guards are the first two files that differ, got alone. Of files over
+// shortGuard the first byte is asked for, by a Range. Where all files are alike,
+// Options.Absent is one of them. A guard that is not answered rightly is asked for
+// alone: if it has changed, other guards are looked for. Where nothing can be told
+// apart, every request goes alone.
+//
+// # Invariants
+//
+//   - Each request of a Batch is Taken once. A connection that is cut after some
+//     responses is held against no request. One that gives none is held against the
+//     request that it owed first; maxStrikes of those in a row are a server out of
+//     reach. One from the idle pool is held against nobody, as servers close idle
+//     connections when they like.
+//   - A request that stalls is Taken with that at once: it costs Timeouts.Idle, and
+//     nobody else.
+//   - What is not proven yet is in memory, at most maxHeld bytes of bodies for a
+//     round, or with Spool. A round is as long as brings roundBytes and takes no
+//     longer than Timeouts.Round, by what the rounds before did.
+//   - Longer files than spoolMost go alone, after all others.
+//   - With Options.Pipeline 0 nothing is pipelined until a probe has shown that the
+//     server keeps order: ProbeGets guards in an order that is not its own shift.
+//     Until then, and where it does not, requests go one at a time, in rounds with
+//     guards all the same. Wrong answers, or maxProbeCuts probes without all of
+//     them, turn pipelining off for the client's life; so do maxDesyncs rounds that
+//     fell out of step, maxStalls in a row that stalled, and maxShort in a row that
+//     ended after one response.
+//   - The goroutine that calls Get reads; where several requests are on their way
+//     another one writes. So neither waits for the other through the server's socket
+//     buffers (RFC 9112 section 9.3.2 lets a server stop reading while its responses
+//     are not taken).
+//   - In the steady state nothing is allocated for a request: request lines go into
+//     a reused buffer, bodies into the ledger of the round.
+//   - Time is bounded on the read side: no byte for Timeouts.Idle, or a response
+//     slower than Timeouts.MinRate, cuts the connection, which also ends a stalled
+//     write. The time that Take and Spool take does not count.
+//   - A connection is used no longer than Timeouts.Age, so that one bad server
+//     behind a balancer does not keep its share.
+//
+// # Framing
+//
+// Heads are parsed by fasthttp, and checked for what it lets pass: Content-Length
+// beside Transfer-Encoding, Transfer-Encoding in HTTP/1.0, blank lines before the
+// status line, bare line feeds. Bodies are framed here: by length, by chunks, or
+// by the end of the connection, which is believed only alone.
+//
+// A connection that speaks before it was asked is dropped, but under TLS, where
+// that cannot be told from the session's own records.
+//
+// # Proxies
+//
+// An http proxy is taken from the environment or from Options.Proxy, once. An
+// http server is asked through it by whole URLs, one at a time unless
+// Options.Pipeline says otherwise, as many proxies pipeline badly or not at all
+// and the probe would prove only the one behind this connection. An https server
+// is reached through a tunnel (CONNECT), which is as good as a connection of its
+// own. SOCKS, and proxies that want TLS themselves, are refused by New. Errors
+// show the proxy without its password.
+//
+// # Out of scope
+//
+// HTTP/2, cookies, redirects, and authentication other than fixed extra headers.
+package wire

@@ -1,0 +1,108 @@
+package wire
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/motefs/motefs/mirror/wire/wiretest"
+)
+
+// TestGatherCostsNoTime has rounds of every depth, long enough that receives are
+// coalesced, from an origin that sends each response by itself. A read that waits
+// for more than is on its way costs gatherTime, and there would be hundreds.
+func TestGatherCostsNoTime(t *testing.T) {
+	for _, depth := range []int{1, 2, 8, 64, 200, 1 << 20} {
+		t.Run(fmt.Sprint(depth), func(t *testing.T) {
+			s := wiretest.Serve(t, wiretest.Echo)
+			c := newClient(t, Options{URL: s.Base(), Pipeline: depth})
+			teach(t, c)
+			names := numbered(2000)
+			start := time.Now()
+			checkEcho(t, names, fetchAll(t, c, names...))
+			if took := time.Since(start); took > 40*gatherTime {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+// TestGatherWaitsNotLong has an origin that pauses after a few responses, some ten
+// times in a round: what is there is taken meanwhile, and nothing is waited for
+// longer than it takes to come.
+func TestGatherWaitsNotLong(t *testing.T) {
+	const pause = 20 * time.Millisecond
+	names := numbered(2000)
+	s := wiretest.Serve(t, func(c *wiretest.Conn) {
+		for n := 0; ; n++ {
+			target, more := c.Next()
+			if !more {
+				return
+			}
+			if c.File(target); n%200 == 3 {
+				time.Sleep(pause)
+			}
+		}
+	})
+	c := newClient(t, Options{URL: s.Base()})
+	teach(t, c)
+	start := time.Now()
+	checkEcho(t, names, fetchAll(t, c, names...))
+	if took := time.Since(start); took > 10*(pause+gatherTime)+time.Second || s.Dials() != 2 {
+		t.Errorf("took %v, %d connections", took, s.Dials())
+	}
+}
+
+// TestGatherNeverWaitsForMoreThanComes has responses that are as short as can be,
+// in rounds of every length around those at which what is waited for changes,
+// and a client whose patience would be noticed.
+func TestGatherNeverWaitsForMoreThanComes(t *testing.T) {
+	const shortest = "HTTP/1.1 200 \r\nContent-Length:0\r\n\r\n"
+	if len(shortest) != leastResponse {
+		t.Fatal(len(shortest))
+	}
+	short := func(target string) string {
+		if strings.HasPrefix(target, "/get/teach/") {
+			return wiretest.OK(target)
+		}
+		return shortest
+	}
+	s := wiretest.Serve(t, func(c *wiretest.Conn) {
+		for {
+			targets, ok := c.Burst()
+			if !ok {
+				return
+			}
+			var b strings.Builder
+			for _, target := range targets {
+				b.WriteString(short(target))
+			}
+			io.WriteString(c, b.String())
+		}
+	})
+	c := newClient(t, Options{URL: s.Base()})
+	teach(t, c)
+	c.span.n.Store(mostSpan)
+	start := time.Now()
+	rounds := 0
+	for n := 50; n < 1200; n += 7 {
+		for i, r := range fetchAll(t, c, numbered(n)...) {
+			if r.err != nil || r.body != "" {
+				t.Fatal(n, i, r)
+			}
+		}
+		rounds++
+	}
+	if took := time.Since(start); took > time.Duration(rounds)*gatherTime/2 {
+		t.Errorf("%d rounds took %v", rounds, took)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, cn := range c.mu.idle {
+		if cn.gather.lowat != 1 {
+			t.Errorf("an idle connection waits for %d bytes", cn.gather.lowat)
+		}
+	}
+}

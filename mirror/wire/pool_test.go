@@ -1,0 +1,209 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/motefs/motefs/mirror/wire/wiretest"
+)
+
+// TestDeadIdle has connections that the origin closes while they are idle, or
+// on which it says something then; and clients that cannot see that before they
+// ask. Neither charges a name, nor is a body given to the wrong one.
+func TestDeadIdle(t *testing.T) {
+	for what, last := range map[string]string{
+		"close": "", "408": "HTTP/1.1 408 Idle\r\nContent-Length: 0\r\n\r\n", "late file": wiretest.OK("/get/old"), "bytes": "xyz",
+	} {
+		for _, unseen := range []bool{false, true} {
+			for _, n := range []int{1, 10} {
+				t.Run(fmt.Sprintf("%s/unseen=%v/n=%d", what, unseen, n), func(t *testing.T) { checkDeadIdle(t, last, unseen, n) })
+			}
+		}
+	}
+}
+
+func checkDeadIdle(t *testing.T, last string, unseen bool, n int) {
+	idle := make(chan bool)
+	var once sync.Once
+	s := wiretest.Serve(t, func(c *wiretest.Conn) {
+		for {
+			target, ok := c.Next()
+			if !ok {
+				return
+			}
+			c.File(target)
+			ends := false
+			if target == "/get/last" {
+				once.Do(func() {
+					ends = true
+					<-idle
+					c.Say("%s", last)
+				})
+			}
+			if ends && !strings.Contains(last, "200") {
+				c.CloseGently()
+				return
+			}
+		}
+	})
+	o := Options{URL: s.Base()}
+	if unseen {
+		// No look at the socket before its use.
+		o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			nc, err := new(net.Dialer).DialContext(ctx, network, addr)
+			return struct{ net.Conn }{nc}, err
+		}
+	}
+	c := newClient(t, o)
+	names := []string{"a", "last"}
+	checkEcho(t, names, fetchAll(t, c, names...))
+	close(idle)
+	waitReadable(t, c)
+	names = numbered(n)
+	results := fetchAll(t, c, names...)
+	// A 408 that is taken for the response to the first request is no proof of
+	// anything, and says itself that it may pass.
+	if unseen && matches(results[0].err, statusCode(408)) {
+		names, results = names[1:], results[1:]
+	}
+	// Two for the guards, and one for these. What was late may be found out by
+	// them, each of which is asked for alone then.
+	most := 3
+	if unseen && last != "" {
+		most += 2
+	}
+	if checkEcho(t, names, results); s.Dials() > most {
+		t.Errorf("%d connections", s.Dials())
+	}
+	if body, err := fetchOne(t.Context(), c, "/x"); err != nil || body != "/x" {
+		t.Error(body, err)
+	}
+}
+
+// waitReadable waits until the one idle connection of c has something to read,
+// if only its end.
+func waitReadable(t *testing.T, c *Client) {
+	t.Helper()
+	c.mu.Lock()
+	cn := c.mu.idle[0]
+	c.mu.Unlock()
+	raw := cn.raw
+	if hidden, ok := raw.(struct{ net.Conn }); ok {
+		raw = hidden.Conn
+	}
+	wiretest.WaitReadable(raw)
+}
+
+// TestAge has connections that get too old in the middle of a call: each finishes
+// its round, and no other is begun on it.
+func TestAge(t *testing.T) {
+	var mu sync.Mutex
+	last := map[int]time.Duration{} // when a connection was asked last, from its start on
+	s := wiretest.Serve(t, func(c *wiretest.Conn) {
+		start := time.Now()
+		for {
+			target, ok := c.Next()
+			if !ok {
+				return
+			}
+			mu.Lock()
+			last[c.N] = time.Since(start)
+			mu.Unlock()
+			time.Sleep(time.Millisecond)
+			c.File(target)
+		}
+	})
+	young := quick
+	young.Age, young.Round = 100*time.Millisecond, 20*time.Millisecond
+	for _, pipeline := range []int{1, 1 << 20} {
+		c := newClient(t, Options{URL: s.Base(), Pipeline: pipeline, Timeouts: young})
+		teach(t, c)
+		c.span.n.Store(16)
+		s.Forget()
+		names := numbered(500)
+		checkEcho(t, names, fetchAll(t, c, names...))
+		if got := s.Dials(); got < 3 || got > 20 {
+			t.Errorf("pipeline %d: %d connections for half a second", pipeline, got)
+		}
+	}
+	for n, d := range last {
+		if d > young.Age+10*young.Round {
+			t.Errorf("connection %d was asked after %v", n, d)
+		}
+	}
+}
+
+// TestAgeOfIdle has a connection that gets too old while it is idle.
+func TestAgeOfIdle(t *testing.T) {
+	s := wiretest.Serve(t, wiretest.Echo)
+	c := newClient(t, Options{URL: s.Base()})
+	teach(t, c)
+	c.mu.Lock()
+	c.mu.idle[0].born = time.Now().Add(-2 * quick.Age)
+	c.mu.Unlock()
+	names := numbered(10)
+	checkEcho(t, names, fetchAll(t, c, names...))
+	if s.Dials() != 3 {
+		t.Errorf("%d connections", s.Dials())
+	}
+}
+
+// TestSleptIdle has a connection that was idle while the machine slept: by the wall
+// clock it is over, by the monotonic one it is not.
+func TestSleptIdle(t *testing.T) {
+	s := wiretest.Serve(t, wiretest.Echo)
+	c := newClient(t, Options{URL: s.Base()})
+	teach(t, c)
+	c.mu.Lock()
+	if at := c.mu.idle[0].idleAt; strings.Contains(at.String(), "m=") {
+		t.Errorf("idle since %v: by the clock that stands still in a sleep", at)
+	}
+	c.mu.idle[0].idleAt = c.mu.idle[0].idleAt.Add(-quick.Keep)
+	c.mu.Unlock()
+	names := numbered(10)
+	checkEcho(t, names, fetchAll(t, c, names...))
+	if s.Dials() != 3 {
+		t.Errorf("%d connections", s.Dials())
+	}
+}
+
+func TestIdleBound(t *testing.T) {
+	var open atomic.Int32
+	s := wiretest.Serve(t, func(c *wiretest.Conn) { open.Add(1); defer open.Add(-1); wiretest.Echo(c) })
+	fast := quick
+	fast.Keep = 30 * time.Millisecond
+	c := newClient(t, Options{URL: s.Base(), Timeouts: fast})
+	cns := make([]*conn, maxIdle+5)
+	ca := c.begin(t.Context())
+	defer ca.end()
+	for i := range cns {
+		var err error
+		if cns[i], err = c.take(ca, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, cn := range cns {
+		c.put(cn)
+		c.mu.Lock()
+		if len(c.mu.idle) > maxIdle {
+			t.Errorf("%d idle connections", len(c.mu.idle))
+		}
+		c.mu.Unlock()
+	}
+	for deadline := time.Now().Add(5 * time.Second); open.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections still open", open.Load())
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.mu.idle) != 0 || c.mu.expiry != nil {
+		t.Error("connections or a timer left behind")
+	}
+}
