@@ -243,7 +243,7 @@ func (a *readahead) fetchPage(ctx context.Context, w *window, page *cache.Page) 
 	}
 	for piece := range slices.Chunk(slots, aheadPiece) {
 		w.reached(page.Inode(piece[0]))
-		err := in.fetch(piece, true)
+		err := in.fetch(piece)
 		a.meanBody.Store(in.bytes / int64(max(in.good, 1)))
 		if storeFailed(err) {
 			return err

@@ -79,7 +79,8 @@ type miss struct {
 // fetch asks for the open files of a page. Those that do not come are recorded
 // as failed, and asked for again in a later pass; but where the origin turns out
 // to be out of service, that is waited for instead, and all are asked for again; and
-// so are those that the origin was not reached for. It returns those that are gone. The error is ctx's, or the store's.
+// so are those that the origin was not reached for. It returns those that are
+// gone. The error is ctx's, or the store's.
 func (r *run) fetch(ctx context.Context, page *cache.Page) (gone []int, err error) {
 	wait := r.e.newBackoff(maxPause)
 	for {
@@ -158,7 +159,7 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (a asked, err error) {
 		}
 		before := in.bytes
 		done := e.health.await()
-		err = in.fetch(due[:n], true)
+		err = in.fetch(due[:n])
 		done()
 		if cause := context.Cause(ctx); cause != nil && !storeFailed(err) {
 			err = cause

@@ -165,8 +165,9 @@ func (h *health) ask(ctx context.Context, names []string) (err error) {
 }
 
 // recovered is called where that many files did not come, because of why; some of
-// them are asked for again where no others are known. It returns false at once where the origin is well, so that it is the files' fault,
-// and true once it is well again. The error is ctx's.
+// them are asked for again where no others are known. It returns false at once
+// where the origin is well, so that it is the files' fault, and true once it is well
+// again. The error is ctx's.
 func (h *health) recovered(ctx context.Context, files int, some []string, why error) (bool, error) {
 	defer h.await()()
 	h.bad(why)

@@ -61,7 +61,7 @@ func asStoreError(err error) error {
 
 // fetch asks for the names of the slots, once. Its error is ctx's or the
 // store's.
-func (in *intake) fetch(slots []int, spool bool) error {
+func (in *intake) fetch(slots []int) error {
 	names := make([]string, len(slots))
 	for i, k := range slots {
 		names[i] = in.page.Name(k)
@@ -70,11 +70,7 @@ func (in *intake) fetch(slots []int, spool bool) error {
 	var ctx context.Context
 	ctx, in.stop = context.WithCancel(in.ctx)
 	defer in.stop()
-	r := Receiver{Receive: in.receive, Settled: in.settled}
-	if spool {
-		r.Spool = in.spool
-	}
-	err := in.e.opts.Fetcher.Fetch(ctx, names, r)
+	err := in.e.opts.Fetcher.Fetch(ctx, names, Receiver{Receive: in.receive, Settled: in.settled, Spool: in.spool})
 	for _, blob := range in.spooled {
 		in.err = errors.Join(in.err, asStoreError(blob.Abort()))
 	}

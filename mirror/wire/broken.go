@@ -33,8 +33,9 @@ func (e *brokenRound) Unwrap() error { return e.why }
 // broke decides what becomes of a call after a connection ended with end. It
 // blames a request only for what can be nothing else's fault, and has the next
 // round be shorter, so that a fault is closed in on. The next connection is a new
-// one, whose first response needs no proof: so every connection brings an answer,
-// or is a strike. The error is that of a server out of reach.
+// one: where it is asked one thing at a time its first response needs no proof, and
+// otherwise what it was asked first is asked alone. So every connection brings a
+// decision, or is a strike. The error is that of a server out of reach.
 func (g *get) broke(cn *conn, end error) error {
 	g.fresh = true
 	if g.strikes++; cn.total > 0 {

@@ -117,9 +117,6 @@ func (c *Client) Counts() Counts {
 	return n
 }
 
-// Depth is how many requests may be on their way on one connection at a time.
-func (c *Client) Depth() int { return c.pipelining.depth() }
-
 // spawn runs f in a goroutine that Close waits for.
 func (c *Client) spawn(f func()) bool {
 	c.mu.Lock()
