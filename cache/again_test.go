@@ -86,7 +86,7 @@ func TestTwiceListedFileThatFailedFirst(t *testing.T) {
 				t.Fatal(err)
 			}
 			if failed {
-				first.Fail(0, 3, MayPass, errors.New("status 500"))
+				first.Fail(0, MayPass, errors.New("status 500"))
 			}
 			if err := first.Put(1, body("a"), 0, nil); err != nil {
 				t.Fatal(err)

@@ -17,7 +17,7 @@ func TestCheckpointWaitsForReaders(t *testing.T) {
 	}{
 		"not there": {func(*Page) error { return nil }, false},
 		"stored":    {func(p *Page) error { return errors.Join(p.Put(0, []byte("x"), 0, nil), p.Commit()) }, false},
-		"failed":    {func(p *Page) error { p.Fail(0, 1, MayPass, errors.New("cut")); return p.Commit() }, false},
+		"failed":    {func(p *Page) error { p.Fail(0, MayPass, errors.New("cut")); return p.Commit() }, false},
 		"shown, then stored": {func(p *Page) error {
 			return errors.Join(p.Commit(), p.Put(0, []byte("x"), 0, nil), p.Commit())
 		}, false},

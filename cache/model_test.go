@@ -90,7 +90,7 @@ func (m *model) decide(p *Page) {
 		switch m.rng.IntN(6) {
 		case 0:
 		case 1:
-			p.Fail(k, 1, MayPass, fmt.Errorf("no luck"))
+			p.Fail(k, MayPass, fmt.Errorf("no luck"))
 		case 2:
 			m.blob(p, k)
 		default:

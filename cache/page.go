@@ -184,9 +184,13 @@ func (p *Page) Gone(k int) error {
 	return nil
 }
 
-// Fail records that the k-th file could not be fetched; it stays pending.
-func (p *Page) Fail(k, tries int, verdict Verdict, cause error) {
-	slot := &p.slots[k]
+// Fail records that the k-th file could not be fetched, once more if that is on
+// record; it stays pending.
+func (p *Page) Fail(k int, verdict Verdict, cause error) {
+	slot, tries := &p.slots[k], 1
+	if slot.failure != nil {
+		tries += slot.failure.Tries
+	}
 	slot.failure = &Failure{Name: slot.origin, When: p.s.opts.Now().Unix(), Tries: tries, Verdict: verdict, Reason: cause.Error()}
 	slot.state = slotFailed
 	p.inBatch++

@@ -187,7 +187,7 @@ func TestPendingThenFetched(t *testing.T) {
 		if err := page.Put(1, body("d/b"), 5, []byte(`"v1"`)); err != nil {
 			t.Fatal(err)
 		}
-		page.Fail(2, 3, MayPass, errors.New("status 500"))
+		page.Fail(2, MayPass, errors.New("status 500"))
 		commit(t, page)
 		verify(t, s)
 		if got := list(t, s, RootInode); slices.Contains(got, "a") || !slices.Contains(got, "c") {

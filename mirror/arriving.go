@@ -221,7 +221,7 @@ func (d *demanded) land(err error) error {
 	if err != nil && d.unlisted && d.page.Open(0) {
 		// The name is in the store, and maybe in no page of the listing: only
 		// a record of failure makes a later mirror come back to it.
-		d.page.Fail(0, 1, verdictOf(err), err)
+		d.page.Fail(0, verdictOf(err), err)
 		err = errors.Join(err, d.page.Commit())
 	}
 	if a == nil {

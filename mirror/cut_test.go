@@ -14,7 +14,7 @@ func TestMillionsOfNamesInAPage(t *testing.T) {
 	const count = 5_000_000
 	const most = 2 << 20 // bytes, beside the page
 	e := &Engine{store: openStore(t)}
-	r := &run{e: e, queue: make(chan *batch, 4), track: newTracker(e.store, true)}
+	r := newRun(e, 4)
 	names, released := 0, false
 	page := Page{Next: "next", Decode: func(dst []Listed, most int, _ func(string, error)) ([]Listed, bool, error) {
 		for range min(most, count-names) {
@@ -61,7 +61,7 @@ func TestNamesOfBatchesAreBounded(t *testing.T) {
 	e := &Engine{store: openStore(t)}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		r := &run{e: e, queue: make(chan *batch, 1000), track: newTracker(e.store, true)}
+		r := newRun(e, 1000)
 		pages, n := make(chan listed, 1), 0
 		pages <- listed{release: func() {}, Page: Page{Next: "next", Decode: func(dst []Listed, most int, _ func(string, error)) ([]Listed, bool, error) {
 			for range most {

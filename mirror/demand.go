@@ -118,7 +118,7 @@ func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string
 func (e *Engine) fetchAsked(ctx context.Context, page *cache.Page, key string, show func(cache.Entry)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	d := demanded{e: e, ctx: ctx, page: page, key: key, show: show}
+	d := demanded{e: e, ctx: ctx, page: page, key: key, show: show, tries: demandTries}
 	return d.land(d.commit(d.fetchSure()))
 }
 
@@ -134,6 +134,7 @@ type demanded struct {
 	key      string // see demandKey
 	show     func(cache.Entry)
 	arr      *arrival // once it is shown
+	tries    int      // see Engine.retry
 	unlisted bool     // its name came into the store to be shown
 }
 
@@ -157,18 +158,11 @@ func (d *demanded) fetchSure() error {
 
 // fetch asks for the file until it has come or has been asked for too often.
 func (d *demanded) fetch() error {
-	return d.e.retry(d.ctx, d.tries, func() (progress bool, err error) {
+	return d.e.retry(d.ctx, &d.tries, func() (progress bool, err error) {
 		before := d.came()
 		err = d.attempt()
 		return d.came() > before, err
 	})
-}
-
-func (d *demanded) tries() int {
-	if d.arr != nil {
-		return arrivingTries
-	}
-	return demandTries
 }
 
 // came is how many bytes of a file that is shown have come.
@@ -227,6 +221,7 @@ func (d *demanded) take(obj *Object) (err error) {
 		in := intake{e: d.e, ctx: d.ctx, page: d.page}
 		return in.put(0, obj)
 	}
+	d.tries = arrivingTries
 	d.show(d.arr.entry)
 	return d.handOver(d.arr.fill(obj.Stream))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
@@ -92,7 +93,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer cancel(nil)
 	defer context.AfterFunc(e.ctx, func() { cancel(ErrClosed) })()
 
-	r := &run{e: e, started: e.store.Progress()}
+	r := newRun(e, e.opts.Connections)
 	err := r.all(ctx)
 	if err == nil {
 		// Nobody may take a cancelled run for a complete one.
@@ -112,7 +113,7 @@ type run struct {
 	started  cache.Progress
 	queue    chan *batch
 	track    *tracker
-	underWay underWay
+	underWay *semaphore.Weighted // one for each batch that is queued or being fetched
 
 	// missing counts, by verdict, the files that did not come in this pass.
 	missing [cache.Verdicts]atomic.Int64
@@ -120,6 +121,14 @@ type run struct {
 	// gone; asksFinal that this pass also asks for what failed for good.
 	believing atomic.Bool
 	asksFinal bool
+}
+
+// newRun returns a run with a queue of that many batches.
+func newRun(e *Engine, queue int) *run {
+	return &run{
+		e: e, started: e.store.Progress(), queue: make(chan *batch, queue),
+		track: newTracker(e.store, e.opts.Prefetch), underWay: semaphore.NewWeighted(math.MaxInt64),
+	}
 }
 
 func (r *run) all(ctx context.Context) error {
@@ -135,8 +144,6 @@ func (r *run) all(ctx context.Context) error {
 		watched := ctx
 		r.e.wg.Go(func() { r.e.health.watch(watched, limit, end) })
 	}
-	r.queue = make(chan *batch, r.e.opts.Connections)
-	r.track = newTracker(r.e.store, r.e.opts.Prefetch)
 	workers := r.e.opts.Connections
 	if !r.e.opts.Prefetch {
 		workers = 1 // committing names is all there is to do
@@ -202,7 +209,9 @@ func (r *run) planPending(ctx context.Context) error {
 // enqueue hands a batch to the connections, in the order of their checkpoints.
 func (r *run) enqueue(ctx context.Context, b *batch) error {
 	r.track.add(b)
-	r.underWay.add()
+	if err := r.underWay.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
 	select {
 	case r.queue <- b:
 		return nil

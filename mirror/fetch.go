@@ -25,7 +25,7 @@ func (r *run) work(ctx, fetchCtx context.Context) error {
 			if err := r.process(fetchCtx, b); err != nil {
 				return err
 			}
-			r.underWay.done()
+			r.underWay.Release(1)
 		}
 	}
 }
@@ -84,29 +84,28 @@ type miss struct {
 func (r *run) fetch(ctx context.Context, page *cache.Page) (gone []int, err error) {
 	wait := r.e.newBackoff(maxPause)
 	for {
-		a, err := r.ask(ctx, page)
+		good, misses, err := r.ask(ctx, page)
 		if err != nil {
 			return nil, err
 		}
-		if a.suspicious() {
+		if slices.ContainsFunc(misses, func(m miss) bool { return mayBeOrigin(m.err) }) {
 			var some []string
 			for range sampled {
-				some = append(some, page.Name(a.misses[rand.IntN(len(a.misses))].slot))
+				some = append(some, page.Name(misses[rand.IntN(len(misses))].slot))
 			}
-			down, err := r.e.health.recovered(ctx, len(a.misses), some, a.misses[0].err)
-			if err != nil {
+			switch down, err := r.e.health.recovered(ctx, len(misses), some, misses[0].err); {
+			case err != nil:
 				return nil, err
-			}
-			if down {
+			case down:
 				continue
 			}
 		}
-		decided := a.good
-		for _, m := range a.misses {
+		unreached := 0
+		for _, m := range misses {
 			if errors.Is(m.err, ErrUnreachable) {
+				unreached++
 				continue
 			}
-			decided++
 			believed, err := r.missed(page, m)
 			if err != nil {
 				return nil, err
@@ -115,10 +114,10 @@ func (r *run) fetch(ctx context.Context, page *cache.Page) (gone []int, err erro
 				gone = append(gone, m.slot)
 			}
 		}
-		if decided == a.good+len(a.misses) {
+		if unreached == 0 {
 			return gone, nil
 		}
-		if decided > 0 {
+		if good > 0 || unreached < len(misses) {
 			wait.Reset()
 		} else if err := sleep(ctx, wait.NextBackOff()); err != nil {
 			return nil, err
@@ -126,36 +125,27 @@ func (r *run) fetch(ctx context.Context, page *cache.Page) (gone []int, err erro
 	}
 }
 
-// asked is what came of asking once.
-type asked struct {
-	good   int
-	misses []miss
-}
-
-// suspicious reports whether what did not come may be the origin's fault.
-func (a *asked) suspicious() bool {
-	return slices.ContainsFunc(a.misses, func(m miss) bool { return mayBeOrigin(m.err) })
-}
-
-// ask asks for all that is open, as fast as the pace allows.
-func (r *run) ask(ctx context.Context, page *cache.Page) (a asked, err error) {
+// ask asks for all that is open, but for what failed for good in this Run, as fast
+// as the pace allows. good is how many of them came.
+func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []miss, err error) {
 	e := r.e
 	in := intake{e: e, ctx: ctx, page: page}
 	in.failed = func(slot int, err error) {
 		e.throttled(err)
-		a.misses = append(a.misses, miss{slot, err})
+		misses = append(misses, miss{slot, err})
 	}
 	in.wait = func(bytes int64) error { return e.pace.got(ctx, 0, bytes) }
 	var due []int
 	for k := range page.Len() {
-		if page.Open(k) && r.due(page, k) {
+		failure := page.Failure(k)
+		if page.Open(k) && (failure == nil || failure.Verdict != cache.Final || r.asksFinal) {
 			due = append(due, k)
 		}
 	}
 	for len(due) > 0 {
 		n, err := e.pace.take(ctx, len(due))
 		if err != nil {
-			return a, err
+			return 0, nil, err
 		}
 		before := in.bytes
 		done := e.health.await()
@@ -165,15 +155,14 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (a asked, err error) {
 			err = cause
 		}
 		if err != nil {
-			return a, err
+			return 0, nil, err
 		}
 		if err := e.pace.got(ctx, n, in.bytes-before); err != nil {
-			return a, err
+			return 0, nil, err
 		}
 		due = due[n:]
 	}
-	a.good = in.good
-	return a, nil
+	return in.good, misses, nil
 }
 
 // missed records a file that did not come, or believes that it is gone.
@@ -182,15 +171,12 @@ func (r *run) missed(page *cache.Page, m miss) (gone bool, err error) {
 		return false, nil // somebody else has stored it meanwhile
 	}
 	before := page.Failure(m.slot)
-	verdict, tries := verdictOf(m.err), 1
-	if before != nil {
-		tries += before.Tries
-		if verdict == cache.NotThere && before.Verdict == cache.NotThere && r.believing.Load() {
-			return true, asStore(page.Gone(m.slot))
-		}
+	verdict := verdictOf(m.err)
+	if before != nil && before.Verdict == cache.NotThere && verdict == cache.NotThere && r.believing.Load() {
+		return true, asStore(page.Gone(m.slot))
 	}
 	r.missing[verdict].Add(1)
-	page.Fail(m.slot, tries, verdict, m.err)
+	page.Fail(m.slot, verdict, m.err)
 	return false, nil
 }
 

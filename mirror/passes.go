@@ -3,7 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
-	"sync"
+	"math"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -26,12 +26,12 @@ const (
 // enough. It runs beside the workers, and queues what is due.
 func (r *run) retryFailed(ctx context.Context) error {
 	began, patience := time.Now(), r.e.opts.Outage
-	warned := false
 	pause := r.e.opts.Backoff * passPause
 	for pass := 1; ; pass++ {
-		if err := r.underWay.wait(ctx); err != nil {
-			return err
+		if err := r.underWay.Acquire(ctx, math.MaxInt64); err != nil {
+			return context.Cause(ctx)
 		}
+		r.underWay.Release(math.MaxInt64)
 		mayPass, notThere := r.missing[cache.MayPass].Swap(0), r.missing[cache.NotThere].Swap(0)
 		r.asksFinal = pass == 1 && r.started.Failed > 0
 		if mayPass+notThere == 0 && !r.asksFinal {
@@ -45,8 +45,7 @@ func (r *run) retryFailed(ctx context.Context) error {
 			return fmt.Errorf("%w: %d files that it listed answer 404 or 410, more than %d (--max-gone); none of them is taken for gone", ErrManyGone, notThere, limit)
 		case !many && (pass > passes || over && pass > beliefPass):
 			return nil
-		case many && !warned:
-			warned = true
+		case many:
 			r.e.opts.Log.Warn().Int64("files", notThere).Int64("limit", limit).Msg("the origin does not have these files any more; so many are not believed, and asked for again")
 		}
 		if err := sleep(ctx, pause); err != nil {
@@ -60,66 +59,15 @@ func (r *run) retryFailed(ctx context.Context) error {
 	}
 }
 
-// due reports whether an open file of a page is to be asked for: all are but those
-// that failed for good in this Run.
-func (r *run) due(page *cache.Page, k int) bool {
-	failure := page.Failure(k)
-	return failure == nil || failure.Verdict != cache.Final || r.asksFinal
-}
-
 func (r *run) planFailed(ctx context.Context) error {
 	for from := cache.Inode(0); ; {
 		page, next, err := r.e.store.Failed(from)
+		if err == nil && page != nil {
+			err = r.enqueue(ctx, &batch{page: page})
+		}
 		if err != nil || page == nil {
 			return err
 		}
-		if err := r.enqueue(ctx, &batch{page: page}); err != nil {
-			return err
-		}
 		from = next
-	}
-}
-
-// underWay counts the batches that are queued or being fetched.
-type underWay struct {
-	mu struct {
-		sync.Mutex
-		n    int
-		zero chan struct{} // closed when n comes to 0; nil if nobody waits
-	}
-}
-
-func (u *underWay) add() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.mu.n++
-}
-
-func (u *underWay) done() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.mu.n--; u.mu.n == 0 && u.mu.zero != nil {
-		close(u.mu.zero)
-		u.mu.zero = nil
-	}
-}
-
-// wait returns when none is under way.
-func (u *underWay) wait(ctx context.Context) error {
-	u.mu.Lock()
-	if u.mu.n == 0 {
-		u.mu.Unlock()
-		return nil
-	}
-	if u.mu.zero == nil {
-		u.mu.zero = make(chan struct{})
-	}
-	zero := u.mu.zero
-	u.mu.Unlock()
-	select {
-	case <-zero:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

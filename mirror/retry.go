@@ -11,20 +11,16 @@ import (
 // newBackoff returns the waits between attempts: they grow, with jitter, up to
 // most.
 func (e *Engine) newBackoff(most time.Duration) *backoff.ExponentialBackOff {
-	wait := &backoff.ExponentialBackOff{
-		InitialInterval:     e.opts.Backoff,
-		RandomizationFactor: backoff.DefaultRandomizationFactor,
-		Multiplier:          backoff.DefaultMultiplier,
-		MaxInterval:         most,
-	}
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = e.opts.Backoff, most
 	wait.Reset()
 	return wait
 }
 
 // retry calls attempt until that returns nil, an error for which Temporary does
-// not hold, or tries such errors in a row without progress; 0: until ctx ends. The
+// not hold, or *tries such errors in a row without progress; 0: until ctx ends. The
 // wait between attempts is at least what the origin's Retry-After asks for.
-func (e *Engine) retry(ctx context.Context, tries func() int, attempt func() (progress bool, err error)) error {
+func (e *Engine) retry(ctx context.Context, tries *int, attempt func() (progress bool, err error)) error {
 	wait := e.newBackoff(maxBackoff)
 	for n := 1; ; n++ {
 		progress, err := attempt()
@@ -38,7 +34,7 @@ func (e *Engine) retry(ctx context.Context, tries func() int, attempt func() (pr
 			wait.Reset()
 			n = 1
 		}
-		if most := tries(); most > 0 && n >= most {
+		if *tries > 0 && n >= *tries {
 			return err
 		}
 		pause := max(wait.NextBackOff(), retryAfter(err))
@@ -57,10 +53,8 @@ func retryAfter(err error) time.Duration {
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -73,7 +67,7 @@ func (e *Engine) list(ctx context.Context, marker string) (page Page, err error)
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var patience *time.Timer
-	err = e.retry(ctx, func() int { return 0 }, func() (bool, error) {
+	err = e.retry(ctx, new(int), func() (bool, error) {
 		page, err = e.opts.Lister.List(ctx, marker)
 		if err != nil && ctx.Err() == nil {
 			e.throttled(err)
@@ -93,23 +87,17 @@ func (e *Engine) list(ctx context.Context, marker string) (page Page, err error)
 	return page, err
 }
 
-// throttled reports whether err is the origin's way to say "not so fast", and
-// then slows the mirror down.
-func (e *Engine) throttled(err error) bool {
-	if !putOff(err) {
-		return false
+// throttled slows the mirror down where err is the origin's way to say "not so
+// fast": a 429, or a 503 with Retry-After. A plain 503 is also what a proxy says of
+// an origin that is down.
+func (e *Engine) throttled(err error) {
+	status, ok := errors.AsType[*StatusError](err)
+	if !ok || status.Code != 429 && (status.Code != 503 || status.RetryAfter == 0) {
+		return
 	}
-	after := retryAfter(err)
+	after := status.RetryAfter
 	if e.opts.Outage >= 0 {
 		after = min(after, e.opts.Outage) // a longer one is an outage
 	}
 	e.pace.throttled(after)
-	return true
-}
-
-// putOff reports whether err is a 429, or a 503 with Retry-After. A plain 503 is
-// also what a proxy says of an origin that is down.
-func putOff(err error) bool {
-	status, ok := errors.AsType[*StatusError](err)
-	return ok && (status.Code == 429 || status.Code == 503 && status.RetryAfter > 0)
 }

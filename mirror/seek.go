@@ -61,7 +61,7 @@ func (a *arrival) fetchPart(ctx context.Context, fetcher RangeFetcher, k int64) 
 		return a.parts.err
 	}
 	part := a.part(k*partLen, min((k+1)*partLen, a.entry.Size))
-	return a.e.retry(ctx, func() int { return demandTries }, func() (bool, error) {
+	return a.e.retry(ctx, new(demandTries), func() (bool, error) {
 		return false, fetcher.FetchRange(ctx, a.name, part, func(obj *Object) error { return a.keepPart(&part, obj) })
 	})
 }

@@ -26,15 +26,12 @@ type moved struct {
 // Fetch implements mirror.Fetcher.
 func (c *Client) Fetch(ctx context.Context, names []string, r mirror.Receiver) error {
 	f := &fetch{c: c, names: names, r: r}
-	err := c.Get(ctx, &wire.Batch{
-		Len:    len(names),
-		Target: func(dst []byte, i int) []byte { return c.appendTarget(dst, names[i]) },
-		Take:   f.take, Settled: r.Settled,
-		Spool: f.spool(func(i int) int { return i }),
-	})
+	err := f.ask(ctx, len(names), func(k int) moved { return moved{i: k} })
 	for err == nil && len(f.moved) > 0 {
+		next := f.moved
+		f.moved = nil
 		f.hops++
-		err = f.follow(ctx)
+		err = f.ask(ctx, len(next), func(k int) moved { return next[k] })
 	}
 	for _, m := range f.moved { // those that were not asked for again
 		r.Receive(m.i, nil, err)
@@ -42,21 +39,28 @@ func (c *Client) Fetch(ctx context.Context, names []string, r mirror.Receiver) e
 	return err
 }
 
-// follow asks for what was redirected.
-func (f *fetch) follow(ctx context.Context) error {
-	moved := f.moved
-	f.moved = nil
-	return f.c.Get(ctx, &wire.Batch{
-		Len:    len(moved),
-		Target: func(dst []byte, k int) []byte { return append(dst, moved[k].target...) },
-		Take: func(k int, a *wire.Answer, err error) {
-			f.taken(moved[k].i, moved[k].target, a, err)
+// ask asks for n names, each under its own name unless it was redirected.
+func (f *fetch) ask(ctx context.Context, n int, which func(k int) moved) error {
+	b := wire.Batch{
+		Len: n,
+		Target: func(dst []byte, k int) []byte {
+			m := which(k)
+			if m.target == "" {
+				return f.c.appendTarget(dst, f.names[m.i])
+			}
+			return append(dst, m.target...)
 		},
-		Settled: f.r.Settled, Spool: f.spool(func(k int) int { return moved[k].i }),
-	})
+		Take: func(k int, a *wire.Answer, err error) {
+			m := which(k)
+			f.taken(m.i, m.target, a, err)
+		},
+		Settled: f.r.Settled,
+	}
+	if f.r.Spool != nil {
+		b.Spool = func(k int, a *wire.Answer) error { return f.r.Spool(which(k).i, &a.Object) }
+	}
+	return f.c.Get(ctx, &b)
 }
-
-func (f *fetch) take(i int, a *wire.Answer, err error) { f.taken(i, "", a, err) }
 
 // taken deals with an answer for name i, which was asked for as target, or under
 // its own name.
@@ -82,13 +86,4 @@ func (f *fetch) taken(i int, target string, a *wire.Answer, err error) {
 	default:
 		f.r.Receive(i, nil, &mirror.StatusError{Code: a.Status, RetryAfter: a.RetryAfter})
 	}
-}
-
-// spool hands long bodies to the receiver, if it wants them before they are
-// proven; name says which of the names a request is for.
-func (f *fetch) spool(name func(k int) int) func(k int, a *wire.Answer) error {
-	if f.r.Spool == nil {
-		return nil
-	}
-	return func(k int, a *wire.Answer) error { return f.r.Spool(name(k), &a.Object) }
 }

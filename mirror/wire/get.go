@@ -102,10 +102,7 @@ func (g *get) all() error {
 		if len(g.pending) == 0 {
 			g.pending, g.alone, g.most = append(g.pending, g.alone[0]), g.alone[1:], 0
 		}
-		if err := g.connect(); err != nil {
-			if cause := g.err(); cause != nil {
-				return cause
-			}
+		if err := g.connect(); err != nil && g.err() == nil {
 			g.giveUp(err)
 		}
 	}
@@ -114,12 +111,10 @@ func (g *get) all() error {
 
 // giveUp takes err for every request that has no answer.
 func (g *get) giveUp(err error) {
-	for len(g.pending) > 0 {
-		g.charge(0, err)
+	for _, i := range append(g.pending, g.alone...) {
+		g.b.Take(int(i), nil, err)
 	}
-	for ; len(g.alone) > 0; g.alone = g.alone[1:] {
-		g.b.Take(int(g.alone[0]), nil, err)
-	}
+	g.pending, g.alone = nil, nil
 }
 
 // charge takes err for the k-th of the pending requests.
@@ -161,11 +156,8 @@ func (g *get) lone(guards *pair) bool { return guards == nil || g.most == 0 || g
 // the connection ends. Its error is errEnd where all that was asked is taken.
 func (g *get) rounds(cn *conn, guards *pair) error {
 	for len(g.pending) > 0 {
-		if cn.br.Buffered() > 0 {
-			return errEnd // more than was asked for, but no answer is in doubt
-		}
-		if !cn.fresh() && cn.old() {
-			return errEnd
+		if cn.br.Buffered() > 0 || !cn.fresh() && cn.old() {
+			return errEnd // there may be more than was asked for, but no answer is in doubt
 		}
 		if err := g.rehearse(cn, guards); err != nil {
 			return err
@@ -178,9 +170,7 @@ func (g *get) rounds(cn *conn, guards *pair) error {
 			return err
 		}
 		g.fresh, g.strikes = false, 0
-		if g.most > 0 {
-			g.most = min(g.most*spanGrowth, mostSpan)
-		}
+		g.most = min(g.most*spanGrowth, mostSpan) // 0 stays 0
 	}
 	return nil
 }
