@@ -74,7 +74,7 @@ func (s *session) probe(ctx context.Context) error {
 	defer cancel()
 	_, err := s.client.List(ctx, "")
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = fmt.Errorf("%w: no answer within %v", mirror.ErrUnreachable, probeTimeout)
+		err = fmt.Errorf("%w: no answer within %v: %w", mirror.ErrUnreachable, probeTimeout, err)
 	}
 	if err != nil && ctx.Err() == nil || errors.Is(err, mirror.ErrUnreachable) {
 		advice := "check the URL, and that the service is up"

@@ -137,7 +137,7 @@ func (cn *conn) early() error {
 // cut is the error for a response that broke off at err.
 func (cn *conn) cut(where string, err error) error {
 	if cause := cn.call.err(); cause != nil {
-		return cause
+		return fmt.Errorf("%s: %w", where, cause)
 	}
 	if errors.Is(err, io.EOF) {
 		return cutError("connection closed %s", where)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/valyala/fasthttp"
@@ -94,6 +95,8 @@ func (c *Client) One(ctx context.Context, target string, fields []byte, fresh bo
 			return err
 		})
 		switch cause := ca.err(); {
+		case cause != nil && errors.Is(err, cause):
+			return err // and where it was
 		case cause != nil && err != nil:
 			return cause
 		case began:

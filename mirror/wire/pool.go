@@ -32,7 +32,7 @@ func (c *Client) take(ca *call, fresh bool) (*conn, error) {
 	cn, err := c.dial(ca.ctx)
 	if err != nil {
 		if cause := ca.err(); cause != nil {
-			return nil, cause
+			return nil, fmt.Errorf("connect to %s: %w", c.addr.dial, cause)
 		}
 		return nil, fmt.Errorf("%w: %w", mirror.ErrUnreachable, err)
 	}

@@ -39,6 +39,9 @@ func New(tb testing.TB, o serve.Options, src serve.Source) *Server {
 		if err := s.Close(); err != nil {
 			tb.Errorf("close: %v", err)
 		}
+		if tb.Failed() {
+			tb.Logf("the origin did: %+v", s.Counts())
+		}
 	})
 	return s
 }
