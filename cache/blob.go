@@ -37,9 +37,9 @@ type blobStore struct {
 	}
 }
 
-// openBlobs removes what a crash left half written. Numbers go on from o.Now,
-// so that one is never used twice even where the entry for it was lost.
-func openBlobs(o *Options) (*blobStore, error) {
+// openBlobs removes what a crash left half written, if it may write. Numbers go on
+// from o.Now, so that one is never used twice even where the entry for it was lost.
+func openBlobs(o *Options, write bool) (*blobStore, error) {
 	b := &blobStore{fs: o.FS, dir: o.FS.PathJoin(o.Dir, "blobs")}
 	b.next.Store(uint64(o.Now().UnixNano()))
 	files, err := simplelru.NewLRU(blobFiles, func(_ uint64, h *blobHandle) { h.drop() })
@@ -47,10 +47,13 @@ func openBlobs(o *Options) (*blobStore, error) {
 		return nil, err
 	}
 	b.open.files = files
+	if !write {
+		return b, nil
+	}
 	if err := o.FS.RemoveAll(b.path("tmp")); err != nil && !errors.Is(err, iofs.ErrNotExist) {
 		return nil, fmt.Errorf("clear %s: %w", b.path("tmp"), err)
 	}
-	if err := o.FS.MkdirAll(b.path("tmp"), 0o755); err != nil {
+	if err := o.FS.MkdirAll(b.path("tmp"), privateDir); err != nil {
 		return nil, fmt.Errorf("make blob directory: %w", err)
 	}
 	return b, nil
@@ -85,6 +88,9 @@ type BlobWriter struct {
 
 // NewBlob begins a content that is too long for an entry.
 func (s *Store) NewBlob() (*BlobWriter, error) {
+	if s.readOnly != nil {
+		return nil, fmt.Errorf("create blob: %w", s.readOnly)
+	}
 	id := s.blobs.next.Add(1)
 	file, err := s.blobs.fs.Create(s.blobs.path("tmp", blobName(id)), vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -151,7 +157,7 @@ func (b *blobStore) makeShard(id uint64) error {
 	if b.shards.made[id&0xff] {
 		return nil
 	}
-	if err := b.fs.MkdirAll(b.path(shardName(id)), 0o755); err != nil {
+	if err := b.fs.MkdirAll(b.path(shardName(id)), privateDir); err != nil {
 		return err
 	}
 	b.shards.made[id&0xff] = true
@@ -159,11 +165,7 @@ func (b *blobStore) makeShard(id uint64) error {
 }
 
 func (b *blobStore) syncDir(path string) error {
-	d, err := b.fs.OpenDir(path)
-	if err != nil {
-		return &DiskError{Err: err}
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+	if err := syncDir(b.fs, path); err != nil {
 		return &DiskError{Err: err}
 	}
 	return nil

@@ -1,6 +1,9 @@
 package cache
 
-import "errors"
+import (
+	"errors"
+	"syscall"
+)
 
 var (
 	// ErrNotFound says that the store has no such entry.
@@ -20,6 +23,9 @@ var (
 	// checksum.
 	ErrCorrupt = errors.New("store damaged")
 
+	// ErrReadOnly says that the store was opened to be read alone.
+	ErrReadOnly = errors.New("store is only read")
+
 	// ErrClosed is returned by a store after Close.
 	ErrClosed = errors.New("store closed")
 
@@ -27,6 +33,12 @@ var (
 	// counterpart on the other side.
 	ErrName = errors.New("name cannot be mapped")
 )
+
+// unwritable reports whether err says that a disk takes nothing now, and may be
+// read all the same.
+func unwritable(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
+}
 
 // DiskError is a failure of the disk below the store: nothing is wrong with the
 // file that was being written, and nothing more can be written.

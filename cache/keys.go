@@ -19,8 +19,7 @@ const inodeLen = 8
 const entryKeyLen = 1 + inodeLen
 
 var (
-	metaFormat   = []byte{keyMeta, 'f'}
-	metaOrigin   = []byte{keyMeta, 'o'}
+	metaID       = []byte{keyMeta, 'i'}
 	metaProgress = []byte{keyMeta, 'p'}
 )
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	iofs "io/fs"
 	"os"
+	"slices"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -15,67 +17,109 @@ const (
 	ownerFile = "OWNER"
 )
 
-// checkDir makes sure that o.Dir is a store, is empty, or can be made, so that
-// a store is never laid among somebody's other files.
-func checkDir(o *Options) error {
+// inspect says what stands in o.Dir, and touches nothing: the format of a store, or
+// nil where one can be made, as it is empty or not there. So no store is ever laid
+// among somebody's other files. The errors are ErrFormat, ErrOrigin, or the disk's.
+func inspect(o *Options) (*format, error) {
 	names, err := o.FS.List(o.Dir)
 	if errors.Is(err, iofs.ErrNotExist) {
-		if o.Origin == "" {
-			return fmt.Errorf("%w: there is no store at %s", ErrFormat, o.Dir)
+		if o.Origin == "" || o.ReadOnly {
+			return nil, fmt.Errorf("%w: there is no store at %s", ErrFormat, o.Dir)
 		}
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("open store: %w", err)
+		return nil, fmt.Errorf("open store: %w", err)
 	}
-	for _, name := range names {
-		if name == "db" || name == lockFile {
-			return nil
+	if disk, ok := o.FS.(privateFS); ok {
+		if err := disk.claim(o.Dir); err != nil {
+			return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
 		}
 	}
-	if len(names) > 0 || o.Origin == "" {
-		return fmt.Errorf("%w: %s is not a store (it holds %d other names); give an empty or a new directory", ErrFormat, o.Dir, len(names))
+	f, err := readFormat(o.FS, o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
 	}
-	return nil
+	if f == nil {
+		others := slices.DeleteFunc(names, func(name string) bool { return ofNobody(o.FS, o.Dir, name) })
+		if len(others) > 0 || o.Origin == "" || o.ReadOnly {
+			return nil, fmt.Errorf("%w: %s is not a store (it has no %s file, and %d other names); give an empty or a new directory", ErrFormat, o.Dir, formatFile, len(others))
+		}
+		return nil, nil
+	}
+	if o.Origin != "" && o.Origin != f.Origin {
+		return nil, fmt.Errorf("%w: %s holds the files of %s, not of %s; give another --store", ErrOrigin, o.Dir, f.Origin, o.Origin)
+	}
+	return f, nil
+}
+
+// ofNobody reports whether a name may stand in a directory in which a store is
+// made: what a crash leaves of making one, and what a new filesystem has.
+func ofNobody(fs vfs.FS, dir, name string) bool {
+	switch name {
+	case "lost+found":
+		return true
+	case lockFile, formatFile + ".tmp":
+		info, err := fs.Stat(fs.PathJoin(dir, name))
+		return err == nil && info.Mode().IsRegular() && (name != lockFile || info.Size() == 0)
+	}
+	return false
 }
 
 // dirLock holds a store against other processes.
 type dirLock struct {
-	lock  io.Closer
+	lock  io.Closer // nil: on a disk that nobody can write to
 	fs    vfs.FS
-	owner string
+	owner string // who holds it; empty before sign
 }
 
-// lockDir makes o.Dir where it is missing and locks it. The error is ErrInUse
-// where another process holds it, and then says which.
+// lockDir locks o.Dir. The error is ErrInUse where another process holds it, and
+// then says which.
 func lockDir(o *Options) (*dirLock, error) {
-	if err := o.FS.MkdirAll(o.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make store directory: %w", err)
-	}
-	owner := o.FS.PathJoin(o.Dir, ownerFile)
 	lock, err := o.FS.Lock(o.FS.PathJoin(o.Dir, lockFile))
 	if err != nil {
-		if errors.Is(err, iofs.ErrPermission) {
+		if errors.Is(err, syscall.EROFS) {
+			return &dirLock{fs: o.FS}, nil
+		}
+		if errors.Is(err, iofs.ErrPermission) || errors.Is(err, syscall.ELOOP) || unwritable(err) {
 			return nil, fmt.Errorf("lock store %s: %w", o.Dir, err)
 		}
-		who := readSmall(o.FS, owner)
+		who := readSmall(o.FS, o.FS.PathJoin(o.Dir, ownerFile))
 		if who == "" {
 			who = "another process"
 		}
 		return nil, fmt.Errorf("%w: %s is held by %s (%w); stop it first, or give another --store", ErrInUse, o.Dir, who, err)
 	}
+	return &dirLock{lock: lock, fs: o.FS}, nil
+}
+
+// sign leaves word of who holds the store.
+func (l *dirLock) sign(o *Options) error {
 	holder := o.Holder
 	if holder == "" {
 		holder = fmt.Sprintf("process %d", os.Getpid())
 	}
-	if err := writeSmall(o.FS, owner, holder); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock store %s: %w", o.Dir, err), lock.Close())
+	l.owner = o.FS.PathJoin(o.Dir, ownerFile)
+	err := writeSmall(o.FS, l.owner, holder)
+	if unwritable(err) {
+		// Half of it would say the wrong thing; without it nobody knows who it is.
+		_ = o.FS.Remove(l.owner)
+		return nil
 	}
-	return &dirLock{lock: lock, fs: o.FS, owner: owner}, nil
+	return err
 }
 
 func (l *dirLock) Close() error {
-	return errors.Join(l.fs.Remove(l.owner), l.lock.Close())
+	var err error
+	if l.owner != "" {
+		if err = l.fs.Remove(l.owner); errors.Is(err, iofs.ErrNotExist) || unwritable(err) {
+			err = nil // it says who held the store last, and nobody asks
+		}
+	}
+	if l.lock != nil {
+		err = errors.Join(err, l.lock.Close())
+	}
+	return err
 }
 
 func writeSmall(fs vfs.FS, path, text string) error {

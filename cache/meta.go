@@ -4,30 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// loadMeta checks that the store is one that this program can use and reads its
-// progress; into an empty one it writes its own.
+// loadMeta checks that the database belongs to the FORMAT file and reads its
+// progress. Into the empty one of a store that is being made it writes both.
 func (s *Store) loadMeta() error {
-	format, err := s.getString(metaFormat)
+	id, err := s.getString(metaID)
+	if errors.Is(err, ErrNotFound) && s.format.Making {
+		err = s.initMeta()
+		id = s.format.ID
+	}
 	if errors.Is(err, ErrNotFound) {
-		return s.initMeta()
+		err = fmt.Errorf("%w: the database has no identity", ErrCorrupt)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("open store %s: %w", s.opts.Dir, err)
 	}
-	if format != strconv.Itoa(formatVersion) {
-		return fmt.Errorf("%w: %s is of version %q, this program reads %d; use the program that wrote it, or another --store",
-			ErrFormat, s.opts.Dir, format, formatVersion)
-	}
-	if s.origin, err = s.getString(metaOrigin); err != nil {
-		return fmt.Errorf("%w: %s says no origin: %w", ErrCorrupt, s.opts.Dir, err)
-	}
-	if s.opts.Origin != "" && s.opts.Origin != s.origin {
-		return fmt.Errorf("%w: %s holds the files of %s, not of %s; give another --store", ErrOrigin, s.opts.Dir, s.origin, s.opts.Origin)
+	if id != s.format.ID {
+		return fmt.Errorf("%w: in %s the %s file and the database are of two stores", ErrFormat, s.opts.Dir, formatFile)
 	}
 	value, err := s.getString(metaProgress)
 	if err != nil {
@@ -40,26 +36,22 @@ func (s *Store) loadMeta() error {
 	s.commit.progress = p
 	s.progress.Store(&p)
 	s.nextInode.Store(uint64(p.Next))
-	return nil
+	if !s.format.Making || s.readOnly != nil {
+		return nil
+	}
+	s.format.Making = false
+	return s.format.write(s.opts.FS, s.opts.Dir)
 }
 
 func (s *Store) initMeta() error {
-	if s.opts.Origin == "" {
-		return fmt.Errorf("%w: %s is empty", ErrFormat, s.opts.Dir)
-	}
 	if err := s.checkEmpty(); err != nil {
 		return err
 	}
-	s.origin = s.opts.Origin
 	batch := s.db.NewBatch()
 	defer batch.Close()
-	if err := batch.Set(metaFormat, []byte(strconv.Itoa(formatVersion)), nil); err != nil {
+	if err := batch.Set(metaID, []byte(s.format.ID), nil); err != nil {
 		return err
 	}
-	if err := batch.Set(metaOrigin, []byte(s.origin), nil); err != nil {
-		return err
-	}
-	s.nextInode.Store(uint64(FirstInode))
 	if err := s.applyLocked(batch, Progress{Listed: FirstInode, Next: FirstInode, Settled: FirstInode}); err != nil {
 		return err
 	}

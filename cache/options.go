@@ -28,6 +28,9 @@ type Options struct {
 	// Holder says who holds the store, for the message that a second process
 	// gets. Default: the process's number.
 	Holder string
+	// ReadOnly has the store be read alone: nothing in it is written or removed but
+	// the lock. A store that does not exist is refused.
+	ReadOnly bool
 	// FS is where the store stands. Default: the machine's disk.
 	FS vfs.FS
 	// Now is the clock. Default time.Now.
@@ -78,7 +81,7 @@ func (o *Options) EnsureDefaults() {
 		o.FlushEvery = 2 * time.Second
 	}
 	if o.FS == nil {
-		o.FS = vfs.Default
+		o.FS = privateFS{vfs.Default}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -1,16 +1,24 @@
 package cache
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	iofs "io/fs"
 	"runtime"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // bloomBits is the size of the filters that spare a lookup the tables which do
 // not hold its key, in bits for each key.
 const bloomBits = 10
+
+// databaseFormat is Pebble's format. Another one makes another formatVersion.
+const databaseFormat = pebble.FormatTableFormatV6
 
 // blockSize is the length of a table's blocks before compression, in bytes.
 const blockSize = 16 << 10
@@ -18,7 +26,9 @@ const blockSize = 16 << 10
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                          s.opts.FS,
-		FormatMajorVersion:          pebble.FormatTableFormatV6,
+		ReadOnly:                    s.readOnly != nil,
+		ErrorIfNotExists:            !s.format.Making,
+		FormatMajorVersion:          databaseFormat,
 		Logger:                      pebbleLog{s},
 		CacheSize:                   blockCacheSize,
 		MaxOpenFiles:                maxOpenTables,
@@ -84,13 +94,73 @@ func (s *Store) openDB() (db *pebble.DB, err error) {
 		}
 		s.opened.Store(err == nil)
 	}()
-	return pebble.Open(s.opts.FS.PathJoin(s.opts.Dir, "db"), s.pebbleOptions())
+	dir, o := s.opts.FS.PathJoin(s.opts.Dir, "db"), s.pebbleOptions()
+	if !s.format.Making {
+		if err := checkMarkers(o.FS, dir); err != nil {
+			return nil, err
+		}
+	}
+	if o.ReadOnly {
+		o.FS = lockless{o.FS}
+	}
+	return pebble.Open(dir, o)
+}
+
+// lockless is a filesystem on which Pebble takes no lock, which would write: the
+// store's own is held.
+type lockless struct{ vfs.FS }
+
+func (lockless) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
+
+// Unwrap is for vfs.Root.
+func (l lockless) Unwrap() vfs.FS { return l.FS }
+
+// checkMarkers refuses a database that has lost a marker: Pebble would take it for
+// a new one, and remove its tables. The markers are files without content, which some
+// programs that copy folders leave out.
+func checkMarkers(fs vfs.FS, dir string) error {
+	names, err := fs.List(dir)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return fmt.Errorf("%w: the folder db is missing", ErrCorrupt)
+	}
+	if err != nil {
+		return err
+	}
+	manifest := ""
+	found := map[string]bool{}
+	for _, name := range names {
+		switch kind, rest, _ := strings.Cut(name, "."); {
+		case kind == "marker":
+			kind, _, _ = strings.Cut(rest, ".")
+			found[kind] = true
+		case strings.HasPrefix(name, "MANIFEST-"):
+			manifest = max(manifest, name) // numbers of six digits
+		}
+	}
+	var lost []string
+	if !found["manifest"] {
+		if manifest == "" {
+			return fmt.Errorf("%w: db has no MANIFEST file, which says what its tables are", ErrCorrupt)
+		}
+		lost = append(lost, fs.PathJoin(dir, "marker.manifest.000001."+manifest))
+	}
+	if !found["format-version"] {
+		lost = append(lost, fs.PathJoin(dir, "marker.format-version.000001."+databaseFormat.String()))
+	}
+	if len(lost) > 0 {
+		return fmt.Errorf("%w: files without content are missing in db, which some programs that copy leave out; nothing else is lost. Make them again: touch %s", ErrCorrupt, strings.Join(lost, " "))
+	}
+	return nil
 }
 
 // fatalError is an error after which Pebble must not go on.
-type fatalError string
+type fatalError struct {
+	text  string
+	cause error
+}
 
-func (e fatalError) Error() string { return string(e) }
+func (e *fatalError) Error() string { return e.text }
+func (e *fatalError) Unwrap() error { return e.cause }
 
 // pebbleLog sends what Pebble says to our log. Its information lines, one for
 // each flush and compaction, are debug lines here.
@@ -111,7 +181,12 @@ func (l pebbleLog) Errorf(format string, args ...any) {
 // later leaves its goroutine where it is and breaks the store, so that the
 // process can say so, unmount, and end.
 func (l pebbleLog) Fatalf(format string, args ...any) {
-	fatal := fatalError(fmt.Sprintf(format, args...))
+	fatal := &fatalError{text: fmt.Sprintf(format, args...)}
+	for _, arg := range args {
+		if err, ok := arg.(error); ok {
+			fatal.cause = err
+		}
+	}
 	if !l.s.opened.Load() {
 		panic(fatal)
 	}

@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	iofs "io/fs"
 	"math"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
-
-// formatVersion is the layout that this program writes and reads.
-const formatVersion = 2
 
 // Store is an open store. Its methods may be called from any goroutine.
 type Store struct {
@@ -22,7 +21,9 @@ type Store struct {
 	db     *pebble.DB
 	lock   *dirLock
 	blobs  *blobStore
-	origin string
+	format *format
+	// readOnly is why nothing is written, nil where it may be; see ErrReadOnly.
+	readOnly error
 
 	entries *entryCache
 	runs    *runCache
@@ -66,36 +67,86 @@ type Store struct {
 	wg              sync.WaitGroup
 }
 
-// Open opens the store in o.Dir, or makes one there. It must be closed. The
+// Open opens the store in o.Dir, or makes one there. It must be closed. One on a
+// disk that is full or can only be read is opened to be read alone; see ReadOnly. The
 // errors are ErrInUse, ErrOrigin, ErrFormat, ErrCorrupt, or the disk's.
 func Open(o Options) (*Store, error) {
 	o.EnsureDefaults()
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if err := checkDir(&o); err != nil {
+	f, err := inspect(&o)
+	if err != nil {
 		return nil, err
+	}
+	if f == nil && !o.ReadOnly {
+		if err := o.FS.MkdirAll(o.Dir, privateDir); err != nil {
+			return nil, fmt.Errorf("make store directory: %w", err)
+		}
 	}
 	lock, err := lockDir(&o)
 	if err != nil {
 		return nil, err
 	}
-	return openLocked(o, lock)
+	s, err := openLocked(o, lock)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	s.lock = lock
+	return s, nil
 }
 
-func openLocked(o Options, lock *dirLock) (_ *Store, err error) {
-	s := &Store{opts: o, lock: lock, entries: newEntryCache(entryCacheSize), runs: newRunCache(runCacheSize)}
+// openLocked opens what stands in a directory that is locked; only now it stays
+// what it is.
+func openLocked(o Options, lock *dirLock) (*Store, error) {
+	f, err := inspect(&o)
+	if err != nil {
+		return nil, err
+	}
+	if f == nil {
+		f = newFormat(o.Origin)
+		if disk, ok := o.FS.(privateFS); ok {
+			err = disk.own(o.Dir)
+		}
+		if err = errors.Join(err, f.write(o.FS, o.Dir)); err != nil {
+			return nil, fmt.Errorf("make store %s: %w", o.Dir, err)
+		}
+	}
+	if lock.lock != nil {
+		if err := lock.sign(&o); err != nil {
+			return nil, fmt.Errorf("lock store %s: %w", o.Dir, err)
+		}
+	}
+	var readOnly error
+	switch {
+	case o.ReadOnly:
+		readOnly = ErrReadOnly
+	case lock.lock == nil:
+		readOnly = fmt.Errorf("%w: %w", ErrReadOnly, syscall.EROFS)
+	}
+	s, err := openAs(o, f, readOnly)
+	if unwritable(err) && readOnly == nil && !f.Making {
+		full := err
+		if s, err = openAs(o, f, fmt.Errorf("%w: %w", ErrReadOnly, full)); err != nil {
+			err = errors.Join(full, err)
+		}
+	}
+	return s, err
+}
+
+func openAs(o Options, f *format, readOnly error) (_ *Store, err error) {
+	s := &Store{opts: o, format: f, readOnly: readOnly, entries: newEntryCache(entryCacheSize), runs: newRunCache(runCacheSize)}
 	s.commit.held = map[Inode]struct{}{}
 	s.broken.ch = make(chan struct{})
 	s.stop = func() {}
-	if s.blobs, err = openBlobs(&o); err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
 	if s.db, err = s.openDB(); err != nil {
-		if pebble.IsCorruptionError(err) {
+		if pebble.IsCorruptionError(err) || errors.Is(err, iofs.ErrNotExist) {
 			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", o.Dir, err), s.blobs.Close(), lock.Close())
+		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
+	}
+	if s.blobs, err = openBlobs(&o, readOnly == nil); err != nil {
+		return nil, errors.Join(err, s.db.Close())
 	}
 	if err = s.loadMeta(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -105,7 +156,7 @@ func openLocked(o Options, lock *dirLock) (_ *Store, err error) {
 }
 
 func (s *Store) startFlusher() {
-	if s.opts.FlushEvery < 0 {
+	if s.opts.FlushEvery < 0 || s.readOnly != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -139,6 +190,9 @@ func (s *Store) Flush(ctx context.Context) error {
 		return err
 	}
 	commits := s.commits.Load()
+	if s.readOnly != nil {
+		return nil // there are none
+	}
 	if s.flushed.Load() >= commits {
 		return nil
 	}
@@ -204,11 +258,19 @@ func (s *Store) close() error {
 	s.stop()
 	s.wg.Wait()
 	err := s.Flush(context.Background())
-	return errors.Join(err, s.db.Close(), s.blobs.Close(), s.lock.Close())
+	err = errors.Join(err, s.db.Close(), s.blobs.Close())
+	if s.lock != nil { // else Open has not come that far
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
 }
 
 // Origin is the identity that the store was made with.
-func (s *Store) Origin() string { return s.origin }
+func (s *Store) Origin() string { return s.format.Origin }
+
+// ReadOnly is why nothing can be written to the store, nil where it can: it was
+// opened so, or its disk is full or can only be read.
+func (s *Store) ReadOnly() error { return s.readOnly }
 
 // Dir is the store's directory.
 func (s *Store) Dir() string { return s.opts.Dir }
@@ -238,6 +300,9 @@ func (s *Store) Usage() Usage {
 func (s *Store) applyLocked(batch *pebble.Batch, next Progress) error {
 	if s.commit.closed {
 		return ErrClosed
+	}
+	if s.readOnly != nil {
+		return fmt.Errorf("store %s: %w", s.opts.Dir, s.readOnly)
 	}
 	if err := s.BrokenErr(); err != nil {
 		return err

@@ -1,0 +1,104 @@
+package cache
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+const (
+	// formatVersion is the layout that this program writes and reads. Every change
+	// of it, also of the database's own, gets a number.
+	formatVersion = 3
+	formatFile    = "FORMAT"
+	// maxFormat bounds the FORMAT file, in bytes.
+	maxFormat = 128 << 10
+)
+
+// format is the FORMAT file, by which a directory says that it is a store. It is
+// read before anything else there is opened, and written before anything else is
+// made.
+type format struct {
+	Store    string   `json:"store"` // always "motefs"
+	Version  int      `json:"version"`
+	Features []string `json:"features,omitempty"` // what a program has to know besides; none yet
+	Origin   string   `json:"origin"`
+	ID       string   `json:"id"`               // random; the database has it too
+	Making   bool     `json:"making,omitempty"` // until the database is there
+}
+
+func newFormat(origin string) *format {
+	return &format{Store: "motefs", Version: formatVersion, Origin: origin, ID: rand.Text(), Making: true}
+}
+
+// decodeFormat decodes a FORMAT file. Its error is ErrFormat.
+func decodeFormat(text []byte) (*format, error) {
+	f := &format{}
+	// The version comes first: a later one may have any other fields.
+	if err := json.Unmarshal(text, f); err != nil || f.Store != "motefs" || f.Version < 1 {
+		return nil, fmt.Errorf("%w: its %s file is not one of motefs", ErrFormat, formatFile)
+	}
+	if f.Version != formatVersion {
+		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d; use the program that wrote it, or another --store", ErrFormat, f.Version, formatVersion)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&format{}); err != nil || len(f.Features) > 0 {
+		return nil, fmt.Errorf("%w: it was written by a later motefs (features %q); use that, or another --store", ErrFormat, f.Features)
+	}
+	if f.ID == "" || f.Origin == "" {
+		return nil, fmt.Errorf("%w: its %s file is damaged", ErrFormat, formatFile)
+	}
+	return f, nil
+}
+
+// readFormat reads the FORMAT file of a directory; nil where there is none.
+func readFormat(fs vfs.FS, dir string) (*format, error) {
+	file, err := fs.Open(fs.PathJoin(dir, formatFile))
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxFormat))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	return decodeFormat(text)
+}
+
+// write puts the FORMAT file in its place, whole or not at all.
+func (f *format) write(fs vfs.FS, dir string) error {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	at := fs.PathJoin(dir, formatFile)
+	file, err := fs.Create(at+".tmp", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(append(text, '\n'))
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	if err := fs.Rename(at+".tmp", at); err != nil {
+		return err
+	}
+	return syncDir(fs, dir)
+}
+
+func syncDir(fs vfs.FS, path string) error {
+	d, err := fs.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
