@@ -25,6 +25,7 @@ import (
 type blobStore struct {
 	fs   vfs.FS
 	dir  string
+	room *room
 	next atomic.Uint64
 
 	open struct {
@@ -39,8 +40,8 @@ type blobStore struct {
 
 // openBlobs removes what a crash left half written, if it may write. Numbers go on
 // from o.Now, so that one is never used twice even where the entry for it was lost.
-func openBlobs(o *Options, write bool) (*blobStore, error) {
-	b := &blobStore{fs: o.FS, dir: o.FS.PathJoin(o.Dir, "blobs")}
+func openBlobs(o *Options, write bool, r *room) (*blobStore, error) {
+	b := &blobStore{fs: o.FS, room: r, dir: o.FS.PathJoin(o.Dir, "blobs")}
 	b.next.Store(uint64(o.Now().UnixNano()))
 	files, err := simplelru.NewLRU(blobFiles, func(_ uint64, h *blobHandle) { h.drop() })
 	if err != nil {
@@ -94,7 +95,7 @@ func (s *Store) NewBlob() (*BlobWriter, error) {
 	id := s.blobs.next.Add(1)
 	file, err := s.blobs.fs.Create(s.blobs.path("tmp", blobName(id)), vfs.WriteCategoryUnspecified)
 	if err != nil {
-		return nil, fmt.Errorf("create blob: %w", err)
+		return nil, fmt.Errorf("create blob: %w", s.room.refused(err))
 	}
 	return &BlobWriter{b: s.blobs, id: id, file: file, sum: xxhash.New(), began: s.opts.Now().Unix()}, nil
 }
@@ -115,7 +116,12 @@ func (w *BlobWriter) Write(p []byte) (int, error) {
 		w.size += int64(n)
 		done += n
 		if err != nil {
-			return done, &DiskError{Err: err}
+			return done, &DiskError{Err: w.b.room.refused(err)}
+		}
+		if w.size%roomStep < int64(n) {
+			if err := w.b.room.check(); err != nil {
+				return done, &DiskError{Err: err}
+			}
 		}
 	}
 	return len(p), nil
@@ -132,10 +138,10 @@ func (w *BlobWriter) Abort() error {
 // finish puts the file on the disk and under its name.
 func (w *BlobWriter) finish() error {
 	if err := w.file.Sync(); err != nil {
-		return errors.Join(&DiskError{Err: err}, w.Abort())
+		return errors.Join(&DiskError{Err: w.b.room.refused(err)}, w.Abort())
 	}
 	if err := w.file.Close(); err != nil {
-		return &DiskError{Err: err}
+		return &DiskError{Err: w.b.room.refused(err)}
 	}
 	return w.b.publish(w.id)
 }
@@ -143,10 +149,10 @@ func (w *BlobWriter) finish() error {
 func (b *blobStore) publish(id uint64) error {
 	shard := b.path(shardName(id))
 	if err := b.makeShard(id); err != nil {
-		return &DiskError{Err: err}
+		return &DiskError{Err: b.room.refused(err)}
 	}
 	if err := b.fs.Rename(b.path("tmp", blobName(id)), b.fs.PathJoin(shard, blobName(id))); err != nil {
-		return &DiskError{Err: err}
+		return &DiskError{Err: b.room.refused(err)}
 	}
 	return b.syncDir(shard)
 }

@@ -1,9 +1,6 @@
 package cache
 
-import (
-	"errors"
-	"syscall"
-)
+import "errors"
 
 var (
 	// ErrNotFound says that the store has no such entry.
@@ -33,12 +30,6 @@ var (
 	// counterpart on the other side.
 	ErrName = errors.New("name cannot be mapped")
 )
-
-// unwritable reports whether err says that a disk takes nothing now, and may be
-// read all the same.
-func unwritable(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
-}
 
 // DiskError is a failure of the disk below the store: nothing is wrong with the
 // file that was being written, and nothing more can be written.

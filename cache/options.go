@@ -25,6 +25,9 @@ type Options struct {
 	// FlushEvery is how often committed files are made to survive a crash of
 	// the process or the machine. Default 2 s; negative: only on Close.
 	FlushEvery time.Duration
+	// Reserve is how much of the store's disk is kept free, in bytes: see Room.
+	// Default DefaultReserve; negative: none.
+	Reserve int64
 	// Holder says who holds the store, for the message that a second process
 	// gets. Default: the process's number.
 	Holder string
@@ -40,6 +43,8 @@ type Options struct {
 
 	// tune changes the database's settings; only BenchmarkSettings sets it.
 	tune func(*pebble.Options)
+	// free says what is free of the disk; tests set it.
+	free func() (bytes, inodes uint64, err error)
 }
 
 // DefaultInlineLimit is the longest content kept in a directory entry, in bytes.
@@ -79,6 +84,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.FlushEvery == 0 {
 		o.FlushEvery = 2 * time.Second
+	}
+	if o.Reserve == 0 {
+		o.Reserve = DefaultReserve
 	}
 	if o.FS == nil {
 		o.FS = privateFS{vfs.Default}

@@ -7,6 +7,8 @@ import (
 	iofs "io/fs"
 	"runtime"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -24,8 +26,9 @@ const databaseFormat = pebble.FormatTableFormatV6
 const blockSize = 16 << 10
 
 func (s *Store) pebbleOptions() *pebble.Options {
+	var flushErr atomic.Pointer[error] // of the last flush; not all of them count
 	o := &pebble.Options{
-		FS:                          s.opts.FS,
+		FS:                          patientFS{s.opts.FS, &s.room, &s.opened, new(atomic.Int64)},
 		ReadOnly:                    s.readOnly != nil,
 		ErrorIfNotExists:            !s.format.Making,
 		FormatMajorVersion:          databaseFormat,
@@ -45,10 +48,22 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		LBaseMaxBytes:              256 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		EventListener: &pebble.EventListener{
-			BackgroundError: s.fail,
+			FlushEnd: func(info pebble.FlushInfo) { flushErr.Store(&info.Err) },
+			// What cannot be flushed cannot be written. Tables that could not be put
+			// together stay as they are, and can be read.
+			BackgroundError: func(err error) {
+				if flush := flushErr.Load(); flush != nil && *flush != nil && errors.Is(err, *flush) && (!unwritable(err) || s.room.isOver()) {
+					s.fail(err)
+					return
+				}
+				s.damage.Warn().Err(err).Msg("the store's database could not do its work in the background; what it has is still served")
+			},
 			// Whoever met the damage gets the error; the default would end the
 			// process, and with it the mount, for one bad block.
-			DataCorruption: func(pebble.DataCorruptionInfo) {},
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				s.damage.Error().Err(info.Details).Str("file", info.Path).
+					Msg("the store is damaged: what stands there cannot be read, everything else is served; see motefs verify")
+			},
 		},
 	}
 	o.Experimental.SpanPolicyFunc = splitByLetter
@@ -161,6 +176,10 @@ type fatalError struct {
 
 func (e *fatalError) Error() string { return e.text }
 func (e *fatalError) Unwrap() error { return e.cause }
+
+// damageBurst is how many lines about damage, and the like, are logged each
+// damagePeriod: one bad block may be met by every reader.
+const damageBurst, damagePeriod = 5, time.Minute
 
 // pebbleLog sends what Pebble says to our log. Its information lines, one for
 // each flush and compaction, are debug lines here.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/rs/zerolog"
 )
 
 // Store is an open store. Its methods may be called from any goroutine.
@@ -27,6 +28,10 @@ type Store struct {
 
 	entries *entryCache
 	runs    *runCache
+
+	room room
+	// damage logs what may come often.
+	damage zerolog.Logger
 
 	// commit serialises what changes entries together with the counts that
 	// describe them. It is held over an Apply, which is memory, unless the
@@ -139,13 +144,15 @@ func openAs(o Options, f *format, readOnly error) (_ *Store, err error) {
 	s.commit.held = map[Inode]struct{}{}
 	s.broken.ch = make(chan struct{})
 	s.stop = func() {}
+	s.room.init(&o)
+	s.damage = o.Log.Sample(&zerolog.BurstSampler{Burst: damageBurst, Period: damagePeriod})
 	if s.db, err = s.openDB(); err != nil {
 		if pebble.IsCorruptionError(err) || errors.Is(err, iofs.ErrNotExist) {
 			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
 	}
-	if s.blobs, err = openBlobs(&o, readOnly == nil); err != nil {
+	if s.blobs, err = openBlobs(&o, readOnly == nil, &s.room); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	if err = s.loadMeta(); err != nil {
@@ -176,7 +183,7 @@ func (s *Store) flushLoop(ctx context.Context) {
 		case <-s.broken.ch:
 			return
 		case <-tick.C:
-			if err := s.Flush(ctx); err != nil && ctx.Err() == nil {
+			if err := s.Flush(ctx); err != nil && ctx.Err() == nil && !NoRoom(err) {
 				s.fail(err)
 			}
 		}
@@ -184,7 +191,8 @@ func (s *Store) flushLoop(ctx context.Context) {
 }
 
 // Flush makes everything that was committed before the call survive a crash of
-// the process or the machine.
+// the process or the machine. It returns a *NoRoomError where the disk does not take
+// it now; what was committed is then written once it does.
 func (s *Store) Flush(ctx context.Context) error {
 	if err := s.BrokenErr(); err != nil {
 		return err
@@ -200,16 +208,28 @@ func (s *Store) Flush(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("flush store %s: %w", s.opts.Dir, err)
 	}
-	select {
-	case <-done:
-		s.flushed.Store(commits)
-		return nil
-	case <-s.broken.ch:
-		return s.broken.err
-	case <-ctx.Done():
-		return ctx.Err()
+	look := time.NewTicker(roomPause)
+	defer look.Stop()
+	for {
+		select {
+		case <-done:
+			s.flushed.Store(commits)
+			return nil
+		case <-look.C:
+			if s.room.waiting.Load() > 0 {
+				return s.room.check()
+			}
+		case <-s.broken.ch:
+			return s.broken.err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
+
+// Room returns a *NoRoomError while less than Options.Reserve is free of the store's
+// disk, or while that takes nothing: nothing more should be fetched then.
+func (s *Store) Room() error { return s.room.check() }
 
 // fail records that the store cannot be written any more.
 func (s *Store) fail(err error) {
@@ -220,8 +240,8 @@ func (s *Store) fail(err error) {
 }
 
 // Broken is closed once the store cannot be written any more, say because its
-// disk is full; BrokenErr then says why. Commits may hang from then on: what was
-// flushed is safe, and the process should end.
+// disk fails; BrokenErr then says why. Commits may hang from then on. What was flushed
+// is safe, and what is here can still be read.
 func (s *Store) Broken() <-chan struct{} { return s.broken.ch }
 
 // BrokenErr is the error behind Broken, nil while the store works.
@@ -243,6 +263,8 @@ func (s *Store) Close() error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.close() }()
+	// What waits for room has done so for long enough.
+	defer time.AfterFunc(roomPause, s.room.giveUp).Stop()
 	select {
 	case err := <-done:
 		return err
