@@ -186,7 +186,7 @@ func (p *Page) committedLocked() error {
 		slot := &p.slots[k]
 		updated = updated || slot.state != slotOpen && slot.state != slotClosed && (!p.fresh || slot.elsewhere)
 		if slot.state != slotOpen && len(p.s.commit.held) > 0 {
-			delete(p.s.commit.held, slot.inode)
+			p.s.unholdLocked(slot.inode)
 		}
 		switch slot.state {
 		case slotPut, slotFailed:

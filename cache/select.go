@@ -9,7 +9,8 @@ import (
 
 // Ask returns a page of one, loaded: the file called name in the directory
 // parent, for a reader who wants it now. It must be closed. The error is
-// ErrNotFound where no origin's name has that path.
+// ErrNotFound where no origin's name has that path, or where the listing is
+// complete without it.
 func (s *Store) Ask(parent Inode, name string) (*Page, error) {
 	path, err := s.path(parent)
 	if err != nil {
@@ -23,8 +24,14 @@ func (s *Store) Ask(parent Inode, name string) (*Page, error) {
 	p := &Page{s: s, fresh: true, careful: true, asked: true, slots: []slot{{origin: origin, name: name, parent: parent, size: -1}}}
 	p.held = s.hold()
 	p.number(p.held)
+	// Asked between the two: what the listing's last page brings is found, and
+	// what is not listed is held before the listing is complete; see Changes.
+	complete := s.ListingComplete()
 	if err := p.Load(); err != nil {
 		return nil, errors.Join(err, p.Close())
+	}
+	if complete && !p.Listed() {
+		return nil, errors.Join(fmt.Errorf("%w: %q is not listed", ErrNotFound, name), p.Close())
 	}
 	if !p.Listed() && !canonical(path[len(path)-1:]) {
 		return nil, errors.Join(fmt.Errorf("%w: %q is not how a name is shown", ErrNotFound, name), p.Close())

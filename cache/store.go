@@ -59,6 +59,8 @@ type Store struct {
 	nextInode atomic.Uint64
 	// progress is what commit.progress last was, for readers.
 	progress atomic.Pointer[Progress]
+	// held is how many commit.held are, for readers.
+	held atomic.Int32
 	// commits counts the commits; the first flushed of them survive a crash.
 	commits, flushed atomic.Uint64
 
@@ -306,6 +308,19 @@ func (s *Store) Progress() Progress { return *s.progress.Load() }
 // ListingComplete reports whether every name that the origin lists is here.
 func (s *Store) ListingComplete() bool { return s.progress.Load().ListingComplete }
 
+// Changes counts the names that came or went otherwise than by the listing: files
+// that a reader asked for before they were listed, and files that are gone. Once
+// the listing is complete, no name of any directory changes but in a commit that
+// raises it. final says that none will change any more while the store is open:
+// every file is here or gone, and no reader waits for a file that is not listed.
+func (s *Store) Changes() (n uint64, final bool) {
+	p := s.progress.Load()
+	if final = p.Complete() && s.held.Load() == 0; final {
+		p = s.progress.Load() // with what was held a moment ago
+	}
+	return p.Asked + p.Gone, final
+}
+
 // Usage is how much a store holds.
 type Usage struct {
 	Files, Dirs uint64
@@ -434,14 +449,20 @@ func (s *Store) hold() Inode {
 	defer s.commit.Unlock()
 	ino := s.reserve(1)
 	s.commit.held[ino] = struct{}{}
+	s.held.Store(int32(len(s.commit.held)))
 	return ino
+}
+
+func (s *Store) unholdLocked(ino Inode) {
+	delete(s.commit.held, ino)
+	s.held.Store(int32(len(s.commit.held)))
 }
 
 // release lets go of a number from hold, and the checkpoint move on.
 func (s *Store) release(ino Inode) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	delete(s.commit.held, ino)
+	s.unholdLocked(ino)
 	if s.commit.closed {
 		return nil
 	}
