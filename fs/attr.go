@@ -3,6 +3,7 @@ package fs
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -20,8 +21,7 @@ func (f *fsys) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.Att
 	if err != nil {
 		return f.fail(opGetAttr, ino, "", err)
 	}
-	f.fill(&e, &out.Attr)
-	out.SetTimeout(entryTimeout)
+	out.SetTimeout(f.fill(&e, &out.Attr))
 	return fuse.OK
 }
 
@@ -55,13 +55,19 @@ func (f *fsys) entry(ino cache.Inode) (cache.Entry, error) {
 func (f *fsys) answer(e *cache.Entry, out *fuse.EntryOut) {
 	e, out.Generation = f.shown(e)
 	out.NodeId = uint64(e.Inode)
-	out.SetEntryTimeout(entryTimeout)
-	out.SetAttrTimeout(entryTimeout)
-	f.fill(e, &out.Attr)
+	lease := f.fill(e, &out.Attr)
+	out.SetEntryTimeout(lease)
+	out.SetAttrTimeout(lease)
 }
 
-// fill makes the attributes of e.
-func (f *fsys) fill(e *cache.Entry, a *fuse.Attr) {
+// fill makes the attributes of e, and returns how long the kernel may believe
+// them, and the name. A file that is here stays what it is. For a directory the
+// lease is that of its names: the kernel drops the listing that it keeps where it
+// meets another modification time, and the time is another one, by a nanosecond,
+// after each change to the names of any directory. So no answer that was under way
+// during a change can do harm for longer than the lease, in whatever order it comes
+// with other answers and notifications.
+func (f *fsys) fill(e *cache.Entry, a *fuse.Attr) (lease time.Duration) {
 	mtime := e.ModTime
 	if mtime == 0 {
 		mtime = e.Fetched
@@ -80,10 +86,20 @@ func (f *fsys) fill(e *cache.Entry, a *fuse.Attr) {
 		Blksize: blockSize,
 		Mode:    f.dirMode,
 	}
+	final := !e.Arriving // which may be taken back
 	if e.Kind == cache.File {
 		a.Mode = f.fileMode
 		a.Size = uint64(e.Size)
 		// Never 0 for a file with content: tar and cp take that for a hole.
 		a.Blocks = (uint64(e.Size) + 511) / 512
+	} else {
+		var changes uint64
+		changes, final = f.store.Changes()
+		a.Mtimensec = uint32((changes - f.unchanged) % uint64(time.Second))
+		a.Atimensec, a.Ctimensec = a.Mtimensec, a.Mtimensec
 	}
+	if final {
+		return entryTimeout
+	}
+	return f.lease
 }

@@ -3,7 +3,6 @@ package fs
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/fs/fusetest/eventually"
@@ -13,7 +12,7 @@ import (
 // the kernel forgets that it was missing.
 func TestNewFile(t *testing.T) {
 	s := tree()
-	r := newRig(t, s, nil, func(o *Options) { o.negative = 20 * time.Millisecond })
+	r := newRig(t, s, nil, func(o *Options) { o.Lease = shortLease })
 	r.ok("ls", r.dir)
 	r.fails("No such file or directory", "stat", r.path("new"))
 	s.file(1, "new", "x")

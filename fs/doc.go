@@ -5,7 +5,9 @@
 // The kernel's dentry is its cached answer to "which inode is this name of
 // this directory"; a negative dentry is a cached "none". A miss is a name that
 // the store cannot answer, so that somebody has to ask the origin. A listing is
-// complete once every name of the origin is in the store.
+// complete once every name of the origin is in the store; the names are final once
+// no name can come or go any more. A lease is how long the kernel may believe what
+// may still change: Options.Lease.
 //
 // # What it knows
 //
@@ -26,14 +28,18 @@
 //
 // # What is cached by the kernel, and why it may be
 //
-//	a directory, a file whose content is here   entryTimeout: it does not change
-//	a name that is not there, listing complete  negativeTimeout
+//	a file whose content is here                entryTimeout: it does not change
+//	a directory, names final                    entryTimeout
+//	a directory, a file that is arriving        the lease
+//	a name that is not there, listing complete  the lease
 //	a name that is not there, listing growing   not at all
 //	a file's pages                              until memory is short (ENOSYS to OPEN)
-//	a directory's entries, listing complete     until memory is short (ENOSYS to OPENDIR)
+//	a directory's entries, listing complete     until the directory's time is another one,
+//	                                            or memory is short (ENOSYS to OPENDIR)
 //	a directory's entries, listing growing      not at all
 //
-// Whoever changes what was cached calls Mount.Invalidate.
+// The leases alone make every change known in time, whatever answers are under way
+// when it happens (see fill). Mount.Invalidate makes it known at once, mostly.
 //
 // # Extended attributes
 //

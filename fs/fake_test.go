@@ -25,6 +25,9 @@ type fakeStore struct {
 		err      error
 	}
 	complete atomic.Bool
+	// changes and final are what Changes returns.
+	changes atomic.Uint64
+	final   atomic.Bool
 	// between is called after ListingComplete has answered.
 	between func()
 }
@@ -53,6 +56,7 @@ func (s *fakeStore) add(parent cache.Inode, name string, e cache.Entry) cache.In
 	s.mu.parents[e.Inode] = parent
 	s.mu.lookup[lookupKey(parent, name)] = e.Inode
 	s.mu.children[parent] = append(s.mu.children[parent], e.Inode)
+	s.changes.Add(1)
 	return e.Inode
 }
 
@@ -78,6 +82,9 @@ func (s *fakeStore) set(ino cache.Inode, change func(*cache.Entry)) cache.Entry 
 	e := *s.mu.entries[ino]
 	change(&e)
 	s.mu.entries[ino] = &e
+	if e.State == cache.Gone {
+		s.changes.Add(1)
+	}
 	return e
 }
 
@@ -171,6 +178,11 @@ func (s *fakeStore) ReadDirPlus(dir, after cache.Inode, fn func(cache.DirEntry, 
 }
 
 func (s *fakeStore) Usage() cache.Usage { return cache.Usage{Files: 7, Dirs: 3, Bytes: 10_000} }
+
+func (s *fakeStore) Changes() (uint64, bool) {
+	final := s.final.Load()
+	return s.changes.Load(), final
+}
 
 func (s *fakeStore) ListingComplete() bool {
 	complete := s.complete.Load()

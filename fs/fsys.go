@@ -12,15 +12,9 @@ import (
 )
 
 const (
-	// entryTimeout is how long the kernel may keep what it was told of a
-	// directory, or of a file whose content is here. Neither changes without
-	// an Invalidate; the limit bounds what a lost notification costs.
+	// entryTimeout is how long the kernel may believe what does not change while
+	// the mount lives. What may change it believes for Options.Lease.
 	entryTimeout = 24 * time.Hour
-
-	// negativeTimeout is the same for a name that does not exist. No
-	// notification drops that (see deliver), so this is how late a new file
-	// may be; asking again costs one look into the store.
-	negativeTimeout = 10 * time.Second
 
 	// generation goes with every NodeID. Inode numbers are never used twice,
 	// so it is only ever more for a file that was taken back; see Arrivals.
@@ -49,8 +43,10 @@ type fsys struct {
 	fileMode uint32
 	dirMode  uint32
 	// mounted is the time of a root that the store does not know.
-	mounted           int64
-	timeout, negative time.Duration
+	mounted        int64
+	timeout, lease time.Duration
+	// unchanged is what the store's Changes was at the time of the mount.
+	unchanged uint64
 	// noDirCache: this kernel must not keep directories.
 	noDirCache bool
 
@@ -69,6 +65,7 @@ type fsys struct {
 
 // newFsys makes the handlers of a mount that lives as long as ctx.
 func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
+	unchanged, _ := o.Store.Changes()
 	return &fsys{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
 		store:         o.Store,
@@ -80,7 +77,8 @@ func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
 		dirMode:       fuse.S_IFDIR | dirMode&^uint32(o.Umask),
 		mounted:       time.Now().Unix(),
 		timeout:       o.DemandTimeout,
-		negative:      o.negative,
+		lease:         o.Lease,
+		unchanged:     unchanged,
 		noDirCache:    dirCacheBroken(kernelRelease()),
 		ctx:           ctx,
 		wg:            wg,

@@ -58,7 +58,7 @@ func TestLookup(t *testing.T) {
 		}
 		return "", fmt.Errorf("get %q: %w", name, cache.ErrNotFound)
 	}
-	const certain, uncertain = negativeTimeout, time.Duration(0)
+	const certain, uncertain = defaultLease, time.Duration(0)
 	for _, c := range []struct {
 		name     string
 		complete bool
@@ -68,7 +68,7 @@ func TestLookup(t *testing.T) {
 		fetches  int
 	}{
 		{"here", false, fuse.OK, true, entryTimeout, 0},
-		{"dir", false, fuse.OK, true, entryTimeout, 0},
+		{"dir", false, fuse.OK, true, defaultLease, 0},
 		{"new-pending", false, fuse.OK, true, entryTimeout, 1},
 		{"new-pending", true, fuse.OK, true, entryTimeout, 1},
 		{"new-unlisted", false, fuse.OK, true, entryTimeout, 1},
@@ -180,6 +180,7 @@ func TestGetAttr(t *testing.T) {
 	dir := s.dir(1, "dir")
 	pending := s.pending(1, "pending")
 	gone := s.add(1, "gone", cache.Entry{State: cache.Gone})
+	s.final.Store(true)
 	f := newTestFsys(t, s, nil)
 	for _, c := range []struct {
 		ino    cache.Inode

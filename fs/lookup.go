@@ -63,16 +63,17 @@ func (f *fsys) demand(cancel <-chan struct{}, parent cache.Inode, name string, w
 	if f.hooks.Miss != nil {
 		f.hooks.Miss(parent, name, time.Since(start), err)
 	}
-	if err == nil {
-		f.answer(&e, out)
-		return fuse.OK
-	}
-	if !errors.Is(err, cache.ErrNotFound) {
+	found := err == nil
+	if !found && !errors.Is(err, cache.ErrNotFound) {
 		return f.fail(opLookup, parent, name, err)
 	}
-	if was.listed && was.complete {
-		// The kernel may hold a listing of the directory with this name.
+	if found != was.listed && f.store.ListingComplete() {
+		// The kernel may hold a listing of the directory that says otherwise.
 		f.note(note{parent: parent})
+	}
+	if found {
+		f.answer(&e, out)
+		return fuse.OK
 	}
 	return f.absent(was.complete, out)
 }
@@ -116,6 +117,6 @@ func (f *fsys) absent(certain bool, out *fuse.EntryOut) fuse.Status {
 		return fuse.ENOENT
 	}
 	out.NodeId = 0
-	out.SetEntryTimeout(f.negative)
+	out.SetEntryTimeout(f.lease)
 	return fuse.OK
 }

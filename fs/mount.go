@@ -88,7 +88,11 @@ func (m *Mount) attach(o *Options) error {
 		// How go-fuse takes a connection that somebody else has mounted.
 		target = fmt.Sprintf("/dev/fd/%d", fd)
 	}
-	server, err := fuse.NewServer(m.fs, target, opts)
+	var handlers fuse.RawFileSystem = m.fs
+	if o.between != nil {
+		handlers = o.between(handlers)
+	}
+	server, err := fuse.NewServer(handlers, target, opts)
 	if err != nil {
 		// Whatever was mounted has nobody to serve it.
 		return errors.Join(fmt.Errorf("mount %q: %w", m.dir, err), clearDead(m.dir))

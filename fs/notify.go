@@ -21,15 +21,14 @@ type note struct {
 	name   string
 }
 
-// Invalidate tells the kernel that a name came to be, changed or went. The
-// directory's cached listing is dropped, and so are the attributes and pages of
-// the file: the next use of it asks again, and finds out if it is gone. A name
-// that the kernel took for missing is found when negativeTimeout is up, at the
-// latest.
+// Invalidate tells the kernel that a name came to be, changed or went: the next
+// use of the file or of its directory asks again. It makes known at once what the
+// kernel would find out with the end of the lease; a name that it took for missing
+// is found only then. An answer that is under way at the time may undo it, until
+// the end of the lease (see fill).
 //
 // It returns at once and may be called from anywhere, a handler included. Where
-// 4096 wait already it is dropped and counted; what the kernel believed then
-// stays until its time is up (see the package comment).
+// 4096 wait already it is dropped and counted.
 func (m *Mount) Invalidate(parent cache.Inode, name string) {
 	m.fs.note(note{parent: parent, name: name})
 }
@@ -75,7 +74,8 @@ func (f *fsys) notify(done <-chan struct{}, to notifier) {
 // that hangs at the origin would stop its whole directory for DemandTimeout
 // (seen on Linux 6.18). NOTIFY_INVAL_INODE takes no such lock and comes to the
 // same: the next use of the dentry asks for the inode's attributes, GetAttr says
-// ESTALE if it is gone, and the kernel looks the name up anew.
+// ESTALE if it is gone, and the kernel looks the name up anew; of a directory it
+// is told another modification time, and drops its listing.
 func (f *fsys) deliver(n note, to notifier) {
 	if n.name != "" {
 		e, err := f.store.Lookup(n.parent, n.name)
@@ -89,10 +89,12 @@ func (f *fsys) deliver(n note, to notifier) {
 	f.inval(n.parent, to)
 }
 
-// inval drops what the kernel has of one inode: attributes, and pages, which in
-// a directory are the listing.
+// inval drops the attributes that the kernel has of one inode. The offset of -1
+// leaves the pages alone: to drop them it would wait for every READ of the file
+// that is under way, and one waits for the origin. They are those of this very
+// version of the file, so that whoever has it open may go on with them.
 func (f *fsys) inval(ino cache.Inode, to notifier) {
-	switch status := to.InodeNotify(uint64(ino), 0, 0); status {
+	switch status := to.InodeNotify(uint64(ino), -1, 0); status {
 	case fuse.OK, fuse.ENOENT: // ENOENT: the kernel does not know the inode
 	case fuse.ENODEV, fuse.EBADF, fuse.Status(syscall.ENOTCONN): // the mount is gone
 	default:

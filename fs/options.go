@@ -3,9 +3,11 @@ package fs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
+	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/rs/zerolog"
 
 	"github.com/motefs/motefs/cache"
@@ -38,6 +40,11 @@ type Store interface {
 	// ListingComplete reports whether every name of the origin is in the
 	// store.
 	ListingComplete() bool
+	// Changes is a number that, once the listing is complete, is higher after each
+	// change to the names of any directory than before it: whoever reads the
+	// changed names is given the higher number afterwards. final says that none
+	// will change any more.
+	Changes() (n uint64, final bool)
 }
 
 // Contents is what a mount needs from the engine.
@@ -93,6 +100,12 @@ type Options struct {
 	// DemandTimeout ends the wait of a program for a file that has to come
 	// from the origin; it sees ETIMEDOUT. Default 60 s.
 	DemandTimeout time.Duration
+	// Lease is how long the kernel may believe what may still change: which names
+	// a directory has once the listing is complete, that a name is missing, and
+	// the length of a file that is arriving. It asks again afterwards, one request
+	// for each of those in use. Once nothing can change any more, it may believe all
+	// but missing names for 24 h. At most that; default 10 s.
+	Lease time.Duration
 	// Log gets errors, at a bounded rate. Default: silent.
 	Log *zerolog.Logger
 	// Hooks observe.
@@ -101,8 +114,8 @@ type Options struct {
 	// helper mounts by fusermount3 also where this process could mount
 	// itself. For tests, which run as root.
 	helper bool
-	// negative is negativeTimeout, unless a test cannot wait for that.
-	negative time.Duration
+	// between, for tests, stands between the kernel and the handlers.
+	between func(fuse.RawFileSystem) fuse.RawFileSystem
 }
 
 const (
@@ -112,6 +125,7 @@ const (
 	dirMode  = 0o555
 
 	defaultDemandTimeout = 60 * time.Second
+	defaultLease         = 10 * time.Second
 )
 
 // EnsureDefaults sets what is not set.
@@ -125,8 +139,8 @@ func (o *Options) EnsureDefaults() {
 	if o.DemandTimeout == 0 {
 		o.DemandTimeout = defaultDemandTimeout
 	}
-	if o.negative == 0 {
-		o.negative = negativeTimeout
+	if o.Lease == 0 {
+		o.Lease = defaultLease
 	}
 	if o.Log == nil {
 		nop := zerolog.Nop()
@@ -148,6 +162,9 @@ func (o *Options) Validate() error {
 	}
 	if o.DemandTimeout < 0 {
 		errs = append(errs, errors.New("demand timeout is negative"))
+	}
+	if o.Lease < 0 || o.Lease > entryTimeout {
+		errs = append(errs, fmt.Errorf("lease of %v: give one of at most %v", o.Lease, entryTimeout))
 	}
 	if o.Umask&^os.ModePerm != 0 {
 		errs = append(errs, errors.New("umask has more than permission bits"))

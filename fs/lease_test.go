@@ -1,0 +1,226 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
+	"github.com/motefs/motefs/fs/fusetest/process"
+)
+
+// late holds one answer between its computation and its being written.
+type late struct {
+	fuse.RawFileSystem
+	mu struct {
+		sync.Mutex
+		op string // whose next answer is held
+	}
+	computed, release chan struct{}
+}
+
+func newLate() *late {
+	return &late{computed: make(chan struct{}), release: make(chan struct{})}
+}
+
+func (l *late) between(handlers fuse.RawFileSystem) fuse.RawFileSystem {
+	l.RawFileSystem = handlers
+	return l
+}
+
+// next holds the next answer to op.
+func (l *late) next(op string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.op = op
+}
+
+func (l *late) done(op string) {
+	l.mu.Lock()
+	held := l.mu.op == op
+	if held {
+		l.mu.op = ""
+	}
+	l.mu.Unlock()
+	if held {
+		l.computed <- struct{}{}
+		<-l.release
+	}
+}
+
+func (l *late) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	defer l.done(opLookup)
+	return l.RawFileSystem.Lookup(cancel, in, name, out)
+}
+
+func (l *late) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	defer l.done(opGetAttr)
+	return l.RawFileSystem.GetAttr(cancel, in, out)
+}
+
+func (l *late) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	defer l.done(opReadDir)
+	return l.RawFileSystem.ReadDir(cancel, in, out)
+}
+
+func (l *late) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	defer l.done(opReadDir)
+	return l.RawFileSystem.ReadDirPlus(cancel, in, out)
+}
+
+// shortLease is short for a test that waits for its end.
+const shortLease = 20 * time.Millisecond
+
+// A name goes, or comes, while an answer that does not know of it yet is under way.
+// The notification overtakes the answer, and so does nothing about what the kernel
+// takes from it; the end of the lease does.
+func TestAnswerUnderWayDuringAChange(t *testing.T) {
+	for _, op := range []string{opReadDir, opGetAttr, opLookup} {
+		t.Run(op, func(t *testing.T) {
+			s := newFakeStore()
+			s.complete.Store(true)
+			dir := s.dir(cache.RootInode, "dir")
+			s.file(dir, "stays", "x")
+			goes := s.pending(dir, "goes")
+			l := newLate()
+			r := newRig(t, s, nil, func(o *Options) { o.Lease, o.between = shortLease, l.between })
+			ls := func() []string { return strings.Fields(r.ok("ls", r.path("dir"))) }
+			if op != opReadDir {
+				ls() // the kernel keeps it
+			}
+			l.next(op)
+			ended := make(chan int, 1)
+			eventually.True(t, "the kernel asks, with the end of the lease", func() bool {
+				under := process.Start(t, process.Command("ls", r.path("dir")))
+				go func() { ended <- under.Wait() }()
+				select {
+				case <-l.computed:
+					return true
+				case <-ended:
+					return false
+				}
+			})
+			s.set(goes, func(e *cache.Entry) { e.State = cache.Gone })
+			s.file(dir, "comes", "x")
+			r.m.fs.deliver(note{parent: dir, name: "goes"}, r.m.server)
+			l.release <- struct{}{}
+			if status := <-ended; status != 0 {
+				t.Errorf("ls ends with %d", status)
+			}
+			eventually.True(t, "the change is seen", func() bool { return slices.Equal(ls(), []string{"comes", "stays"}) })
+		})
+	}
+}
+
+// A LOOKUP shows a file that is arriving; before the kernel has the answer, the file
+// is taken back and found anew in another version. Nobody reads it, which would
+// tell the kernel.
+func TestArrivingIsTakenBackDuringLookup(t *testing.T) {
+	l := newLate()
+	r, ino := arrivingRig(t, 100, func(o *Options) { o.Lease, o.between = shortLease, l.between })
+	a := &r.contents.fakeArrivals
+	l.next(opLookup)
+	stat := process.Start(t, process.Command("stat", "-c", "%s", r.path("long")))
+	<-l.computed
+	a.set(func() { a.mu.err, a.mu.times = errors.New("broken off"), 1 })
+	r.m.fs.deliver(note{parent: cache.RootInode, name: "long"}, r.m.server)
+	l.release <- struct{}{}
+	if stat.Wait(); stat.Stdout.String() != "100\n" {
+		t.Errorf("stat says %s", stat)
+	}
+	a.set(func() {
+		a.mu.entry = &cache.Entry{Inode: ino, State: cache.Pending, Arriving: true, Size: 200, ModTime: 1_600_000_001}
+	})
+	eventually.True(t, "the new version is seen", func() bool { return r.ok("stat", "-c", "%s", r.path("long")) == "200\n" })
+}
+
+// An invalidation waits neither for a READ nor for a LOOKUP that waits for the
+// origin.
+func TestInvalidateWaitsForNobody(t *testing.T) {
+	r, _ := arrivingRig(t, 8)
+	g := newGate()
+	r.contents.origin = g.fetch
+	a := &r.contents.fakeArrivals
+	cat := process.Start(t, process.Command("cat", r.path("long")))
+	<-a.mu.asked
+	open := startChild(t, "open", r.path("unlisted"))
+	open.Line()
+	<-g.asked
+	delivered := make(chan struct{})
+	go func() {
+		r.m.fs.deliver(note{parent: cache.RootInode, name: "long"}, r.m.server)
+		close(delivered)
+	}()
+	eventually.True(t, "the invalidation is delivered", func() bool {
+		select {
+		case <-delivered:
+			return true
+		default:
+			return false
+		}
+	})
+	a.set(func() { a.mu.body = "complete" })
+	if status := cat.Wait(); status != 0 || cat.Stdout.String() != "complete" {
+		t.Errorf("cat ends with %d: %s", status, cat)
+	}
+	g.release <- ""
+	if got := open.Line(); got != "opened" {
+		t.Error(got)
+	}
+}
+
+// What may change is believed for the lease, all else for a day.
+func TestLease(t *testing.T) {
+	s := newFakeStore()
+	s.complete.Store(true)
+	s.file(cache.RootInode, "here", "x")
+	dir := s.dir(cache.RootInode, "dir")
+	long := s.pending(cache.RootInode, "long")
+	f := newTestFsys(t, s, func(context.Context, string) (string, error) { return "", errNoOrigin })
+	f.contents.fakeArrivals.mu.entry = &cache.Entry{Inode: long, State: cache.Pending, Arriving: true, Size: 5}
+	for _, c := range []struct {
+		name       string
+		final      bool
+		entry, att time.Duration
+	}{
+		{"here", false, entryTimeout, entryTimeout},
+		{"here", true, entryTimeout, entryTimeout},
+		{"dir", false, defaultLease, defaultLease},
+		{"dir", true, entryTimeout, entryTimeout},
+		{"long", false, defaultLease, defaultLease},
+		{"none", false, defaultLease, 0},
+		{"none", true, defaultLease, 0},
+	} {
+		s.final.Store(c.final)
+		out, status := f.lookup(c.name)
+		if !status.Ok() || out.EntryTimeout() != c.entry || out.AttrTimeout() != c.att {
+			t.Errorf("%s, final %v: %v, name %v, attributes %v", c.name, c.final, status, out.EntryTimeout(), out.AttrTimeout())
+		}
+	}
+	// A directory's time is later after each change, and is not odd before.
+	for want := range uint32(3) {
+		var out fuse.AttrOut
+		if status := f.GetAttr(nil, &fuse.GetAttrIn{InHeader: fuse.InHeader{NodeId: uint64(dir)}}, &out); !status.Ok() || out.Mtimensec != want {
+			t.Errorf("%v, %d ns after %d changes", status, out.Mtimensec, want)
+		}
+		s.changes.Add(1)
+	}
+}
+
+func TestLeaseIsBounded(t *testing.T) {
+	for lease, ok := range map[time.Duration]bool{-1: false, 1: true, 24 * time.Hour: true, 24*time.Hour + 1: false} {
+		o := Options{Mountpoint: "/mnt", Store: newFakeStore(), Contents: newFakeContents(nil, nil), Lease: lease}
+		o.EnsureDefaults()
+		if err := o.Validate(); (err == nil) != ok || !ok && !strings.Contains(err.Error(), fmt.Sprint(lease)) {
+			t.Errorf("%v: %v", lease, err)
+		}
+	}
+}
