@@ -88,11 +88,12 @@ func (m *Mount) attach(o *Options) error {
 		// How go-fuse takes a connection that somebody else has mounted.
 		target = fmt.Sprintf("/dev/fd/%d", fd)
 	}
-	var handlers fuse.RawFileSystem = m.fs
+	var answers fuse.RawFileSystem = m.fs
 	if o.between != nil {
-		handlers = o.between(handlers)
+		answers = o.between(answers)
 	}
-	server, err := fuse.NewServer(handlers, target, opts)
+	freePollHackName()
+	server, err := fuse.NewServer(answers, target, opts)
 	if err != nil {
 		// Whatever was mounted has nobody to serve it.
 		return errors.Join(fmt.Errorf("mount %q: %w", m.dir, err), clearDead(m.dir))
