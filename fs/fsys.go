@@ -60,7 +60,10 @@ type fsys struct {
 	log   zerolog.Logger
 	// sampled is log at a bounded rate, for what happens once a request.
 	sampled zerolog.Logger
-	notes   chan note
+	// panics is the same for panics alone, so that a broken disk does not drown
+	// their stacks.
+	panics zerolog.Logger
+	notes  chan note
 }
 
 // newFsys makes the handlers of a mount that lives as long as ctx.
@@ -84,6 +87,7 @@ func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
 		wg:            wg,
 		log:           *o.Log,
 		sampled:       sampledLog(*o.Log),
+		panics:        sampledLog(*o.Log),
 		notes:         make(chan note, maxNotes),
 	}
 }

@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -141,18 +140,6 @@ func TestStoreFails(t *testing.T) {
 	if got := r.ok("cat", r.path("a")); got != "content of a\n" {
 		t.Errorf("%q", got)
 	}
-}
-
-func TestPanic(t *testing.T) {
-	panicked := make(chan any, 1)
-	r := newRig(t, newFakeStore(), func(context.Context, string) (string, error) { panic("planted") },
-		func(o *Options) { o.Hooks.Panic = func(v any, _ []byte) { panicked <- v } })
-	r.log.expect("planted")
-	r.fails("Input/output error", "cat", r.path("a"))
-	if v := <-panicked; v != "planted" || r.m.Stats().Panics != 1 {
-		t.Errorf("%v, %+v", v, r.m.Stats())
-	}
-	r.ok("ls", r.dir)
 }
 
 // A directory of 100,000 entries, read, and entered again at every 997th cookie;

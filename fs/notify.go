@@ -77,6 +77,11 @@ func (f *fsys) notify(done <-chan struct{}, to notifier) {
 // ESTALE if it is gone, and the kernel looks the name up anew; of a directory it
 // is told another modification time, and drops its listing.
 func (f *fsys) deliver(n note, to notifier) {
+	defer func() {
+		if v := recover(); v != nil {
+			f.panicked(v) // no worse than a notification that is lost
+		}
+	}()
 	if n.name != "" {
 		e, err := f.store.Lookup(n.parent, n.name)
 		switch {

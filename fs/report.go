@@ -76,11 +76,13 @@ func (f *fsys) badName(dir cache.Inode, name []byte) {
 		Msg("name left out of its directory: no Linux program can use it")
 }
 
-// panicked is go-fuse's PanicHandler.
+// panicked is go-fuse's PanicHandler: it is called where a handler panicked, with
+// that one's stack still below it. The next request meets handlers as before.
 func (f *fsys) panicked(value any) fuse.Status {
-	f.stats.panics.Add(1)
+	total := f.stats.panics.Add(1)
 	stack := debug.Stack()
-	f.log.Error().Interface("panic", value).Bytes(fieldStack, stack).Msg("handler panicked")
+	f.panics.Error().Interface("panic", value).Bytes(fieldStack, stack).Int64("panics", total).
+		Msg("handler panicked: this is a bug; the program that asked gets an error, and the mount goes on")
 	if f.hooks.Panic != nil {
 		f.hooks.Panic(value, stack)
 	}
