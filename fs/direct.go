@@ -23,7 +23,7 @@ func canMount() bool { return os.Geteuid() == 0 }
 // go-fuse could do it (DirectMount), but leaves its descriptor open in every
 // program that is started later: should this process be killed, such a program
 // keeps the connection, and with it the mount, hanging instead of dead.
-func mountDirect(dir string, o *fuse.MountOptions) (int, error) {
+func mountDirect(dir string, o *fuse.MountOptions, exec bool) (int, error) {
 	fd, err := unix.Open(devFuse, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("open %s: %w: %w", devFuse, noDevice(err), err)
@@ -33,7 +33,10 @@ func mountDirect(dir string, o *fuse.MountOptions) (int, error) {
 	if o.AllowOther {
 		data += ",allow_other"
 	}
-	const flags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
+	var flags uintptr = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
+	if !exec {
+		flags |= unix.MS_NOEXEC
+	}
 	if err := unix.Mount(o.FsName, dir, "fuse."+o.Name, flags, data); err != nil {
 		unix.Close(fd)
 		if errors.Is(err, unix.ENODEV) {

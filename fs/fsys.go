@@ -69,6 +69,10 @@ type fsys struct {
 // newFsys makes the handlers of a mount that lives as long as ctx.
 func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
 	unchanged, _ := o.Store.Changes()
+	mode := uint32(fileMode)
+	if o.Exec {
+		mode |= execMode
+	}
 	return &fsys{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
 		store:         o.Store,
@@ -76,7 +80,7 @@ func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
 		hooks:         o.Hooks,
 		owner:         fuse.Owner{Uid: o.Owner.UID, Gid: o.Owner.GID},
 		baseURL:       o.BaseURL,
-		fileMode:      fuse.S_IFREG | fileMode&^uint32(o.Umask),
+		fileMode:      fuse.S_IFREG | mode&^uint32(o.Umask),
 		dirMode:       fuse.S_IFDIR | dirMode&^uint32(o.Umask),
 		mounted:       time.Now().Unix(),
 		timeout:       o.DemandTimeout,

@@ -81,7 +81,7 @@ func (m *Mount) attach(o *Options) error {
 			return err
 		}
 	} else {
-		fd, err := mountDirect(m.dir, opts)
+		fd, err := mountDirect(m.dir, opts, o.Exec)
 		if err != nil {
 			return err
 		}
@@ -125,13 +125,18 @@ func (m *Mount) readFurtherAhead() {
 	}
 }
 
-// serverOptions are the options for go-fuse.
+// serverOptions are the options for go-fuse; mountDirect says its own to the
+// kernel.
 func (m *Mount) serverOptions(o *Options) *fuse.MountOptions {
+	options := []string{"ro", "nosuid", "nodev", "default_permissions"}
+	if !o.Exec {
+		options = append(options, "noexec")
+	}
 	return &fuse.MountOptions{
 		Name:       fsType,
 		FsName:     cleanFsName(o.FsName),
 		AllowOther: o.AllowOther,
-		Options:    []string{"ro", "default_permissions"},
+		Options:    options,
 		MaxWrite:   maxRead,
 		// The kernel's readahead of one file that hangs shall not hold up that
 		// of others; by default twelve of those do.

@@ -92,6 +92,10 @@ type Options struct {
 	BaseURL string
 	// AllowOther lets users other than the one who mounts see the files.
 	AllowOther bool
+	// Exec lets the files be run as programs, and gives them the permission for it
+	// (0555). What an origin serves is not trusted so far unless somebody says so.
+	// Set-user-ID bits and devices never count.
+	Exec bool
 	// Owner owns every file. Default: the user and group of this process.
 	Owner *Owner
 	// Umask are the permission bits that files (0444) and directories (0555)
@@ -122,6 +126,7 @@ const (
 	// The permissions before the umask. The mount is read-only, and programs
 	// that look at the bits, as editors do, should know.
 	fileMode = 0o444
+	execMode = 0o111 // added to it by Exec
 	dirMode  = 0o555
 
 	defaultDemandTimeout = 60 * time.Second

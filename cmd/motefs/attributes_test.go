@@ -197,3 +197,15 @@ func TestOwnerAndUmask(t *testing.T) {
 		}
 	}
 }
+
+// TestExecFlag runs a file of the mount as a program.
+func TestExecFlag(t *testing.T) {
+	s := serveTest(t, serve.Options{}, origintest.NewFiles(origintest.File{Name: "script", Body: []byte("#!/bin/sh\necho ran\n")}))
+	for flag, want := range map[string]string{"--exec": "ran\n", "--exec=false": "Permission denied"} {
+		m := startMount(t, s.URL(), flag)
+		if out, _ := process.Run(t, "sh", "-c", `exec "$1"`, "sh", m.dir+"/script"); !strings.Contains(out, want) {
+			t.Errorf("%s: the script says %q", flag, out)
+		}
+		m.stop()
+	}
+}

@@ -21,6 +21,7 @@ type mountFlags struct {
 	sourceFlags
 	prefetchAll bool
 	allowOther  bool
+	exec        bool
 	uid, gid    numericID
 	umask       octal
 }
@@ -46,6 +47,7 @@ func mountCommand(a *app) *cobra.Command {
 	f.register(cmd.Flags())
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
 	cmd.Flags().BoolVar(&f.allowOther, "allow-other", false, "let other users see the files")
+	cmd.Flags().BoolVar(&f.exec, "exec", false, "let files be run as programs (mode 0555)")
 	cmd.Flags().Var(&f.uid, "uid", "`number` of the user who owns everything (default: who mounts); others get in with --allow-other")
 	cmd.Flags().Var(&f.gid, "gid", "`number` of the group that owns everything (default: that of who mounts)")
 	f.umask = defaultUmask
@@ -116,7 +118,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	// The mount outlives ctx: ending it is what serve does when ctx ends.
 	m.mount, err = fs.Open(context.WithoutCancel(ctx), fs.Options{
 		Mountpoint: mountpoint, StoreDir: dir, Store: m.store, Contents: m.engine,
-		FsName: id, BaseURL: id, AllowOther: f.allowOther, Log: &log,
+		FsName: id, BaseURL: id, AllowOther: f.allowOther, Exec: f.exec, Log: &log,
 		Owner: &fs.Owner{UID: f.uid.or(os.Getuid()), GID: f.gid.or(os.Getgid())}, Umask: os.FileMode(f.umask),
 	})
 	if err != nil {
