@@ -11,9 +11,9 @@ var (
 	// what to install.
 	ErrNoFUSE = errors.New("FUSE is not available")
 
-	// ErrBusy is returned by Unmount and Close where programs still used the
-	// mount. It is out of the directory tree all the same.
-	ErrBusy = errors.New("mount was in use")
+	// ErrBusy says that programs still use the mount. A Mount is out of the
+	// directory tree all the same.
+	ErrBusy = errors.New("the mount is in use")
 
 	// ErrAborted is returned by Wait where the kernel's side of the mount was
 	// aborted rather than unmounted.

@@ -15,6 +15,9 @@ import (
 // fsType is the type of the filesystem: df and /proc/mounts show "fuse.motefs".
 const fsType = "motefs"
 
+// motefsType is the type as the kernel's table has it.
+const motefsType = "fuse." + fsType
+
 // maxRead is the largest READ that the kernel sends, and its readahead, in
 // bytes; what Linux allows unless told otherwise.
 const maxRead = 128 << 10

@@ -45,6 +45,9 @@ func CheckMountpoint(dir, storeDir string) error {
 }
 
 func mountpointError(dir string, err error) error {
+	if errors.Is(err, unix.ENOTCONN) {
+		err = fmt.Errorf("%w: it is in a mount that nobody serves any more; unmount that first", err)
+	}
 	return fmt.Errorf("%q is %w: %w", dir, ErrMountpoint, err)
 }
 
@@ -54,7 +57,7 @@ func checkFree(path string) error {
 	if err != nil || at == nil {
 		return err
 	}
-	if at.fsType == "fuse."+fsType {
+	if at.fsType == motefsType {
 		if err := clearDead(path); err != nil {
 			return err
 		}
@@ -66,17 +69,23 @@ func checkFree(path string) error {
 }
 
 // clearDead detaches the mount on path if nobody serves it any more. Mounts of
-// other programs are never passed to it. It asks by statfs, because the kernel
-// answers stat from its cache for as long as entryTimeout, dead or not.
+// other programs are never passed to it.
 func clearDead(path string) error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(path, &st); !errors.Is(err, unix.ENOTCONN) {
+	if !dead(path) {
 		return nil
 	}
 	if err := detachLazily(path, !canMount()); err != nil {
-		return fmt.Errorf("clear dead mount: %w", err)
+		return fmt.Errorf("a motefs that was killed left its mount there, which this user cannot clear: %w", err)
 	}
 	return nil
+}
+
+// dead reports whether nobody serves the mount on path any more. It asks by
+// statfs, because the kernel answers stat from its cache for as long as
+// entryTimeout, dead or not.
+func dead(path string) bool {
+	var st unix.Statfs_t
+	return errors.Is(unix.Statfs(path, &st), unix.ENOTCONN)
 }
 
 // checkOverlap refuses a mountpoint in the store, which the mount would write

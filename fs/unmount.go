@@ -55,6 +55,44 @@ func (m *Mount) Unmount() error {
 	return busy
 }
 
+// Unmount unmounts dir, which another process mounted. It refuses what is no mount
+// of motefs, and one that programs still use; one that nobody serves any more is
+// taken away from under them. Symbolic links are followed first: what is looked at
+// is what is unmounted. All errors wrap ErrMountpoint, and ErrBusy where it is in
+// use.
+func Unmount(dir string) error {
+	path, err := resolve(dir)
+	if err != nil {
+		return mountpointError(dir, err)
+	}
+	at, err := mountAt(path)
+	switch {
+	case err != nil:
+		return mountpointError(dir, err)
+	case at == nil:
+		return fmt.Errorf("%w: nothing is mounted at %s", ErrMountpoint, path)
+	case at.fsType != motefsType:
+		return fmt.Errorf("%w: what is mounted at %s is %s of type %s, and not of motefs; umount ends it",
+			ErrMountpoint, path, at.source, at.fsType)
+	}
+	helper := !canMount()
+	err = detach(path, helper, false)
+	if errors.Is(err, unix.EPERM) && !helper {
+		helper = true
+		err = detach(path, helper, false)
+	}
+	if errors.Is(err, unix.EBUSY) && dead(path) {
+		err = detachLazily(path, helper)
+	}
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("%w: %w: leave %s in every shell and close its files, then try again", ErrMountpoint, ErrBusy, path)
+	case err != nil:
+		return fmt.Errorf("%w: unmount %s: %w", ErrMountpoint, path, err)
+	}
+	return nil
+}
+
 // Close unmounts, and returns when everything that the mount started has ended.
 // Programs that still use it half a second later get ENOTCONN from then on.
 func (m *Mount) Close() error {
@@ -86,7 +124,8 @@ func (m *Mount) ended(d time.Duration) bool {
 // detachLazily takes a mount out of the tree even if it is in use, or dead.
 func detachLazily(dir string, helper bool) error { return detach(dir, helper, true) }
 
-// detach unmounts, by fusermount3 where this process has no right to.
+// detach unmounts, by fusermount3 where this process has no right to. The error
+// wraps EBUSY where it is in use.
 func detach(dir string, helper, lazy bool) error {
 	if !helper {
 		flags := unix.UMOUNT_NOFOLLOW
@@ -104,8 +143,12 @@ func detach(dir string, helper, lazy bool) error {
 		args = append(args, "-z")
 	}
 	out, err := exec.Command(bin, append(args, "--", dir)...).CombinedOutput()
+	text := strings.TrimSpace(string(out))
+	if strings.HasSuffix(text, "Device or resource busy") { // it does not translate that
+		err = unix.EBUSY
+	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", strings.TrimSpace(string(out)), err)
+		return fmt.Errorf("%s: %w", text, err)
 	}
 	return nil
 }

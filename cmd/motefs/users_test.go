@@ -189,6 +189,12 @@ func testDeadMountOfAnOrdinaryUser(t *testing.T) {
 	if len(mountsBelow(m.dir)) == 0 {
 		t.Fatal("a killed mount is gone by itself: this test has nothing to test")
 	}
+	if out, err := nobodys(exec.Command(binary, "unmount", m.dir)).CombinedOutput(); err != nil || len(mountsBelow(m.dir)) > 0 {
+		t.Errorf("unmount of a dead mount: %v, %s", err, out)
+	}
+	m = nobodysMount(t, s.URL())
+	m.Signal(syscall.SIGKILL)
+	m.Wait()
 	p := m.start(nobodys(motefs(t, "mount", "--store", m.store, s.URL(), m.dir)))
 	p.Logs("every name is listed")
 	out, err := nobodys(exec.Command("cat", filepath.Join(m.dir, src.Name(5)))).CombinedOutput()
