@@ -155,19 +155,24 @@ func TestUnmount(t *testing.T) {
 }
 
 func TestUnmountWhileTheOriginHangs(t *testing.T) {
-	src := synthetic(100)
-	s := serveTest(t, serve.Options{}, src)
-	m := startMount(t, s.URL())
-	m.Logs("every name is listed")
-	s.SetFaults(origintest.Faults{OnGet: func([]byte, int) origintest.Fault { return origintest.Fault{Mode: origintest.Hang} }})
-	reader := process.Start(t, process.Command("cat", filepath.Join(m.dir, src.Name(1))))
-	eventually.True(t, "a get", func() bool { return s.Counts().Gets > 0 })
-	m.Signal(os.Interrupt)
-	if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
-		t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.Stderr)
-	}
-	if reader.Wait() == 0 {
-		t.Error("a reader of a file that never came got no error")
+	for _, args := range [][]string{nil, {"--prefetch-all"}} {
+		t.Run(fmt.Sprint(args), func(t *testing.T) {
+			src := synthetic(100)
+			s := serveTest(t, serve.Options{}, src)
+			s.SetFaults(origintest.Faults{OnGet: func([]byte, int) origintest.Fault { return origintest.Fault{Mode: origintest.Hang} }})
+			m := startMount(t, s.URL(), args...)
+			reader := process.Start(t, process.Command("cat", filepath.Join(m.dir, src.Name(1))))
+			eventually.True(t, "a get", func() bool { return s.Gets(src.Name(1)) > 0 })
+			start := time.Now()
+			m.Signal(os.Interrupt)
+			if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
+				t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.Stderr)
+			}
+			t.Logf("unmounted after %v", time.Since(start))
+			if reader.Wait() == 0 {
+				t.Error("a reader of a file that never came got no error")
+			}
+		})
 	}
 }
 
