@@ -145,9 +145,8 @@ func TestArrivingIsTakenBackDuringLookup(t *testing.T) {
 // An invalidation waits neither for a READ nor for a LOOKUP that waits for the
 // origin.
 func TestInvalidateWaitsForNobody(t *testing.T) {
-	r, _ := arrivingRig(t, 8)
 	g := newGate()
-	r.contents.origin = g.fetch
+	r, _ := arrivingRig(t, 8, func(o *Options) { o.Contents.(*fakeContents).origin = g.fetch })
 	a := &r.contents.fakeArrivals
 	cat := process.Start(t, process.Command("cat", r.path("long")))
 	<-a.mu.asked
