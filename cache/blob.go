@@ -54,7 +54,7 @@ func openBlobs(o *Options, write bool, r *room) (*blobStore, error) {
 	if err := o.FS.RemoveAll(b.path("tmp")); err != nil && !errors.Is(err, iofs.ErrNotExist) {
 		return nil, fmt.Errorf("clear %s: %w", b.path("tmp"), err)
 	}
-	if err := o.FS.MkdirAll(b.path("tmp"), privateDir); err != nil {
+	if err := makeDir(o.FS, b.path("tmp"), privateDir); err != nil {
 		return nil, fmt.Errorf("make blob directory: %w", err)
 	}
 	return b, nil
@@ -148,13 +148,17 @@ func (w *BlobWriter) finish() error {
 
 func (b *blobStore) publish(id uint64) error {
 	shard := b.path(shardName(id))
-	if err := b.makeShard(id); err != nil {
+	err := b.makeShard(id)
+	if err == nil {
+		err = b.fs.Rename(b.path("tmp", blobName(id)), b.fs.PathJoin(shard, blobName(id)))
+	}
+	if err == nil {
+		err = syncDir(b.fs, shard)
+	}
+	if err != nil {
 		return &DiskError{Err: b.room.refused(err)}
 	}
-	if err := b.fs.Rename(b.path("tmp", blobName(id)), b.fs.PathJoin(shard, blobName(id))); err != nil {
-		return &DiskError{Err: b.room.refused(err)}
-	}
-	return b.syncDir(shard)
+	return nil
 }
 
 func (b *blobStore) makeShard(id uint64) error {
@@ -167,14 +171,7 @@ func (b *blobStore) makeShard(id uint64) error {
 		return err
 	}
 	b.shards.made[id&0xff] = true
-	return b.syncDir(b.dir)
-}
-
-func (b *blobStore) syncDir(path string) error {
-	if err := syncDir(b.fs, path); err != nil {
-		return &DiskError{Err: err}
-	}
-	return nil
+	return syncDir(b.fs, b.dir)
 }
 
 func (b *blobStore) remove(id uint64) error {

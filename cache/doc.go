@@ -25,7 +25,8 @@
 //	                             into a name, and is what a directory is read from
 //	i first-inode                the directory of the run that begins there
 //	f inode                      why a file could not be fetched; see failed.go
-//	m f, m o, m p                format version, origin, progress
+//	m f, m o, m p, m n           format version, origin, progress, and the watermark
+//	                             of numbers; see numbers.go
 //
 // Numbers are given out in listing order, each once. The root is 1. A directory
 // is an entry like any other, with a run of its own kind.
@@ -38,8 +39,8 @@
 // survived; and the checkpoint moves (Advance) only in a commit after all pages
 // below it. A directory is committed before anything in it, a blob file is
 // renamed into place before the entry that names it. What a crash can leave
-// behind is a blob file without an entry, and inode numbers that nobody saw, which
-// are given out again.
+// behind is a blob file without an entry, and a gap of up to reserveAhead inode
+// numbers: readers may have seen some of them, so none is given out again.
 //
 // Pages that were committed beyond the checkpoint are listed again after a crash,
 // and all pages where the origin does not take the checkpoint's marker any more
@@ -47,7 +48,7 @@
 //
 // # Invariants
 //
-//   - An entry's number never changes. (In a listing out of order that names a
+//   - An entry's number never changes, and no other entry ever gets it. (In a listing out of order that names a
 //     file twice, the later number wins and the earlier one still resolves.)
 //   - A name stands in at most one run, and in none while its file is gone.
 //   - Progress.ListingComplete is set only by a commit after the last page.

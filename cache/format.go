@@ -94,11 +94,3 @@ func (f *format) write(fs vfs.FS, dir string) error {
 	}
 	return syncDir(fs, dir)
 }
-
-func syncDir(fs vfs.FS, path string) error {
-	d, err := fs.OpenDir(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

@@ -304,17 +304,20 @@ func TestReadOnly(t *testing.T) {
 		t.Error("a content is missing")
 	}
 	verify(t, s)
-	page := plan(t, s, "new")
-	if err := page.Put(0, []byte("new"), 0, nil); err != nil {
+	planner, err := s.NewPlanner()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := page.Commit(); !errors.Is(err, ErrReadOnly) {
+	if _, err := planner.Plan(names("new")); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("new names give %v", err)
+	}
+	if err := s.Rewind(); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("a commit gives %v", err)
 	}
 	if _, err := s.NewBlob(); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("a blob gives %v", err)
 	}
-	if err := errors.Join(page.Close(), s.Close()); err != nil {
+	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 	same(t, before, snapshot(t, o.Dir))

@@ -20,6 +20,7 @@ const entryKeyLen = 1 + inodeLen
 
 var (
 	metaID       = []byte{keyMeta, 'i'}
+	metaNumbers  = []byte{keyMeta, 'n'}
 	metaProgress = []byte{keyMeta, 'p'}
 )
 

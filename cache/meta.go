@@ -12,22 +12,30 @@ import (
 // progress. Into the empty one of a store that is being made it writes both.
 func (s *Store) loadMeta() error {
 	id, err := s.getString(metaID)
-	if errors.Is(err, ErrNotFound) && s.format.Making {
+	switch {
+	case errors.Is(err, ErrNotFound) && s.format.Making:
 		err = s.initMeta()
-		id = s.format.ID
-	}
-	if errors.Is(err, ErrNotFound) {
+	case errors.Is(err, ErrNotFound):
 		err = fmt.Errorf("%w: the database has no identity", ErrCorrupt)
+	case err == nil && id != s.format.ID:
+		err = fmt.Errorf("%w: the %s file and the database are of two stores", ErrFormat, formatFile)
+	case err == nil:
+		err = s.loadProgress()
+	}
+	if err == nil && s.format.Making && s.readOnly == nil {
+		s.format.Making = false
+		err = s.format.write(s.opts.FS, s.opts.Dir)
 	}
 	if err != nil {
 		return fmt.Errorf("open store %s: %w", s.opts.Dir, err)
 	}
-	if id != s.format.ID {
-		return fmt.Errorf("%w: in %s the %s file and the database are of two stores", ErrFormat, s.opts.Dir, formatFile)
-	}
+	return nil
+}
+
+func (s *Store) loadProgress() error {
 	value, err := s.getString(metaProgress)
 	if err != nil {
-		return fmt.Errorf("%w: %s has no checkpoint: %w", ErrCorrupt, s.opts.Dir, err)
+		return fmt.Errorf("%w: there is no checkpoint: %w", ErrCorrupt, err)
 	}
 	p, err := decodeProgress([]byte(value))
 	if err != nil {
@@ -35,12 +43,7 @@ func (s *Store) loadMeta() error {
 	}
 	s.commit.progress = p
 	s.progress.Store(&p)
-	s.nextInode.Store(uint64(p.Next))
-	if !s.format.Making || s.readOnly != nil {
-		return nil
-	}
-	s.format.Making = false
-	return s.format.write(s.opts.FS, s.opts.Dir)
+	return s.loadNumbers(p.Next)
 }
 
 func (s *Store) initMeta() error {
@@ -52,6 +55,7 @@ func (s *Store) initMeta() error {
 	if err := batch.Set(metaID, []byte(s.format.ID), nil); err != nil {
 		return err
 	}
+	s.numbers.next.Store(uint64(FirstInode))
 	if err := s.applyLocked(batch, Progress{Listed: FirstInode, Next: FirstInode, Settled: FirstInode}); err != nil {
 		return err
 	}

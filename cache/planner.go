@@ -87,7 +87,11 @@ func (pl *Planner) Plan(names []Name) (*Page, error) {
 	if err := pl.commitDirs(); err != nil {
 		return nil, err
 	}
-	page.number(pl.s.reserve(len(page.slots)))
+	first, err := pl.s.reserve(len(page.slots))
+	if err != nil {
+		return nil, err
+	}
+	page.number(first)
 	pl.s.commit.Lock()
 	page.careful = pl.s.commit.careful > 0
 	pl.s.commit.Unlock()
@@ -100,11 +104,6 @@ func (p *Page) number(first Inode) {
 	for k := range p.slots {
 		p.slots[k].inode = first + Inode(k)
 	}
-}
-
-// reserve gives out n numbers in a row.
-func (s *Store) reserve(n int) Inode {
-	return Inode(s.nextInode.Add(uint64(n)) - uint64(n))
 }
 
 // resolve finds the directory that name stands in, and makes it where need be.
@@ -179,7 +178,10 @@ func (pl *Planner) child(parent Inode, name string) (Inode, error) {
 		}
 		name = escaped
 	}
-	made := madeDir{dirKey{parent, name}, pl.s.reserve(1)}
+	if ino, err = pl.s.reserve(1); err != nil {
+		return 0, err
+	}
+	made := madeDir{dirKey{parent, name}, ino}
 	pl.made = append(pl.made, made)
 	pl.madeIndex[made.dirKey] = made.inode
 	return made.inode, nil

@@ -22,7 +22,9 @@ func (s *Store) Ask(parent Inode, name string) (*Page, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	p := &Page{s: s, fresh: true, careful: true, asked: true, slots: []slot{{origin: origin, name: name, parent: parent, size: -1}}}
-	p.held = s.hold()
+	if p.held, err = s.hold(); err != nil {
+		return nil, err
+	}
 	p.number(p.held)
 	// Asked between the two: what the listing's last page brings is found, and
 	// what is not listed is held before the listing is complete; see Changes.

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	iofs "io/fs"
@@ -54,9 +55,7 @@ type Store struct {
 		closed  bool
 		buf     []byte
 	}
-	// nextInode is the lowest number that was not reserved. Those reserved and
-	// never committed are given out again after a restart: nobody saw them.
-	nextInode atomic.Uint64
+	numbers numbers
 	// progress is what commit.progress last was, for readers.
 	progress atomic.Pointer[Progress]
 	// held is how many commit.held are, for readers.
@@ -87,7 +86,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	if f == nil && !o.ReadOnly {
-		if err := o.FS.MkdirAll(o.Dir, privateDir); err != nil {
+		if err := makeDir(o.FS, o.Dir, privateDir); err != nil {
 			return nil, fmt.Errorf("make store directory: %w", err)
 		}
 	}
@@ -199,7 +198,7 @@ func (s *Store) Flush(ctx context.Context) error {
 	if err := s.BrokenErr(); err != nil {
 		return err
 	}
-	commits := s.commits.Load()
+	commits, watermark := s.commits.Load(), s.numbers.written.Load()
 	if s.readOnly != nil {
 		return nil // there are none
 	}
@@ -215,6 +214,7 @@ func (s *Store) Flush(ctx context.Context) error {
 	for {
 		select {
 		case <-done:
+			s.numbers.flushed(watermark)
 			s.flushed.Store(commits)
 			return nil
 		case <-look.C:
@@ -277,12 +277,12 @@ func (s *Store) Close() error {
 
 func (s *Store) close() error {
 	s.commit.Lock()
+	err := s.lowerLocked()
 	s.commit.closed = true
 	s.commit.Unlock()
 	s.stop()
 	s.wg.Wait()
-	err := s.Flush(context.Background())
-	err = errors.Join(err, s.db.Close(), s.blobs.Close())
+	err = errors.Join(err, s.Flush(context.Background()), s.db.Close(), s.blobs.Close())
 	if s.lock != nil { // else Open has not come that far
 		err = errors.Join(err, s.lock.Close())
 	}
@@ -348,9 +348,18 @@ func (s *Store) applyLocked(batch *pebble.Batch, next Progress) error {
 	if err := batch.Set(metaProgress, s.commit.buf, nil); err != nil {
 		return err
 	}
+	watermark, raise := s.numbers.watermark()
+	if raise {
+		if err := batch.Set(metaNumbers, binary.AppendUvarint(nil, watermark), nil); err != nil {
+			return err
+		}
+	}
 	if err := s.db.Apply(batch, pebble.NoSync); err != nil {
 		s.fail(err)
 		return s.BrokenErr()
+	}
+	if raise {
+		s.numbers.written.Store(watermark)
 	}
 	s.commit.progress = next
 	s.progress.Store(&next)
@@ -444,13 +453,15 @@ func (s *Store) settledLocked() Inode {
 
 // hold gives out a number that the checkpoint does not go beyond until it is
 // released, or committed with what was decided.
-func (s *Store) hold() Inode {
+func (s *Store) hold() (Inode, error) {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	ino := s.reserve(1)
-	s.commit.held[ino] = struct{}{}
-	s.held.Store(int32(len(s.commit.held)))
-	return ino
+	ino, err := s.reserveLocked(1)
+	if err == nil {
+		s.commit.held[ino] = struct{}{}
+		s.held.Store(int32(len(s.commit.held)))
+	}
+	return ino, err
 }
 
 func (s *Store) unholdLocked(ino Inode) {
