@@ -8,6 +8,7 @@ import (
 	iofs "io/fs"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -199,14 +200,37 @@ func (b *blobStore) handle(id uint64) (*blobHandle, error) {
 		h.refs.Add(1)
 		return h, nil
 	}
-	file, err := b.fs.Open(b.path(shardName(id), blobName(id)))
+	file, err := b.openLocked(id)
 	if err != nil {
-		return nil, fmt.Errorf("%w: blob: %w", ErrCorrupt, err)
+		return nil, err
 	}
 	h := &blobHandle{file: file}
 	h.refs.Store(2) // one for the list of open files, one for the caller
 	b.open.files.Add(id, h)
 	return h, nil
+}
+
+// openLocked opens a blob file for reading. Where descriptors or memory are short, it
+// lets go of files that are kept open. The errors are ErrCorrupt where there is none,
+// ErrTransient, or the disk's.
+func (b *blobStore) openLocked(id uint64) (vfs.File, error) {
+	path := b.path(shardName(id), blobName(id))
+	file, err := b.fs.Open(path)
+	for transient(err) && b.open.files.Len() > 0 {
+		b.open.files.RemoveOldest()
+		file, err = b.fs.Open(path)
+	}
+	switch {
+	case err == nil:
+		return file, nil
+	case transient(err):
+		err = fmt.Errorf("%w: %w", ErrTransient, err)
+	case errors.Is(err, iofs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+	default:
+		err = &DiskError{Err: err}
+	}
+	return nil, fmt.Errorf("open blob: %w", err)
 }
 
 func (b *blobStore) readAt(e *Entry, p []byte, off int64) (int, error) {

@@ -10,9 +10,11 @@ import (
 
 // check reads a whole blob and compares its length and its sum.
 func (b *blobStore) check(ctx context.Context, e *Entry) error {
-	file, err := b.fs.Open(b.path(shardName(e.blob), blobName(e.blob)))
+	b.open.Lock()
+	file, err := b.openLocked(e.blob)
+	b.open.Unlock()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return err
 	}
 	defer file.Close()
 	sum := xxhash.New()

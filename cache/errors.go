@@ -1,6 +1,9 @@
 package cache
 
-import "errors"
+import (
+	"errors"
+	"syscall"
+)
 
 var (
 	// ErrNotFound says that the store has no such entry.
@@ -23,6 +26,11 @@ var (
 	// ErrReadOnly says that the store was opened to be read alone.
 	ErrReadOnly = errors.New("store is only read")
 
+	// ErrTransient is a failure of the machine that may pass: it is out of file
+	// descriptors or memory, or was interrupted. Nothing is wrong with the store, and
+	// the same call may succeed later.
+	ErrTransient = errors.New("cannot be done now")
+
 	// ErrClosed is returned by a store after Close.
 	ErrClosed = errors.New("store closed")
 
@@ -30,6 +38,17 @@ var (
 	// counterpart on the other side.
 	ErrName = errors.New("name cannot be mapped")
 )
+
+// transient reports whether an operation of the disk failed for want of something that
+// may be there later.
+func transient(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EINTR, syscall.EAGAIN} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
 
 // DiskError is a failure of the disk below the store: nothing is wrong with the
 // file that was being written, and nothing more can be written.

@@ -210,21 +210,24 @@ func (v *verifier) entries() error {
 			v.seen.Gone++
 		default:
 			shown++
-			v.content(parent, name, &e)
+			return v.content(parent, name, &e)
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
 	if all := v.seen.Files + v.seen.Dirs; shown != all && !v.short {
 		v.problem("%d entries are in no run of names", int64(shown)-int64(all))
 	}
 	v.seen.Files += v.seen.Gone
-	return err
+	return nil
 }
 
-func (v *verifier) content(parent Inode, name []byte, e *Entry) {
+func (v *verifier) content(parent Inode, name []byte, e *Entry) error {
 	if e.State == Pending {
 		v.pending(parent, name, e)
-		return
+		return nil
 	}
 	v.seen.Fetched++
 	v.seen.Bytes += uint64(e.Size)
@@ -232,10 +235,13 @@ func (v *verifier) content(parent Inode, name []byte, e *Entry) {
 	if e.State == Blob {
 		v.report.Blobs++
 		v.blobs.toggle(e.blob)
-		if err := v.s.blobs.check(v.ctx, e); err != nil {
+		if err := v.s.blobs.check(v.ctx, e); errors.Is(err, ErrTransient) || err != nil && errors.Is(err, v.ctx.Err()) {
+			return err // it says nothing of the blob
+		} else if err != nil {
 			v.problem("%q of directory %d: %v", name, parent, err)
 		}
 	}
+	return nil
 }
 
 // pending checks that a file left of the checkpoint was dealt with.
