@@ -1,8 +1,11 @@
 package cache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -13,16 +16,18 @@ import (
 // no entry is ever without its directory. One goroutine uses it.
 type Planner struct {
 	s *Store
-	// known maps the path of a directory, as escaped components joined by
-	// slashes, to its number.
-	known *lru.Cache[string, Inode]
+	// known has the numbers of directories that names stood in lately.
+	known *lru.Cache[dirKey, Inode]
 	// lastDir is the origin's name of the directory of the name before, and
 	// lastParent its number: the listing's next name is mostly beside it.
 	lastDir    string
 	lastParent Inode
 	path       []string
-	made       []madeDir
-	madeIndex  map[dirKey]Inode
+	// made are the directories that are not committed yet, in the order of their
+	// numbers, and madeBytes what they take.
+	made      []madeDir
+	madeIndex map[dirKey]Inode
+	madeBytes int
 	// Skip, where it is set, is told of every name that is left out.
 	Skip func(name string, err error)
 	// LeaveBelow, where it is set, is for a caller who has pages from Pending and
@@ -41,13 +46,23 @@ type madeDir struct {
 	inode Inode
 }
 
-// plannerDirs bounds the directories that a planner remembers, in entries.
-const plannerDirs = 16 << 10
+const (
+	// plannerDirs bounds the directories that a planner remembers, in entries; with
+	// names of MaxComponent bytes they take 6 MiB.
+	plannerDirs = 16 << 10
+	// maxMade bounds the directories of one commit, in bytes that they take here and
+	// in its batch. One name can make thousands of directories and a page millions;
+	// whoever else commits waits for some thousand of them.
+	maxMade = 2 << 20
+	// madeOverhead is what a directory takes beside its name, which stands in its
+	// entry, its run, and here.
+	madeOverhead = 256
+)
 
 // NewPlanner returns a planner for a listing from the checkpoint on. It needs no
 // Close.
 func (s *Store) NewPlanner() (*Planner, error) {
-	known, err := lru.New[string, Inode](plannerDirs)
+	known, err := lru.New[dirKey, Inode](plannerDirs)
 	if err != nil {
 		return nil, err
 	}
@@ -144,18 +159,16 @@ func splitLast(name string) (dir, last string) {
 
 func (pl *Planner) directory(path []string) (Inode, error) {
 	parent := RootInode
-	key := make([]byte, 0, 64)
 	for _, name := range path {
-		key = append(append(key, '/'), name...)
-		if ino, ok := pl.known.Get(string(key)); ok {
-			parent = ino
-			continue
+		ino, ok := pl.known.Get(dirKey{parent, name})
+		if !ok {
+			var err error
+			if ino, err = pl.child(parent, name); err != nil {
+				return 0, err
+			}
+			// A clone, as name shares the memory of all that it is a part of.
+			pl.known.Add(dirKey{parent, strings.Clone(name)}, ino)
 		}
-		ino, err := pl.child(parent, name)
-		if err != nil {
-			return 0, err
-		}
-		pl.known.Add(string(key), ino)
 		parent = ino
 	}
 	return parent, nil
@@ -178,13 +191,25 @@ func (pl *Planner) child(parent Inode, name string) (Inode, error) {
 		}
 		name = escaped
 	}
-	if ino, err = pl.s.reserve(1); err != nil {
+	return pl.makeDir(parent, name)
+}
+
+// makeDir makes a directory, and commits those made before where they are many.
+func (pl *Planner) makeDir(parent Inode, name string) (Inode, error) {
+	if pl.madeBytes >= maxMade {
+		if err := pl.commitDirs(); err != nil {
+			return 0, err
+		}
+	}
+	ino, err := pl.s.reserve(1)
+	if err != nil {
 		return 0, err
 	}
 	made := madeDir{dirKey{parent, name}, ino}
 	pl.made = append(pl.made, made)
 	pl.madeIndex[made.dirKey] = made.inode
-	return made.inode, nil
+	pl.madeBytes += madeOverhead + 3*len(name)
+	return ino, nil
 }
 
 // findDir returns the directory's number, 0 where there is none; taken says
@@ -192,6 +217,9 @@ func (pl *Planner) child(parent Inode, name string) (Inode, error) {
 func (pl *Planner) findDir(parent Inode, name string) (ino Inode, taken bool, err error) {
 	if ino, ok := pl.madeIndex[dirKey{parent, name}]; ok {
 		return ino, false, nil
+	}
+	if pl.isMade(parent) {
+		return 0, false, nil
 	}
 	e, err := pl.s.Lookup(parent, name)
 	switch {
@@ -203,6 +231,13 @@ func (pl *Planner) findDir(parent Inode, name string) (ino Inode, taken bool, er
 		return e.Inode, false, nil
 	}
 	return 0, true, nil
+}
+
+// isMade reports whether a directory is not committed yet. Nobody else knows it, so
+// there is nothing in it.
+func (pl *Planner) isMade(dir Inode) bool {
+	_, ok := slices.BinarySearchFunc(pl.made, dir, func(m madeDir, dir Inode) int { return cmp.Compare(m.inode, dir) })
+	return ok
 }
 
 // commitDirs writes the directories that were made. A file of the same name
@@ -233,8 +268,9 @@ func (pl *Planner) commitDirs() error {
 	if err := s.applyLocked(batch, next); err != nil {
 		return err
 	}
-	pl.made = pl.made[:0]
+	clear(pl.made)
 	clear(pl.madeIndex)
+	pl.made, pl.madeBytes = pl.made[:0], 0
 	return nil
 }
 
@@ -254,6 +290,9 @@ func (pl *Planner) writeDirs(batch *pebble.Batch, dirs []madeDir, now int64) err
 // yield takes the escaped form for a directory whose name a file took since it
 // was looked up.
 func (pl *Planner) yield(d *madeDir) error {
+	if pl.isMade(d.parent) {
+		return nil
+	}
 	e, err := pl.s.Lookup(d.parent, d.name)
 	if errors.Is(err, ErrNotFound) {
 		return nil
