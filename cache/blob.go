@@ -22,7 +22,7 @@ import (
 //
 // A file is renamed to its place only when it is whole and on the disk, and
 // only then is the entry that names it committed. A crash between the two
-// leaves a file that no entry names, which Verify reports.
+// leaves a file that no entry names, which Verify reports and Reclaim removes.
 type blobStore struct {
 	fs   vfs.FS
 	dir  string

@@ -39,7 +39,7 @@
 // survived; and the checkpoint moves (Advance) only in a commit after all pages
 // below it. A directory is committed before anything in it, a blob file is
 // renamed into place before the entry that names it. What a crash can leave
-// behind is a blob file without an entry, and a gap of up to reserveAhead inode
+// behind is a blob file without an entry (see Reclaim), and a gap of up to reserveAhead inode
 // numbers: readers may have seen some of them, so none is given out again.
 //
 // Pages that were committed beyond the checkpoint are listed again after a crash,

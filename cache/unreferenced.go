@@ -1,7 +1,9 @@
 package cache
 
 import (
+	"context"
 	"encoding/binary"
+	"fmt"
 	"strconv"
 
 	"github.com/cespare/xxhash/v2"
@@ -34,6 +36,41 @@ func blobHash(id uint64) uint64 {
 // those.
 const maxSuspects = 256 << 10
 
+// Reclaim removes the blob files that no entry names, and returns how many and their
+// length in bytes. Such are left by a crash between the renaming of a blob and the
+// flush of its entry. Nothing else removes them: to know that no entry names a blob is
+// to read all entries. A file whose name or place is not that of a blob is left alone.
+// Where an entry cannot be read, nothing is removed and the error is ErrCorrupt: it may
+// name any of them. The store must not be written meanwhile.
+func (s *Store) Reclaim(ctx context.Context) (files, bytes uint64, err error) {
+	// What is on the disk must not name them either.
+	if err := s.Flush(ctx); err != nil {
+		return 0, 0, err
+	}
+	v := &verifier{s: s, ctx: ctx, maxSuspects: maxSuspects, tell: func(string) {}}
+	v.orphan = func(shard, name string, size uint64) error {
+		if err := s.blobs.fs.Remove(s.blobs.path(shard, name)); err != nil {
+			return fmt.Errorf("remove blob: %w", err)
+		}
+		files, bytes = files+1, bytes+size
+		return nil
+	}
+	if err := v.walk(keyEntry, func(key, value []byte) error {
+		e, err := decodeEntry(value)
+		if err == nil && e.State == Blob {
+			v.blobs.toggle(e.blob)
+		}
+		return err
+	}); err != nil {
+		return 0, 0, err
+	}
+	if v.short {
+		return 0, 0, fmt.Errorf("%w: not all entries can be read", ErrCorrupt)
+	}
+	err = v.unreferenced()
+	return files, bytes, err
+}
+
 // unreferenced counts the blob files that no entry names. A sound store costs
 // no more than the listing of its directories.
 func (v *verifier) unreferenced() error {
@@ -43,7 +80,7 @@ func (v *verifier) unreferenced() error {
 	if err := v.blobFiles(func(id uint64) error {
 		v.blobs.toggle(id)
 		return nil
-	}, v.unknownBlob); err != nil || v.blobs == (blobTally{}) {
+	}, func(shard, name string) { v.unknownBlob(shard, name) }); err != nil || v.blobs == (blobTally{}) {
 		return err
 	}
 	suspects := make(map[uint64]struct{})
@@ -84,20 +121,29 @@ func (v *verifier) judge(suspects map[uint64]struct{}) error {
 			delete(suspects, e.blob)
 		}
 		return nil
-	}); err != nil {
+	}); err != nil || v.short {
 		return err
 	}
 	for id := range suspects {
-		v.unknownBlob(shardName(id), blobName(id))
+		shard, name := shardName(id), blobName(id)
+		if size, ok := v.unknownBlob(shard, name); ok && v.orphan != nil {
+			if err := v.orphan(shard, name, size); err != nil {
+				return err
+			}
+		}
 	}
 	clear(suspects)
 	return nil
 }
 
-// unknownBlob counts a file among the blobs that is none, or that no entry names.
-func (v *verifier) unknownBlob(shard, name string) {
+// unknownBlob counts a name among the blobs that is none, or that no entry names. It
+// returns the length, and whether there is a file that can be looked at.
+func (v *verifier) unknownBlob(shard, name string) (size uint64, ok bool) {
 	v.report.Unreferenced++
-	if info, err := v.s.blobs.fs.Stat(v.s.blobs.path(shard, name)); err == nil {
-		v.report.UnreferencedBytes += uint64(info.Size())
+	info, err := v.s.blobs.fs.Stat(v.s.blobs.path(shard, name))
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, false
 	}
+	v.report.UnreferencedBytes += uint64(info.Size())
+	return uint64(info.Size()), true
 }

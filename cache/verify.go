@@ -36,7 +36,9 @@ type verifier struct {
 	// blobs are those of the entries, then without those that have a file.
 	blobs       blobTally
 	maxSuspects int
-	// short: a walk broke off at a damaged block, so that counts say nothing.
+	// orphan, where it is set, is told of each blob that no entry names.
+	orphan func(shard, name string, size uint64) error
+	// short: entries or runs cannot be read, so that counts say nothing.
 	short bool
 }
 
@@ -200,6 +202,7 @@ func (v *verifier) entries() error {
 		e, err := decodeEntry(value)
 		if err != nil {
 			v.problem("%q of directory %d: %v", name, parent, err)
+			v.short = true
 			return nil
 		}
 		v.report.Entries++

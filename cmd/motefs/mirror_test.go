@@ -93,6 +93,39 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestReclaimedBlobs has a blob file that belongs to no entry, and others' files beside
+// it: verify removes the one, and only if asked to.
+func TestReclaimedBlobs(t *testing.T) {
+	s := serveTest(t, serve.Options{}, serve.NewSynthetic(serve.SyntheticOptions{Files: 3, BodySize: 100_000}))
+	store := filepath.Join(t.TempDir(), "store")
+	finish(t, exitOK, "mirror", "--store", store, s.URL())
+	lost, precious := filepath.Join(store, "blobs", "ab", "00000000000012ab"), filepath.Join(store, "blobs", "ab", "precious")
+	if err := os.MkdirAll(filepath.Dir(lost), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{lost, precious} {
+		if err := os.WriteFile(path, []byte("lost"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v := finish(t, exitOK, "verify", "--store", store); !strings.Contains(v.Stdout.String(), "2 blob files (8 B) belong to no entry") {
+		t.Errorf("verify says %q", v.Stdout)
+	}
+	if v := finish(t, exitOK, "verify", "--store", store, "--reclaim"); !strings.Contains(v.Stdout.String(), "removed 1 blob files (4 B)") {
+		t.Errorf("verify --reclaim says %q", v.Stdout)
+	}
+	if _, err := os.Stat(lost); !os.IsNotExist(err) {
+		t.Errorf("the lost blob: %v", err)
+	}
+	if _, err := os.Stat(precious); err != nil {
+		t.Error(err)
+	}
+	blobs, err := filepath.Glob(filepath.Join(store, "blobs", "??", "????????????????"))
+	if err != nil || len(blobs) != 3 {
+		t.Errorf("blobs %q, %v", blobs, err)
+	}
+}
+
 func TestInterruptedMirrorLosesNothing(t *testing.T) {
 	s := serveTest(t, serve.Options{PageSize: 200, ListLatency: 20 * time.Millisecond}, synthetic(30_000))
 	store := filepath.Join(t.TempDir(), "store")

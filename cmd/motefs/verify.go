@@ -12,7 +12,7 @@ import (
 
 func verifyCommand(a *app) *cobra.Command {
 	var store string
-	var listFailed bool
+	var listFailed, reclaim bool
 	cmd := &cobra.Command{
 		Use:   "verify --store DIR [ORIGIN]",
 		Short: "Check that a store is sound",
@@ -35,18 +35,20 @@ func verifyCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.verify(cmd.Context(), dir, id, listFailed)
+			return a.verify(cmd.Context(), dir, id, listFailed, reclaim)
 		},
 	}
 	cmd.Flags().StringVar(&store, "store", "", "`directory` of the store")
 	cmd.Flags().BoolVar(&listFailed, "list-failed", false, "only list the files that could not be fetched, and why")
+	cmd.Flags().BoolVar(&reclaim, "reclaim", false, "of a store that is sound, remove the blob files that belong to no entry")
+	cmd.MarkFlagsMutuallyExclusive("list-failed", "reclaim")
 	return cmd
 }
 
 // problemsShown bounds the problems that are printed; all are counted.
 const problemsShown = 100
 
-func (a *app) verify(ctx context.Context, dir, id string, listFailed bool) (err error) {
+func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bool) (err error) {
 	log, err := a.logger(a.stderr)
 	if err != nil {
 		return err
@@ -79,13 +81,21 @@ func (a *app) verify(ctx context.Context, dir, id string, listFailed bool) (err 
 	fmt.Fprintf(a.stdout, "read %s entries, %s runs of names, %s blob files, %s of content\n",
 		count(report.Entries), count(report.Runs), count(report.Blobs), bytesText(float64(report.Bytes)))
 	if report.Unreferenced > 0 {
-		fmt.Fprintf(a.stdout, "note: %s blob files (%s) belong to no entry, which a crash can leave; they do no harm\n",
+		fmt.Fprintf(a.stdout, "note: %s blob files (%s) belong to no entry, which a crash can leave; they do no harm; --reclaim removes those that motefs wrote\n",
 			count(report.Unreferenced), bytesText(float64(report.UnreferencedBytes)))
 	}
 	if report.Problems > 0 {
 		return fmt.Errorf("%w: %d problems; remove %s and mirror again", errProblems, report.Problems, dir)
 	}
 	fmt.Fprintln(a.stdout, "the store is sound")
+	if !reclaim {
+		return nil
+	}
+	files, bytes, err := store.Reclaim(ctx)
+	fmt.Fprintf(a.stdout, "removed %s blob files (%s) that belonged to no entry\n", count(files), bytesText(float64(bytes)))
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", dir, err)
+	}
 	return nil
 }
 
