@@ -122,6 +122,46 @@ func TestTwiceListedFileThatFailedFirst(t *testing.T) {
 	}
 }
 
+// TestListedSizeIsKept has a file fail, be asked for, and be listed again without a size.
+func TestListedSizeIsKept(t *testing.T) {
+	s := open(t, Options{Dir: t.TempDir(), Origin: testOrigin, FlushEvery: -1})
+	fail := func(page *Page, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := page.Load(); err != nil {
+			t.Fatal(err)
+		}
+		page.Fail(0, MayPass, errors.New("status 500"))
+		commit(t, page)
+		if e, err := find(s, "a"); err != nil || e.Size != 42 || e.State != Pending {
+			t.Errorf("%+v, %v", e, err)
+		}
+	}
+	list := func(size int64) (*Page, error) {
+		pl, err := s.NewPlanner()
+		if err != nil {
+			return nil, err
+		}
+		return pl.Plan([]Name{{Origin: "a", Size: size}})
+	}
+	fail(list(42))
+	for range 2 {
+		page, _, err := s.Failed(0)
+		fail(page, err)
+		page, _, err = s.Pending(0, s.Progress().Next)
+		fail(page, err)
+		fail(s.Ask(RootInode, "a"))
+		if err := s.Rewind(); err != nil {
+			t.Fatal(err)
+		}
+		fail(list(-1))
+		s = reopen(t, s)
+	}
+	verify(t, s)
+}
+
 // TestLeaveBelow lists names again that are pending, while their page from Pending
 // is at work: they are its own, those that came since are not.
 func TestLeaveBelow(t *testing.T) {
