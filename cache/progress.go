@@ -61,8 +61,8 @@ func (p *Progress) append(dst []byte) []byte {
 	return append(dst, p.Marker...)
 }
 
-// numbers lists the numeric fields in the order in which they are stored. A
-// later format adds at the end.
+// numbers lists the numeric fields in the order in which they are stored; one more is
+// another format, as Marker comes behind them.
 func (p *Progress) numbers() []*uint64 {
 	return []*uint64{
 		(*uint64)(&p.Listed), (*uint64)(&p.Next), (*uint64)(&p.Settled),
