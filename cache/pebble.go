@@ -28,7 +28,7 @@ const blockSize = 16 << 10
 func (s *Store) pebbleOptions() *pebble.Options {
 	var flushErr atomic.Pointer[error] // of the last flush; not all of them count
 	o := &pebble.Options{
-		FS:                          patientFS{s.opts.FS, &s.room, &s.opened, new(atomic.Int64)},
+		FS:                          patientFS{s.opts.FS, s, new(atomic.Int64)},
 		ReadOnly:                    s.readOnly != nil,
 		ErrorIfNotExists:            !s.format.Making,
 		FormatMajorVersion:          databaseFormat,
@@ -55,6 +55,9 @@ func (s *Store) pebbleOptions() *pebble.Options {
 				if flush := flushErr.Load(); flush != nil && *flush != nil && errors.Is(err, *flush) && (!unwritable(err) || s.room.isOver()) {
 					s.fail(err)
 					return
+				}
+				if unwritable(err) {
+					return // the room says it
 				}
 				s.damage.Warn().Err(err).Msg("the store's database could not do its work in the background; what it has is still served")
 			},
@@ -97,18 +100,10 @@ func splitByLetter(start []byte) (pebble.SpanPolicy, []byte, error) {
 	return pebble.SpanPolicy{}, []byte{start[0] + 1}, nil
 }
 
-// openDB is pebble.Open with what it panics for on a bad disk made errors.
-func (s *Store) openDB() (db *pebble.DB, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			disk, ok := r.(error)
-			if _, bug := r.(runtime.Error); bug || !ok {
-				panic(r)
-			}
-			err = disk
-		}
-		s.opened.Store(err == nil)
-	}()
+// openDB opens the database. Pebble has nobody to tell where it cannot go on but
+// Fatalf, from any of its goroutines, and that must not return: such an Open is given
+// up, and what hangs in it never writes again.
+func (s *Store) openDB() (*pebble.DB, error) {
 	dir, o := s.opts.FS.PathJoin(s.opts.Dir, "db"), s.pebbleOptions()
 	if !s.format.Making {
 		if err := checkMarkers(o.FS, dir); err != nil {
@@ -118,7 +113,44 @@ func (s *Store) openDB() (db *pebble.DB, err error) {
 	if o.ReadOnly {
 		o.FS = lockless{o.FS}
 	}
-	return pebble.Open(dir, o)
+	type opened struct {
+		db  *pebble.DB
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		var got opened
+		defer func() {
+			// It panics where a folder cannot be synced, say.
+			r := recover()
+			if disk, ok := r.(error); ok {
+				if _, bug := r.(runtime.Error); !bug {
+					r, got.err = nil, disk
+				}
+			}
+			if r != nil {
+				panic(r)
+			}
+			done <- got
+		}()
+		got.db, got.err = pebble.Open(dir, o)
+	}()
+	select {
+	case got := <-done:
+		s.opened.Store(got.err == nil)
+		return got.db, got.err
+	case err := <-s.openFailed:
+		return nil, err
+	}
+}
+
+// failOpen gives up an Open, and does not return.
+func (s *Store) failOpen(err error) {
+	select {
+	case s.openFailed <- err:
+	default:
+	}
+	select {}
 }
 
 // lockless is a filesystem on which Pebble takes no lock, which would write: the
@@ -207,7 +239,7 @@ func (l pebbleLog) Fatalf(format string, args ...any) {
 		}
 	}
 	if !l.s.opened.Load() {
-		panic(fatal)
+		l.s.failOpen(fatal)
 	}
 	l.s.fail(fatal)
 	select {}

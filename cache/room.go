@@ -20,6 +20,8 @@ const (
 	DefaultReserve = 256 << 20
 	// reserveInodes is how many inodes are kept free, where a disk counts them.
 	reserveInodes = 1000
+	// leastRoom is what is worth going on for, in bytes.
+	leastRoom = 4 << 20
 	// roomPause is how long to wait before a write is tried again.
 	roomPause = time.Second
 	// roomStep is how much of a long content is written between two looks at what
@@ -111,8 +113,8 @@ func freeOf(fs vfs.FS, dir string) (bytes, inodes uint64, err error) {
 }
 
 // check returns a *NoRoomError where too little is free. Once it does, it goes on
-// until an eighth more than the reserve is free, so that what the database takes
-// and gives back in passing does not show.
+// until an eighth more than the reserve is free, and leastRoom at least, so that what
+// the database takes and gives back in passing does not show.
 func (r *room) check() error {
 	if r.free == nil {
 		return nil
@@ -123,7 +125,7 @@ func (r *room) check() error {
 	}
 	need := r.reserve
 	if r.short.Load() {
-		need += need / 8
+		need += max(need/8, leastRoom)
 	}
 	e := &NoRoomError{Dir: r.dir, Free: bytes, Reserve: r.reserve}
 	switch {
@@ -135,7 +137,7 @@ func (r *room) check() error {
 	case inodes > 0 && inodes < reserveInodes && r.reserve > 0:
 		e.Free, e.Reserve, e.Inodes = inodes, reserveInodes, true
 	default:
-		if r.short.CompareAndSwap(true, false) {
+		if !r.isOver() && r.short.CompareAndSwap(true, false) {
 			r.log.Info().Str("store", r.dir).Uint64("free_mib", bytes>>20).Msg("the store's disk has room again; going on")
 		}
 		return nil
@@ -162,7 +164,10 @@ func (r *room) persist(op func() error) error {
 		return err
 	}
 	r.waiting.Add(1)
-	defer r.waiting.Add(-1)
+	defer func() {
+		r.waiting.Add(-1)
+		_ = r.check() // says it
+	}()
 	for unwritable(err) {
 		r.last.Lock()
 		r.last.err = err
@@ -201,8 +206,7 @@ func (r *room) wait(pause time.Duration) {
 // Only tables put together of others fail, which gives back what they took.
 type patientFS struct {
 	vfs.FS
-	r  *room
-	on *atomic.Bool // false while the database is opened, which is to fail
+	s *Store
 	// rest is until when no tables are put together, in nanoseconds since 1970.
 	rest *atomic.Int64
 }
@@ -215,15 +219,19 @@ const (
 )
 
 func (p patientFS) persist(op func() error) error {
-	if !p.on.Load() {
-		return op()
+	if p.s.opened.Load() {
+		return p.s.room.persist(op)
 	}
-	return p.r.persist(op)
+	err := op()
+	if unwritable(err) {
+		p.s.failOpen(err)
+	}
+	return err
 }
 
 func (p patientFS) Create(name string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
 	if category == compaction {
-		p.r.wait(time.Until(time.Unix(0, p.rest.Load())))
+		p.s.room.wait(time.Until(time.Unix(0, p.rest.Load())))
 	}
 	if err := p.persist(func() error {
 		f, err = p.FS.Create(name, category)
@@ -277,8 +285,8 @@ func (f *patientFile) SyncTo(length int64) (fullSync bool, err error) {
 }
 
 func (f *patientFile) pause(err error) error {
-	if unwritable(err) && f.fs.on.Load() {
-		f.fs.r.wait(roomPause)
+	if unwritable(err) && f.fs.s.opened.Load() {
+		f.fs.s.room.wait(roomPause)
 	}
 	return err
 }

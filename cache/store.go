@@ -69,6 +69,7 @@ type Store struct {
 		ch  chan struct{}
 	}
 	opened, closing atomic.Bool
+	openFailed      chan error // why an Open cannot go on
 	stop            func()
 	wg              sync.WaitGroup
 }
@@ -143,7 +144,7 @@ func openLocked(o Options, lock *dirLock) (*Store, error) {
 func openAs(o Options, f *format, readOnly error) (_ *Store, err error) {
 	s := &Store{opts: o, format: f, readOnly: readOnly, entries: newEntryCache(entryCacheSize), runs: newRunCache(runCacheSize)}
 	s.commit.held = map[Inode]struct{}{}
-	s.broken.ch = make(chan struct{})
+	s.broken.ch, s.openFailed = make(chan struct{}), make(chan error, 1)
 	s.stop = func() {}
 	s.room.init(&o)
 	s.damage = o.Log.Sample(&zerolog.BurstSampler{Burst: damageBurst, Period: damagePeriod})
@@ -230,8 +231,19 @@ func (s *Store) Flush(ctx context.Context) error {
 }
 
 // Room returns a *NoRoomError while less than Options.Reserve is free of the store's
-// disk, or while that takes nothing: nothing more should be fetched then.
-func (s *Store) Room() error { return s.room.check() }
+// disk, or while that takes nothing, and ErrReadOnly where it never will: nothing
+// more should be fetched then.
+func (s *Store) Room() error {
+	if s.readOnly != nil {
+		return s.readOnly
+	}
+	return s.room.check()
+}
+
+// GiveUp has writes that wait for room fail, as the process is to end: the store is
+// then Broken, and what was not flushed is lost as in a crash. Without such writes
+// it changes nothing.
+func (s *Store) GiveUp() { s.room.giveUp() }
 
 // fail records that the store cannot be written any more.
 func (s *Store) fail(err error) {

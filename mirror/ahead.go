@@ -219,6 +219,9 @@ func (a *readahead) fetchPages(ctx context.Context, w *window) error {
 // with a file is left to its reader, who asks for it alone.
 func (a *readahead) fetchPage(ctx context.Context, w *window, page *cache.Page) (err error) {
 	defer func() { err = errors.Join(err, page.Close()) }()
+	if err := a.e.store.Room(); err != nil {
+		return err
+	}
 	if err := page.Load(); err != nil {
 		return err
 	}

@@ -96,6 +96,9 @@ func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
 	if page.Open(0) {
+		if err := e.store.Room(); err != nil {
+			return cache.Entry{}, err // what a reader is told at once
+		}
 		if err := e.fetchAsked(ctx, page, demandKey(parent, name), func(entry cache.Entry) {
 			deadline.Stop()
 			show(entry)

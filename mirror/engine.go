@@ -143,6 +143,7 @@ func (r *run) all(ctx context.Context) error {
 	if limit := r.e.opts.Outage; limit >= 0 {
 		watched := ctx
 		r.e.wg.Go(func() { r.e.health.watch(watched, limit, end) })
+		r.e.wg.Go(func() { r.e.watchRoom(watched, limit, end) })
 	}
 	workers := r.e.opts.Connections
 	if !r.e.opts.Prefetch {

@@ -48,6 +48,9 @@ func (r *run) process(ctx context.Context, b *batch) (err error) {
 	if b.page == nil {
 		return r.track.finish(b, true)
 	}
+	if err := r.room(ctx, nil); err != nil {
+		return err
+	}
 	if err := b.page.Load(); err != nil {
 		return err
 	}
@@ -79,12 +82,18 @@ type miss struct {
 // fetch asks for the open files of a page. Those that do not come are recorded
 // as failed, and asked for again in a later pass; but where the origin turns out
 // to be out of service, that is waited for instead, and all are asked for again; and
-// so are those that the origin was not reached for. It returns those that are
+// so are those that the origin was not reached for, or the store had no room for. It returns those that are
 // gone. The error is ctx's, or the store's.
 func (r *run) fetch(ctx context.Context, page *cache.Page) (gone []int, err error) {
 	wait := r.e.newBackoff(maxPause)
 	for {
 		good, misses, err := r.ask(ctx, page)
+		if cache.NoRoom(err) {
+			if err := r.room(ctx, err); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

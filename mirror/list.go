@@ -251,6 +251,10 @@ func (c *cutter) cut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.r.room(ctx, nil); err != nil { // it makes directories
+		release()
+		return err
+	}
 	page, err := c.planner.Plan(c.names)
 	if err != nil {
 		return err

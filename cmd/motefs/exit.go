@@ -23,6 +23,7 @@ const (
 	exitOrigin      = 5   // the origin cannot be reached or listed
 	exitFailed      = 6   // files could not be fetched
 	exitDamaged     = 7   // the store is damaged
+	exitDisk        = 8   // the store's disk is full, or can only be read
 	exitInterrupted = 130 // SIGINT or SIGTERM, as shells say it
 )
 
@@ -46,6 +47,9 @@ var (
 
 // exitStatus is the one place where errors become statuses.
 func exitStatus(err error) int {
+	if cache.NoRoom(err) {
+		return exitDisk
+	}
 	for _, c := range []struct {
 		target error
 		status int

@@ -47,7 +47,15 @@ func (a *app) mirror(ctx context.Context, f *sourceFlags, raw string) (err error
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	defer func() {
+		closing := s.close()
+		if broken := s.store.BrokenErr(); broken == nil || !errors.Is(err, broken) { // else it is said already
+			err = errors.Join(err, closing)
+		}
+	}()
+	if err := s.store.ReadOnly(); err != nil {
+		return fmt.Errorf("nothing can be stored in %s: %w; see what is free with: df %s", dir, err, dir)
+	}
 	fmt.Fprintf(a.stdout, "motefs: mirroring %s into %s\n", id, dir)
 	if err := s.probe(ctx); err != nil {
 		return err
@@ -68,6 +76,9 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 			advice := "run the same command again to go on"
 			if status, ok := errors.AsType[*mirror.StatusError](runErr); ok && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
 				advice = "give the access that it wants with --header, then " + advice
+			}
+			if cache.NoRoom(runErr) {
+				advice = "make room, then " + advice
 			}
 			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, advice)
 		}

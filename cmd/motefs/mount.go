@@ -134,15 +134,12 @@ func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) erro
 	runCtx, stopRun := context.WithCancel(ctx)
 	defer stopRun()
 	var wg sync.WaitGroup
-	wg.Go(func() { m.keepRunning(runCtx, screen, prefetch) })
-	var broken error
-	select {
-	case <-ctx.Done():
-		m.log.Info().Msg("unmounting")
-	case <-m.mount.Done():
-	case <-m.store.Broken():
-		broken = m.store.BrokenErr()
+	if err := m.store.ReadOnly(); err == nil {
+		wg.Go(func() { m.keepRunning(runCtx, screen, prefetch) })
+	} else {
+		m.log.Warn().Err(err).Msg("nothing can be stored, so nothing is listed or fetched; what is in the store is served. Make room, and mount again")
 	}
+	m.untilUnmounted(ctx)
 	// Unmount first: then no reader can meet an engine that is closed.
 	err := m.mount.Close()
 	if errors.Is(err, fs.ErrBusy) {
@@ -150,15 +147,32 @@ func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) erro
 		err = nil
 	}
 	stopRun()
-	if broken != nil {
-		return errors.Join(broken, err)
-	}
 	wg.Wait()
+	if broken := m.store.BrokenErr(); broken != nil {
+		return errors.Join(broken, err) // what hangs in it ends with the process
+	}
 	select {
 	case <-m.mount.Done():
 		return errors.Join(err, m.session.close())
 	default: // requests are still served, from a store that must not be closed under them
 		return errors.Join(err, m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
+	}
+}
+
+// untilUnmounted returns when the mount is gone, or shall go. A store that cannot be
+// written any more is served on.
+func (m *mounted) untilUnmounted(ctx context.Context) {
+	for broken := m.store.Broken(); ; {
+		select {
+		case <-ctx.Done():
+			m.log.Info().Msg("unmounting")
+			return
+		case <-m.mount.Done():
+			return
+		case <-broken:
+			m.log.Error().Err(m.store.BrokenErr()).Msg("nothing more can be stored; what is in the store is served until it is unmounted")
+			broken = nil
+		}
 	}
 }
 

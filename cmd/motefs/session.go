@@ -46,7 +46,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
 		return nil, err
 	}
-	if s.store, err = cache.Open(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Log: o.log}); err != nil {
+	if s.store, err = cache.Open(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), Log: o.log}); err != nil {
 		return nil, err
 	}
 	s.engine, err = mirror.Open(mirror.Options{
@@ -121,6 +121,7 @@ func (s *session) close() error {
 
 // run mirrors until everything is here, ctx is done, or the store breaks.
 func (s *session) run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, s.store.GiveUp)()
 	done := make(chan error, 1)
 	go func() { done <- s.engine.Run(ctx) }() // ends with the engine's Close at the latest
 	select {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin"
 	"github.com/motefs/motefs/mirror/wire"
@@ -38,6 +39,7 @@ type sourceFlags struct {
 	caCert      string
 	outage      time.Duration
 	maxGone     goneLimit
+	reserve     size
 }
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
@@ -48,10 +50,20 @@ func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.caCert, "ca-cert", "", "`file` of PEM certificates to trust for https beside the system's")
 	flags.DurationVar(&f.outage, "outage", f.outage, "how long the origin may give nothing good before the mirror gives up; 0: for ever")
 	flags.Var(&f.maxGone, "max-gone", "how many listed files may be gone at the origin, `N or N%`; with more, none is taken for gone (default 10%, and at least 1000)")
+	f.reserve = cache.DefaultReserve
+	flags.Var(&f.reserve, "reserve", "pause while less than so many `bytes` of the store's disk are free, also with K, M, G; 0: until it is full")
 	f.maxFileSize = defaultMaxFileSize
 	flags.Var(&f.maxFileSize, "max-file-size", "refuse files longer than this, in bytes or with K, M, G")
 	flags.Var(&f.limitRate, "limit-rate", "mirror at most so many `bytes` a second, also with K, M, G; 0: no limit")
 	flags.Int64Var(&f.limitFiles, "limit-files", 0, "mirror at most so `many` files a second; 0: no limit")
+}
+
+// reserved is --reserve as cache.Options takes it.
+func (f *sourceFlags) reserved() int64 {
+	if f.reserve == 0 {
+		return -1
+	}
+	return int64(f.reserve)
 }
 
 // originID is the canonical form of an origin's URL: what a store remembers.
