@@ -98,7 +98,7 @@ func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err
 	if err != nil {
 		return err
 	}
-	screen := newScreen(a.stderr)
+	screen := newScreen(a.console)
 	log, err := a.logger(screen)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func (a *app) demoMeanwhile(ctx context.Context, screen *screen, store *cache.St
 
 func (a *app) demoResult(ctx context.Context, store *cache.Store, mountpoint string, took time.Duration, before, after resources) error {
 	p := store.Progress()
-	if err := a.show(ctx, newScreen(a.stderr), mountpoint, "ls -U | wc -l"); err != nil {
+	if err := a.show(ctx, newScreen(a.console), mountpoint, "ls -U | wc -l"); err != nil {
 		return err
 	}
 	a.say("%s files in %s: %s files/s, %.1f µs of CPU a file for mirror and mount, %s of memory at most",

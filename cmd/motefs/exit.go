@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/fs"
@@ -64,6 +63,7 @@ func exitStatus(err error) int {
 		{cache.ErrFormat, exitStore},
 		{cache.ErrCorrupt, exitDamaged},
 		{mirror.ErrListing, exitOrigin},
+		{mirror.ErrRedirect, exitOrigin},
 		{mirror.ErrUnreachable, exitOrigin},
 		{mirror.ErrOutage, exitOrigin},
 		{mirror.ErrManyGone, exitFailed},
@@ -101,13 +101,9 @@ func report(w io.Writer, err error) int {
 	case status == exitInterrupted && onlyCancelled(err):
 		fmt.Fprintln(w, "motefs: interrupted")
 	case status == exitUsage:
-		fmt.Fprintf(w, "motefs: %s (see motefs --help)\n", oneLine(err))
+		fmt.Fprintf(w, "motefs: %s (see motefs --help)\n", oneLine(err.Error()))
 	default:
-		fmt.Fprintf(w, "motefs: %s\n", oneLine(err))
+		fmt.Fprintf(w, "motefs: %s\n", oneLine(err.Error()))
 	}
 	return status
-}
-
-func oneLine(err error) string {
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }

@@ -17,12 +17,22 @@ func (a *app) logger(w io.Writer) (zerolog.Logger, error) {
 	}
 	switch a.logFormat {
 	case "json":
+		w = plainWriter{w}
 	case "console":
-		w = zerolog.ConsoleWriter{Out: w, NoColor: !isTerminal(a.stderr), TimeFormat: time.TimeOnly}
+		w = zerolog.ConsoleWriter{Out: w, NoColor: !isTerminal(a.console), TimeFormat: time.TimeOnly, FormatPrepare: plainMessage}
 	default:
 		return zerolog.Logger{}, usagef("--log-format %q: give console or json", a.logFormat)
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
+}
+
+// plainMessage makes one plain line of a message, which the console has as it is;
+// zerolog quotes the other fields.
+func plainMessage(event map[string]any) error {
+	if text, ok := event[zerolog.MessageFieldName].(string); ok {
+		event[zerolog.MessageFieldName] = oneLine(text)
+	}
+	return nil
 }
 
 func isTerminal(w io.Writer) bool {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,6 +14,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once, as its default action.
 	context.AfterFunc(ctx, stop)
+	log.SetOutput(plainWriter{os.Stderr}) // what libraries print
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	os.Exit(report(os.Stderr, err))
 }

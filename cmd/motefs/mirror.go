@@ -38,7 +38,7 @@ func (a *app) mirror(ctx context.Context, f *sourceFlags, raw string) (err error
 	if err != nil {
 		return err
 	}
-	screen := newScreen(a.stderr)
+	screen := newScreen(a.console)
 	log, err := a.logger(screen)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (a *app) mirror(ctx context.Context, f *sourceFlags, raw string) (err error
 	if err := s.store.ReadOnly(); err != nil {
 		return fmt.Errorf("nothing can be stored in %s: %w; see what is free with: df %s", dir, err, dir)
 	}
-	fmt.Fprintf(a.stdout, "motefs: mirroring %s into %s\n", id, dir)
+	printLine(a.stdout, "motefs: mirroring %s into %s", id, dir)
 	if err := s.probe(ctx); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (a *app) mirror(ctx context.Context, f *sourceFlags, raw string) (err error
 // mirrorResult says how a mirror ended.
 func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took time.Duration) error {
 	p := s.store.Progress()
-	fmt.Fprintf(a.stdout, "motefs: %s\n", summary(p, before, took))
+	printLine(a.stdout, "motefs: %s", summary(p, before, took))
 	if runErr != nil {
 		if !errors.Is(runErr, context.Canceled) {
 			advice := "run the same command again to go on"
@@ -91,7 +91,7 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	if !p.Complete() {
 		return fmt.Errorf("the mirror of %s ended with files missing: %+v", s.id, p) // a bug, if ever
 	}
-	fmt.Fprintf(a.stdout, "motefs: the mirror is complete\n")
+	printLine(a.stdout, "motefs: the mirror is complete")
 	return nil
 }
 
@@ -119,11 +119,11 @@ const failedShown = 10
 func (a *app) namesFailed(store *cache.Store) {
 	shown := 0
 	err := store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
-		fmt.Fprintf(a.stderr, "motefs: failed after %d tries: %q: %s\n", f.Tries, f.Name, f.Reason)
+		printLine(a.stderr, "motefs: failed after %d tries: %q: %s", f.Tries, f.Name, f.Reason)
 		shown++
 		return shown < failedShown
 	})
 	if err != nil {
-		fmt.Fprintf(a.stderr, "motefs: the failed files cannot be listed: %v\n", err)
+		printLine(a.stderr, "motefs: the failed files cannot be listed: %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -63,7 +62,7 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err := fs.CheckMountpoint(mountpoint, dir); err != nil {
 		return err
 	}
-	screen := newScreen(a.stderr)
+	screen := newScreen(a.console)
 	log, err := a.logger(screen)
 	if err != nil {
 		return err
@@ -78,13 +77,13 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		abs = mountpoint
 	}
-	fmt.Fprintf(a.stdout, "motefs: serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s\n", id, abs, dir, abs)
+	printLine(a.stdout, "motefs: serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, dir, abs)
 	before, start := m.store.Progress(), time.Now()
 	m.procs = procs
 	if err := m.serve(ctx, screen, f.prefetchAll); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "motefs: unmounted %s: %s\n", abs, summary(m.store.Progress(), before, time.Since(start)))
+	printLine(a.stdout, "motefs: unmounted %s: %s", abs, summary(m.store.Progress(), before, time.Since(start)))
 	return nil
 }
 

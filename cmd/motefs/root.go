@@ -9,14 +9,15 @@ import (
 
 // app is what the commands share.
 type app struct {
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer // plain
+	console        io.Writer // standard error itself, for the log and the live line
 	logLevel       string
 	logFormat      string
 }
 
 // run executes the command line. Its error becomes the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	a := &app{stdout: stdout, stderr: stderr}
+	a := &app{stdout: plainWriter{stdout}, stderr: plainWriter{stderr}, console: stderr}
 	root := &cobra.Command{
 		Use:   "motefs",
 		Short: "Mirror a service of very many small files, and mount it",
@@ -28,8 +29,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		Args:          usageArgs(cobra.NoArgs),
 	}
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()

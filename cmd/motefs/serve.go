@@ -101,6 +101,6 @@ func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) 
 	if err != nil {
 		return fmt.Errorf("serve at %s: %w", f.listen, err)
 	}
-	fmt.Fprintf(a.stdout, "motefs: origin at %s; stop it with Ctrl-C\n", server.URL())
+	printLine(a.stdout, "motefs: origin at %s; stop it with Ctrl-C", server.URL())
 	return server.Run(ctx)
 }

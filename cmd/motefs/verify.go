@@ -49,7 +49,7 @@ func verifyCommand(a *app) *cobra.Command {
 const problemsShown = 100
 
 func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bool) (err error) {
-	log, err := a.logger(a.stderr)
+	log, err := a.logger(a.console)
 	if err != nil {
 		return err
 	}
@@ -68,31 +68,31 @@ func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bo
 		return a.listFailed(ctx, store)
 	}
 	p := store.Progress()
-	fmt.Fprintf(a.stdout, "store %s of %s: %s, %s\n", dir, store.Origin(), summary(p, p, 0), completeness(p))
+	printLine(a.stdout, "store %s of %s: %s, %s", dir, store.Origin(), summary(p, p, 0), completeness(p))
 	problems := 0
 	report, err := store.Verify(ctx, func(problem string) {
 		if problems++; problems <= problemsShown {
-			fmt.Fprintf(a.stdout, "problem: %s\n", problem)
+			printLine(a.stdout, "problem: %s", problem)
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", dir, err)
 	}
-	fmt.Fprintf(a.stdout, "read %s entries, %s runs of names, %s blob files, %s of content\n",
+	printLine(a.stdout, "read %s entries, %s runs of names, %s blob files, %s of content",
 		count(report.Entries), count(report.Runs), count(report.Blobs), bytesText(float64(report.Bytes)))
 	if report.Unreferenced > 0 {
-		fmt.Fprintf(a.stdout, "note: %s blob files (%s) belong to no entry, which a crash can leave; they do no harm; --reclaim removes those that motefs wrote\n",
+		printLine(a.stdout, "note: %s blob files (%s) belong to no entry, which a crash can leave; they do no harm; --reclaim removes those that motefs wrote",
 			count(report.Unreferenced), bytesText(float64(report.UnreferencedBytes)))
 	}
 	if report.Problems > 0 {
 		return fmt.Errorf("%w: %d problems; remove %s and mirror again", errProblems, report.Problems, dir)
 	}
-	fmt.Fprintln(a.stdout, "the store is sound")
+	printLine(a.stdout, "the store is sound")
 	if !reclaim {
 		return nil
 	}
 	files, bytes, err := store.Reclaim(ctx)
-	fmt.Fprintf(a.stdout, "removed %s blob files (%s) that belonged to no entry\n", count(files), bytesText(float64(bytes)))
+	printLine(a.stdout, "removed %s blob files (%s) that belonged to no entry", count(files), bytesText(float64(bytes)))
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", dir, err)
 	}
@@ -112,7 +112,7 @@ func completeness(p cache.Progress) string {
 func (a *app) listFailed(ctx context.Context, store *cache.Store) error {
 	var writeErr error
 	err := store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
-		_, writeErr = fmt.Fprintf(a.stdout, "%q\t%d tries\t%s\n", f.Name, f.Tries, f.Reason)
+		_, writeErr = fmt.Fprintln(a.stdout, oneLine(fmt.Sprintf("%q\t%d tries\t%s", f.Name, f.Tries, f.Reason)))
 		return writeErr == nil && ctx.Err() == nil
 	})
 	return errors.Join(err, writeErr, ctx.Err())
