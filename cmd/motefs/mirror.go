@@ -75,7 +75,7 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 		if !errors.Is(runErr, context.Canceled) {
 			advice := "run the same command again to go on"
 			if status, ok := errors.AsType[*mirror.StatusError](runErr); ok && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
-				advice = "give the access that it wants with --header, then " + advice
+				advice = "give the access that it wants with --header @FILE, then " + advice
 			}
 			if cache.NoRoom(runErr) {
 				advice = "make room, then " + advice

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -26,12 +27,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			"served at once; what is missing is fetched when it is read.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          usageArgs(cobra.NoArgs),
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return nil
+			case strings.ContainsAny(args[0], ":@"): // a URL, perhaps with a password
+				return usagef("unknown command; a URL comes after mount or mirror")
+			}
+			return usagef("unknown command %q", args[0])
+		},
 	}
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		// Of "unknown shorthand flag: 'H' in -HAuthorization: …" the end may be a secret.
+		text, _, _ := strings.Cut(err.Error(), " in -")
+		return usagef("%s", text)
+	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")

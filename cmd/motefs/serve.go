@@ -46,7 +46,7 @@ func serveCommand(a *app) *cobra.Command {
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
 	flags.IntVar(&f.pageSize, "page-size", serve.DefaultPageSize, "`names` on one page of the listing")
 	flags.DurationVar(&f.latency, "latency", 0, "added to every answer, as a longer wire would")
-	flags.StringVar(&f.token, "token", "", "ask for the header 'Authorization: Bearer `TOKEN`'")
+	flags.StringVar(&f.token, "token", "", "ask for the header 'Authorization: Bearer `TOKEN`'; other users see it, say by ps")
 	flags.StringVar(&f.cert, "cert", "", "serve https with this PEM `file` of a certificate; with --key")
 	flags.StringVar(&f.key, "key", "", "PEM `file` of the certificate's private key")
 	flags.Int64Var(&f.synthetic, "synthetic", 0, "serve `N` made-up files instead of a directory")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -86,14 +85,14 @@ func (s *session) probe(ctx context.Context) error {
 	return err
 }
 
-// holder says who holds a store, for whoever finds it locked. Of the command
-// line it has the command alone: a --header can be a secret.
+// holder says who holds a store, for whoever finds it locked. It has nothing of the
+// command line, in which a --header can be a secret.
 func holder() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "this machine"
 	}
-	return fmt.Sprintf("process %d on %s (%s)", os.Getpid(), host, strings.Join(os.Args[:min(len(os.Args), 2)], " "))
+	return fmt.Sprintf("motefs, process %d on %s", os.Getpid(), host)
 }
 
 // close ends the engine, then the store that it writes to, then the client. It

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -45,7 +44,7 @@ type sourceFlags struct {
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.store, "store", "", "`directory` of the store (default: one for each origin in the user's cache directory)")
 	flags.IntVar(&f.connections, "connections", mirror.DefaultConnections, "`number` of connections that fetch at the same time")
-	flags.StringArrayVar(&f.headers, "header", nil, "extra request header, `'Name: value'`; may be given several times")
+	flags.StringArrayVar(&f.headers, "header", nil, "extra request header, `'Name: value'`, or @FILE with one a line; may be given several times. Other users see a command line, say by ps: put secrets into a file of your own, or into MOTEFS_HEADER")
 	flags.StringVar(&f.pipeline, "pipeline", "auto", "requests written ahead on a connection: `off|auto|N`")
 	flags.StringVar(&f.caCert, "ca-cert", "", "`file` of PEM certificates to trust for https beside the system's")
 	flags.DurationVar(&f.outage, "outage", f.outage, "how long the origin may give nothing good before the mirror gives up; 0: for ever")
@@ -66,10 +65,19 @@ func (f *sourceFlags) reserved() int64 {
 	return int64(f.reserve)
 }
 
-// originID is the canonical form of an origin's URL: what a store remembers.
+// originID is the canonical form of an origin's URL: what a store remembers. It has
+// no secret: user-info, queries and fragments are refused, and errors do not show
+// what may be one.
 func originID(raw string) (string, error) {
 	u, err := url.Parse(raw)
-	if err != nil {
+	switch {
+	case err == nil && u.User != nil:
+		return "", usagef("origin: its URL has user-info; use --header @FILE instead")
+	case err == nil && (u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#")):
+		return "", usagef("origin: its URL has a query or a fragment; use --header @FILE for what gives access")
+	case (err != nil || u.Host == "") && strings.ContainsAny(raw, "@?#"):
+		return "", usagef("origin: give a URL such as http://host:port or https://host/path, without user-info, query and fragment")
+	case err != nil:
 		return "", usagef("origin %q is not a URL: %w", raw, errors.Unwrap(err))
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -95,13 +103,9 @@ func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (*o
 	if err != nil {
 		return nil, err
 	}
-	header := http.Header{}
-	for _, h := range f.headers {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok {
-			return nil, usagef("--header %q: give 'Name: value'", h)
-		}
-		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	header, err := f.header()
+	if err != nil {
+		return nil, err
 	}
 	trust, err := f.trust()
 	if err != nil {

@@ -76,7 +76,7 @@ func (f *fetch) taken(i int, target string, a *wire.Answer, err error) {
 		}
 		next, err := f.c.redirect(a.Status, a.Location, target, f.names[i])
 		if err == nil && f.hops == maxHops {
-			err = fmt.Errorf("%w: more than %d in a row, the last to %q", mirror.ErrRedirect, maxHops, wire.Clip(next))
+			err = fmt.Errorf("%w: more than %d in a row, the last to %q", mirror.ErrRedirect, maxHops, withoutSecrets(next))
 		}
 		if err != nil {
 			f.r.Receive(i, nil, err)

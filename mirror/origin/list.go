@@ -89,7 +89,7 @@ func (c *Client) listOn(ctx context.Context, marker string, fresh bool) (page mi
 			return page, reused, err
 		}
 		if hops == maxHops {
-			return page, reused, fmt.Errorf("%w: more than %d in a row, the last to %q", mirror.ErrRedirect, maxHops, wire.Clip(target))
+			return page, reused, fmt.Errorf("%w: more than %d in a row, the last to %q", mirror.ErrRedirect, maxHops, withoutSecrets(target))
 		}
 	}
 }

@@ -21,12 +21,12 @@ func (c *Client) redirect(status int, location, target, ends string) (string, er
 		return "", fmt.Errorf("%w: status %d without a Location", mirror.ErrRedirect, status)
 	}
 	refuse := func(why string) (string, error) {
-		return "", fmt.Errorf("%w: status %d to %q: %s", mirror.ErrRedirect, status, wire.Clip(location), why)
+		return "", fmt.Errorf("%w: status %d to %q: %s", mirror.ErrRedirect, status, withoutSecrets(location), why)
 	}
 	base := c.base.url
 	from, err := url.Parse(base.Scheme + "://" + base.Host + target)
 	if err != nil {
-		return refuse(err.Error())
+		return refuse("its base is no URL")
 	}
 	to, err := from.Parse(location)
 	switch {
@@ -40,6 +40,20 @@ func (c *Client) redirect(status int, location, target, ends string) (string, er
 		return refuse("another resource")
 	}
 	return cleanTarget(to.RequestURI()), nil
+}
+
+// withoutSecrets is as much of a location as can be shown and stored: neither its
+// query, in which storage services put signatures, nor user-info.
+func withoutSecrets(location string) string {
+	location, query, hasQuery := strings.Cut(location, "?")
+	if at := strings.LastIndex(location, "@"); at >= 0 {
+		scheme, _, _ := strings.Cut(location, "//")
+		location = scheme + "//…@" + location[at+1:]
+	}
+	if hasQuery && query != "" {
+		location += "?…"
+	}
+	return wire.Clip(location)
 }
 
 // cleanTarget encodes what would end a request line early. url.Parse lets it

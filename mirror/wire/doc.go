@@ -91,7 +91,7 @@
 // and the probe would prove only the one behind this connection. An https server
 // is reached through a tunnel (CONNECT), which is as good as a connection of its
 // own. SOCKS, and proxies that want TLS themselves, are refused by New. Errors
-// show the proxy without its password.
+// show the proxy without its user-info.
 //
 // # Out of scope
 //

@@ -156,12 +156,14 @@ var ownHeaders = []string{
 	"Trailer", "Transfer-Encoding", "Upgrade", "User-Agent",
 }
 
-// validateHeader names keys but never values, which may be secrets.
+// validateHeader names keys but never values, which may be secrets. Nor does it show
+// what is no key: that may have a value in it.
 func validateHeader(header http.Header) (problems []error) {
 	for key, values := range header {
 		switch {
 		case !validKey(key):
-			problems = append(problems, fmt.Errorf("header %q: not a header name", key))
+			problems = append(problems, errors.New("header: a name that is not one (not shown: a value may be in it)"))
+			continue
 		case slices.Contains(ownHeaders, http.CanonicalHeaderKey(key)):
 			problems = append(problems, fmt.Errorf("header %q: set by the client itself", key))
 		}

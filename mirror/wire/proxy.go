@@ -18,7 +18,7 @@ const maxConnectHead = 64 << 10
 // one it is asked for a tunnel.
 type proxy struct {
 	addr string // host:port to dial
-	name string // for errors, without a password
+	name string // for errors, without user-info
 	auth string // the Proxy-Authorization, if any
 }
 
@@ -37,7 +37,7 @@ func findProxy(o *Options) (*proxy, error) {
 	if u == nil {
 		return nil, nil
 	}
-	p := &proxy{addr: net.JoinHostPort(u.Hostname(), PortOf(u)), name: u.Redacted()}
+	p := &proxy{addr: net.JoinHostPort(u.Hostname(), PortOf(u)), name: u.Scheme + "://" + u.Host}
 	switch {
 	case u.Scheme != "http":
 		return nil, fmt.Errorf("proxy %s: scheme %q is not supported, only http is", p.name, u.Scheme)
