@@ -2,6 +2,7 @@ package cache
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 )
 
@@ -18,6 +19,10 @@ var (
 	// ErrFormat says that the store was written in a format that this program
 	// does not read, or that the directory is no store.
 	ErrFormat = errors.New("unknown store format")
+
+	// ErrNewer says that the store was made by a later motefs. It is an ErrFormat
+	// too.
+	ErrNewer = fmt.Errorf("%w: made by a later motefs", ErrFormat)
 
 	// ErrCorrupt says that what the store holds contradicts itself or fails a
 	// checksum.

@@ -39,18 +39,24 @@ func newFormat(origin string) *format {
 
 // decodeFormat decodes a FORMAT file. Its error is ErrFormat.
 func decodeFormat(text []byte) (*format, error) {
-	f := &format{}
-	// The version comes first: a later one may have any other fields.
-	if err := json.Unmarshal(text, f); err != nil || f.Store != "motefs" || f.Version < 1 {
+	// A later version may have any other fields.
+	var head struct {
+		Store   string `json:"store"`
+		Version int    `json:"version"`
+	}
+	switch err := json.Unmarshal(text, &head); {
+	case err != nil || head.Store != "motefs" || head.Version < 1:
 		return nil, fmt.Errorf("%w: its %s file is not one of motefs", ErrFormat, formatFile)
+	case head.Version > formatVersion:
+		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d; use that one, or another --store", ErrNewer, head.Version, formatVersion)
+	case head.Version < formatVersion:
+		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d; use the program that wrote it, or another --store", ErrFormat, head.Version, formatVersion)
 	}
-	if f.Version != formatVersion {
-		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d; use the program that wrote it, or another --store", ErrFormat, f.Version, formatVersion)
-	}
+	f := &format{}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&format{}); err != nil || len(f.Features) > 0 {
-		return nil, fmt.Errorf("%w: it was written by a later motefs (features %q); use that, or another --store", ErrFormat, f.Features)
+	if err := d.Decode(f); err != nil || len(f.Features) > 0 {
+		return nil, fmt.Errorf("%w: it has what this program does not know (features %q); use that one, or another --store", ErrNewer, f.Features)
 	}
 	if f.ID == "" || f.Origin == "" {
 		return nil, fmt.Errorf("%w: its %s file is damaged", ErrFormat, formatFile)

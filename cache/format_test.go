@@ -132,6 +132,8 @@ func TestForeignFolder(t *testing.T) {
 			for _, readOnly := range []bool{false, true} {
 				if s, err := Open(Options{Dir: at, Origin: testOrigin, ReadOnly: readOnly}); err == nil {
 					t.Error("the folder is taken for a store", s.Close())
+				} else if errors.Is(err, ErrNewer) != strings.HasPrefix(name, "a later") {
+					t.Error(err)
 				} else if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrOrigin) && !errors.Is(err, unix.ELOOP) {
 					t.Error(err)
 				}

@@ -61,8 +61,8 @@ func (p *Progress) append(dst []byte) []byte {
 	return append(dst, p.Marker...)
 }
 
-// numbers lists the numeric fields in the order in which they are stored; one more is
-// another format, as Marker comes behind them.
+// numbers lists the numeric fields in the order in which they are stored. The
+// marker comes after them, up to the end, so one more is another format.
 func (p *Progress) numbers() []*uint64 {
 	return []*uint64{
 		(*uint64)(&p.Listed), (*uint64)(&p.Next), (*uint64)(&p.Settled),

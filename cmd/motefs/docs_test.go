@@ -95,7 +95,7 @@ func TestReadmeNamesRealFlags(t *testing.T) {
 			t.Errorf("README.md tells of %s, which no command has", flag)
 		}
 	}
-	for _, status := range []int{exitOK, exitError, exitUsage, exitMountpoint, exitStore, exitOrigin, exitFailed, exitDamaged, exitInterrupted} {
+	for _, status := range []int{exitOK, exitError, exitUsage, exitMountpoint, exitStore, exitOrigin, exitFailed, exitDamaged, exitNewer, exitInterrupted} {
 		if !strings.Contains(readme, fmt.Sprintf("\n| %d | ", status)) {
 			t.Errorf("README.md does not tell of status %d", status)
 		}

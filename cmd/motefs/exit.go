@@ -18,11 +18,12 @@ const (
 	exitError       = 1   // anything that has no status of its own
 	exitUsage       = 2   // a bad command, flag, URL or header
 	exitMountpoint  = 3   // the mountpoint cannot be used, or FUSE is missing
-	exitStore       = 4   // the store is in use, another origin's, or of another format
+	exitStore       = 4   // the store is in use, another origin's, or no store
 	exitOrigin      = 5   // the origin cannot be reached or listed
 	exitFailed      = 6   // files could not be fetched
 	exitDamaged     = 7   // the store is damaged
-	exitDisk        = 8   // the store's disk is full, or can only be read
+	exitNewer       = 8   // the store was made by a later motefs
+	exitDisk        = 9   // the store's disk is full, or can only be read
 	exitInterrupted = 130 // SIGINT or SIGTERM, as shells say it
 )
 
@@ -60,6 +61,7 @@ func exitStatus(err error) int {
 		{fs.ErrNoFUSE, exitMountpoint},
 		{cache.ErrInUse, exitStore},
 		{cache.ErrOrigin, exitStore},
+		{cache.ErrNewer, exitNewer}, // before ErrFormat, which it is too
 		{cache.ErrFormat, exitStore},
 		{cache.ErrCorrupt, exitDamaged},
 		{mirror.ErrListing, exitOrigin},
