@@ -5,6 +5,8 @@ GO           ?= go
 TOOLS        := $(CURDIR)/.bin
 LINT_VERSION := v2.15.0
 LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
+VULN_VERSION := v1.9.0
+VULN         := $(TOOLS)/govulncheck-$(VULN_VERSION)
 # The race detector needs cgo, and so a C compiler.
 RACE         ?= -race
 FUZZTIME     ?= 20s
@@ -19,9 +21,10 @@ test: needs-go needs-cc needs-fuse needs-nginx needs-programs
 	$(GO) test $(RACE) -timeout 30m ./...
 	$(GO) test -run Allocations ./... # the race detector has some of its own
 
-lint: needs-go $(LINT)
+lint: needs-go $(LINT) $(VULN)
 	@test -z "$$(gofmt -l .)" || { echo "gofmt needed:"; gofmt -l .; exit 1; }
 	$(LINT) run ./...
+	.ci/vulnerable $(VULN)
 
 demo: build needs-fuse
 	./bin/motefs demo
@@ -66,6 +69,10 @@ clean:
 $(LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv $(TOOLS)/golangci-lint $@
+
+$(VULN):
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION)
+	mv $(TOOLS)/govulncheck $@
 
 # Each of these installs what is missing where it can, or says in one line what
 # to install.

@@ -20,7 +20,7 @@ func abort(dev string) error {
 	if !ok {
 		return fmt.Errorf("device %q", dev)
 	}
-	f, err := os.OpenFile(filepath.Join(connections, minor, "abort"), os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(connections, minor, "abort"), os.O_WRONLY, 0) //nolint:gosec // the kernel's number of a device
 	if os.IsNotExist(err) {
 		f, err = openPrivate(minor)
 	}

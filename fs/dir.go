@@ -106,7 +106,7 @@ func dirent(d cache.DirEntry) fuse.DirEntry {
 	}
 	return fuse.DirEntry{
 		Mode: mode,
-		Name: unsafe.String(unsafe.SliceData(d.Name), len(d.Name)),
+		Name: unsafe.String(unsafe.SliceData(d.Name), len(d.Name)), //nolint:gosec // unchanged while it is used; a copy costs an allocation a name
 		Ino:  uint64(d.Inode),
 		Off:  uint64(d.Inode),
 	}

@@ -123,7 +123,7 @@ const readaheadKiB = 1024
 // for others the mount is as right, and slower with large files.
 func (m *Mount) readFurtherAhead() {
 	path := fmt.Sprintf("/sys/class/bdi/%s/read_ahead_kb", m.dev)
-	if err := os.WriteFile(path, fmt.Append(nil, readaheadKiB), 0o644); err != nil {
+	if err := os.WriteFile(path, fmt.Append(nil, readaheadKiB), 0o644); err != nil { //nolint:gosec // the kernel's file, which is there
 		m.fs.log.Debug().Err(err).Msg("readahead stays as the kernel has it")
 	}
 }

@@ -142,7 +142,7 @@ func detach(dir string, helper, lazy bool) error {
 	if lazy {
 		args = append(args, "-z")
 	}
-	out, err := exec.Command(bin, append(args, "--", dir)...).CombinedOutput()
+	out, err := exec.Command(bin, append(args, "--", dir)...).CombinedOutput() //nolint:gosec // no shell, and -- before the argument
 	text := strings.TrimSpace(string(out))
 	if strings.HasSuffix(text, "Device or resource busy") { // it does not translate that
 		err = unix.EBUSY

@@ -100,7 +100,7 @@ func (r *run) fetch(ctx context.Context, page *cache.Page) (gone []int, err erro
 		if slices.ContainsFunc(misses, func(m miss) bool { return mayBeOrigin(m.err) }) {
 			var some []string
 			for range sampled {
-				some = append(some, page.Name(misses[rand.IntN(len(misses))].slot))
+				some = append(some, page.Name(misses[rand.IntN(len(misses))].slot)) //nolint:gosec // a sample, no secret
 			}
 			switch down, err := r.e.health.recovered(ctx, len(misses), some, misses[0].err); {
 			case err != nil:

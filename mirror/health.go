@@ -124,7 +124,7 @@ func (h *health) well(ctx context.Context) (known bool, err error) {
 	names := slices.DeleteFunc(slices.Clone(h.mu.known[:]), func(name string) bool { return name == "" })
 	h.mu.Unlock()
 	sample := func(n int, here bool) (names []string) {
-		names, err := h.e.store.Sample(cache.Inode(rand.Uint64N(uint64(h.e.store.Progress().Next))), n, here)
+		names, err := h.e.store.Sample(cache.Inode(rand.Uint64N(uint64(h.e.store.Progress().Next))), n, here) //nolint:gosec // a sample, no secret
 		if err != nil {
 			h.e.opts.Log.Warn().Err(err).Msg("the store gives no file to ask the origin for")
 		}

@@ -44,7 +44,7 @@ func (a *app) demo(ctx context.Context, files int) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	mountpoint := filepath.Join(dir, "mnt")
-	if err := os.Mkdir(mountpoint, 0o755); err != nil {
+	if err := os.Mkdir(mountpoint, 0o700); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
 	url, stopOrigin, err := startOrigin(files)
@@ -67,7 +67,7 @@ func startOrigin(files int) (url string, stop func() error, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("demo: %w", err)
 	}
-	cmd := exec.Command(self, "serve", "--listen", "127.0.0.1:0", "--synthetic", fmt.Sprint(files), "--compressible")
+	cmd := exec.Command(self, "serve", "--listen", "127.0.0.1:0", "--synthetic", fmt.Sprint(files), "--compressible") //nolint:gosec // this program itself
 	cmd.Stderr = os.Stderr
 	// Ctrl-C reaches the whole terminal; the origin ends when this process says.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -166,7 +166,7 @@ func (a *app) demoResult(ctx context.Context, store *cache.Store, mountpoint str
 func (a *app) show(ctx context.Context, screen *screen, dir, command string) error {
 	// The process that serves a mount must not have it as its working
 	// directory, nor read it: a child does.
-	cmd := exec.CommandContext(ctx, "sh", "-c", "cd \"$1\" && "+command, "sh", dir)
+	cmd := exec.CommandContext(ctx, "sh", "-c", "cd \"$1\" && "+command, "sh", dir) //nolint:gosec // the commands stand in this file
 	out, err := cmd.CombinedOutput()
 	screen.live("") // it comes again with the next progress
 	a.say("$ %s\n%s", command, strings.TrimSuffix(string(out), "\n"))

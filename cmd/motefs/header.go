@@ -32,7 +32,7 @@ func (f *sourceFlags) header() (http.Header, error) {
 			}
 			continue
 		}
-		file, err := os.Open(path)
+		file, err := os.Open(path) //nolint:gosec // the file that the user names
 		if err != nil {
 			return nil, usagef("--header: %w", err)
 		}
