@@ -22,8 +22,8 @@ func document(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestSemanticsNamesItsTests checks that each test that SEMANTICS.md names for a
-// claim is there.
+// TestSemanticsNamesItsTests checks that each test that SEMANTICS.md and SECURITY.md
+// name for a claim is there.
 func TestSemanticsNamesItsTests(t *testing.T) {
 	tests := map[string]bool{}
 	if err := filepath.WalkDir("../..", func(path string, _ os.DirEntry, err error) error {
@@ -38,13 +38,31 @@ func TestSemanticsNamesItsTests(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`).FindAllString(document(t, "SEMANTICS.md"), -1)
-	if len(named) < 10 {
-		t.Errorf("only %d claims name a test", len(named))
+	for _, doc := range []string{"SEMANTICS.md", "SECURITY.md"} {
+		named := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`).FindAllString(document(t, doc), -1)
+		if len(named) < 10 {
+			t.Errorf("only %d claims of %s name a test", len(named), doc)
+		}
+		for _, name := range named {
+			if !tests[name] {
+				t.Errorf("%s names %s, which does not exist", doc, name)
+			}
+		}
 	}
-	for _, name := range named {
-		if !tests[name] {
-			t.Errorf("SEMANTICS.md names %s, which does not exist", name)
+}
+
+// TestSecurityNamesATestForEachPromise checks that no bullet of what SECURITY.md
+// promises goes without a test.
+func TestSecurityNamesATestForEachPromise(t *testing.T) {
+	_, promises, _ := strings.Cut(document(t, "SECURITY.md"), "\n## What is promised\n")
+	promises, _, ok := strings.Cut(promises, "\n## ")
+	bullets := strings.Split(promises, "\n- ")[1:]
+	if !ok || len(bullets) < 10 {
+		t.Errorf("only %d promises are seen", len(bullets))
+	}
+	for _, bullet := range bullets {
+		if !regexp.MustCompile(`\[(?:Test|Fuzz)`).MatchString(bullet) {
+			t.Errorf("no test for\n%s", bullet)
 		}
 	}
 }
