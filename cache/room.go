@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -42,8 +43,10 @@ type NoRoomError struct {
 
 func (e *NoRoomError) Error() string {
 	switch {
+	case e.Err != nil && e.Free == math.MaxUint64: // it does not say
+		return fmt.Sprintf("the disk of %s takes nothing more: %v", e.Dir, e.Err)
 	case e.Err != nil:
-		return fmt.Sprintf("the disk of %s takes nothing more: %v (%d MiB are free)", e.Dir, errors.Unwrap(e), e.Free>>20)
+		return fmt.Sprintf("the disk of %s takes nothing more: %v (%d MiB are free)", e.Dir, e.Err, e.Free>>20)
 	case e.Inodes:
 		return fmt.Sprintf("the disk of %s has room for %d files, and %d are kept free", e.Dir, e.Free, e.Reserve)
 	}
@@ -120,8 +123,8 @@ func (r *room) check() error {
 		return nil
 	}
 	bytes, inodes, err := r.free()
-	if err != nil {
-		return nil // the write itself will say what is wrong
+	if err != nil { // the write itself will say what is wrong
+		bytes, inodes = math.MaxUint64, 0
 	}
 	need := r.reserve
 	if r.short.Load() {
