@@ -45,6 +45,8 @@ type Options struct {
 	tune func(*pebble.Options)
 	// free says what is free of the disk; tests set it.
 	free func() (bytes, inodes uint64, err error)
+	// pause is how long a write waits for room before it is tried again.
+	pause time.Duration
 }
 
 // DefaultInlineLimit is the longest content kept in a directory entry, in bytes.
@@ -84,6 +86,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.FlushEvery == 0 {
 		o.FlushEvery = 2 * time.Second
+	}
+	if o.pause == 0 {
+		o.pause = roomPause
 	}
 	if o.Reserve == 0 {
 		o.Reserve = DefaultReserve

@@ -74,6 +74,7 @@ type room struct {
 	reserve uint64
 	free    func() (bytes, inodes uint64, err error)
 	log     zerolog.Logger
+	pause   time.Duration
 
 	short   atomic.Bool  // there was too little when it was last looked at
 	waiting atomic.Int64 // writes that the disk did not take
@@ -92,7 +93,7 @@ func (r *room) init(o *Options) {
 	if o.Reserve > 0 {
 		r.reserve = uint64(o.Reserve)
 	}
-	r.free = o.free
+	r.free, r.pause = o.free, o.pause
 	if r.free == nil {
 		r.free = func() (uint64, uint64, error) { return freeOf(o.FS, o.Dir) }
 	}
@@ -176,7 +177,7 @@ func (r *room) persist(op func() error) error {
 		r.last.err = err
 		r.last.Unlock()
 		_ = r.check() // says it
-		r.wait(roomPause)
+		r.wait(r.pause)
 		if err = op(); r.isOver() {
 			break
 		}
@@ -289,7 +290,7 @@ func (f *patientFile) SyncTo(length int64) (fullSync bool, err error) {
 
 func (f *patientFile) pause(err error) error {
 	if unwritable(err) && f.fs.s.opened.Load() {
-		f.fs.s.room.wait(roomPause)
+		f.fs.s.room.wait(f.fs.s.room.pause)
 	}
 	return err
 }

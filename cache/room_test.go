@@ -68,7 +68,7 @@ func TestFlushWaitsForRoom(t *testing.T) {
 		t.Run(errno.Error(), func(t *testing.T) {
 			t.Parallel()
 			disk := newFullDisk()
-			o := Options{Dir: "/store", Origin: testOrigin, FS: disk, FlushEvery: -1, Reserve: -1}
+			o := Options{Dir: "/store", Origin: testOrigin, FS: disk, FlushEvery: -1, Reserve: -1, pause: 10 * time.Millisecond}
 			s := open(t, o)
 			put(t, plan(t, s, "a"))
 			disk.fill(errno)
@@ -104,7 +104,7 @@ func TestFlushWaitsForRoom(t *testing.T) {
 // flushed before is there, and can be read while the disk is full.
 func TestCloseOfAFullStore(t *testing.T) {
 	disk := newFullDisk()
-	o := Options{Dir: "/store", Origin: testOrigin, FS: disk, FlushEvery: -1, Reserve: -1}
+	o := Options{Dir: "/store", Origin: testOrigin, FS: disk, FlushEvery: -1, Reserve: -1, pause: 10 * time.Millisecond}
 	s, err := Open(o)
 	if err != nil {
 		t.Fatal(err)

@@ -210,7 +210,7 @@ func (s *Store) Flush(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("flush store %s: %w", s.opts.Dir, err)
 	}
-	look := time.NewTicker(roomPause)
+	look := time.NewTicker(s.opts.pause)
 	defer look.Stop()
 	for {
 		select {
@@ -278,7 +278,7 @@ func (s *Store) Close() error {
 	done := make(chan error, 1)
 	go func() { done <- s.close() }()
 	// What waits for room has done so for long enough.
-	defer time.AfterFunc(roomPause, s.room.giveUp).Stop()
+	defer time.AfterFunc(s.opts.pause, s.room.giveUp).Stop()
 	select {
 	case err := <-done:
 		return err

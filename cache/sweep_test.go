@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -18,7 +20,7 @@ const sweepMost = 2000
 
 // sweepWork fills a store with pages of files, one of them a blob, and reads it.
 func sweepWork(fs vfs.FS) (err error) {
-	s, err := Open(Options{Dir: "/store", Origin: testOrigin, FS: fs, FlushEvery: -1, InlineLimit: 100})
+	s, err := Open(Options{Dir: "/store", Origin: testOrigin, FS: fs, FlushEvery: -1, InlineLimit: 100, pause: time.Millisecond})
 	if err != nil {
 		return err
 	}
@@ -115,6 +117,34 @@ func TestErrorSweep(t *testing.T) {
 		// As the next process finds it: a broken store is never let go of.
 		sweepCheck(t, disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))}), *what, err)
 		if t.Failed() {
+			return
+		}
+	}
+}
+
+// TestFullAtAnyOperation has the disk be full from the i-th operation on, for each
+// i, until it has refused some writes: whoever works either waits, or gets an error
+// that says so, and what is left is sound.
+func TestFullAtAnyOperation(t *testing.T) {
+	const refusals = 3
+	for i := int64(0); ; i++ {
+		if i == sweepMost {
+			t.Fatal("there is no end to the operations")
+		}
+		disk := vfs.NewCrashableMem()
+		var ops, refused atomic.Int64
+		err := sweepWork(errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if ops.Add(1) > i && op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpRemove && refused.Add(1) <= refusals {
+				return syscall.ENOSPC
+			}
+			return nil
+		})))
+		if err != nil && !NoRoom(err) {
+			t.Errorf("operation %d: %v", i, err)
+		}
+		sweepCheck(t, disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))}), fmt.Sprintf("full at operation %d", i), err)
+		if ops.Load() <= i || t.Failed() {
+			t.Logf("%d operations met a full disk in turn", i)
 			return
 		}
 	}
