@@ -47,6 +47,7 @@ func (s *Store) reserveLocked(n int) (Inode, error) {
 }
 
 // coverLocked returns once the numbers below end are covered by a durable watermark.
+// It waits for room on the disk, as whatever else commits does then.
 func (s *Store) coverLocked(end uint64) error {
 	if end <= s.numbers.durable.Load() {
 		return nil
@@ -56,7 +57,11 @@ func (s *Store) coverLocked(end uint64) error {
 	if err := s.applyLocked(batch, s.commit.progress); err != nil {
 		return fmt.Errorf("reserve inode numbers: %w", err)
 	}
-	if err := s.Flush(context.Background()); err != nil {
+	err := s.Flush(context.Background())
+	for NoRoom(err) && s.BrokenErr() == nil { // it has waited
+		err = s.Flush(context.Background())
+	}
+	if err != nil {
 		return fmt.Errorf("reserve inode numbers: %w", err)
 	}
 	return nil

@@ -90,15 +90,19 @@ func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string
 	defer leave()
 	// Files on which the origin hangs must not keep others from being asked for.
 	defer time.AfterFunc(placePatience, leave).Stop()
+	// What waits for room may hold the store's commits up.
+	if err := e.store.Room(); err != nil {
+		if entry, found := e.store.Lookup(parent, name); found == nil && entry.Here() {
+			return entry, nil
+		}
+		return cache.Entry{}, err
+	}
 	page, err := e.store.Ask(parent, name)
 	if err != nil {
 		return cache.Entry{}, err
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
 	if page.Open(0) {
-		if err := e.store.Room(); err != nil {
-			return cache.Entry{}, err // what a reader is told at once
-		}
 		if err := e.fetchAsked(ctx, page, demandKey(parent, name), func(entry cache.Entry) {
 			deadline.Stop()
 			show(entry)
