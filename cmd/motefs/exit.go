@@ -24,7 +24,7 @@ const (
 	exitDamaged     = 7   // the store is damaged
 	exitNewer       = 8   // the store was made by a later motefs
 	exitDisk        = 9   // the store's disk is full, or can only be read
-	exitInterrupted = 130 // SIGINT or SIGTERM, as shells say it
+	exitInterrupted = 130 // SIGINT, SIGTERM or SIGHUP, as shells say it
 )
 
 // usageError is a mistake in the command itself.

@@ -3,18 +3,21 @@
 package main
 
 import (
-	"context"
 	"log"
 	"os"
-	"os/signal"
-	"syscall"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the process at once, as its default action.
-	context.AfterFunc(ctx, stop)
 	log.SetOutput(plainWriter{os.Stderr}) // what libraries print
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	ctx, again := untilSignal()
+	a := newApp(os.Stdout, os.Stderr)
+	ended := make(chan error, 1)
+	go func() { ended <- a.run(ctx, os.Args[1:]) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-again:
+		err = a.abandon()
+	}
 	os.Exit(report(os.Stderr, err))
 }

@@ -38,11 +38,13 @@ func (a *app) mirror(ctx context.Context, f *sourceFlags, raw string) (err error
 	if err != nil {
 		return err
 	}
+	outliveOutput()
 	screen := newScreen(a.console)
 	log, err := a.logger(screen)
 	if err != nil {
 		return err
 	}
+	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
 	s, err := openSession(sessionOptions{flags: f, id: id, dir: dir, prefetch: true, log: log})
 	if err != nil {
 		return err

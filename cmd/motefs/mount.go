@@ -62,6 +62,7 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err := fs.CheckMountpoint(mountpoint, dir); err != nil {
 		return err
 	}
+	outliveOutput()
 	screen := newScreen(a.console)
 	log, err := a.logger(screen)
 	if err != nil {
@@ -115,7 +116,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		return nil, errors.Join(err, m.session.close())
 	}
 	// The mount outlives ctx: ending it is what serve does when ctx ends.
-	m.mount, err = fs.Open(context.WithoutCancel(ctx), fs.Options{
+	m.mount, err = a.openMount(context.WithoutCancel(ctx), fs.Options{
 		Mountpoint: mountpoint, StoreDir: dir, Store: m.store, Contents: m.engine,
 		FsName: id, BaseURL: id, AllowOther: f.allowOther, Exec: f.exec, Log: &log,
 		Owner: &fs.Owner{UID: f.uid.or(os.Getuid()), GID: f.gid.or(os.Getgid())}, Umask: os.FileMode(f.umask),
@@ -164,7 +165,7 @@ func (m *mounted) untilUnmounted(ctx context.Context) {
 	for broken := m.store.Broken(); ; {
 		select {
 		case <-ctx.Done():
-			m.log.Info().Msg("unmounting")
+			m.log.Info().Msg("unmounting; a second Ctrl-C ends at once")
 			return
 		case <-m.mount.Done():
 			return

@@ -4,7 +4,9 @@ import (
 	"context"
 	"io"
 	"strings"
+	"sync"
 
+	"github.com/motefs/motefs/fs"
 	"github.com/spf13/cobra"
 )
 
@@ -14,11 +16,21 @@ type app struct {
 	console        io.Writer // standard error itself, for the log and the live line
 	logLevel       string
 	logFormat      string
+
+	// mu is held while a mount is made.
+	mu struct {
+		sync.Mutex
+		mount     *fs.Mount // nil: there is none
+		abandoned bool
+	}
+}
+
+func newApp(stdout, stderr io.Writer) *app {
+	return &app{stdout: plainWriter{stdout}, stderr: plainWriter{stderr}, console: stderr}
 }
 
 // run executes the command line. Its error becomes the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	a := &app{stdout: plainWriter{stdout}, stderr: plainWriter{stderr}, console: stderr}
+func (a *app) run(ctx context.Context, args []string) error {
 	root := &cobra.Command{
 		Use:   "motefs",
 		Short: "Mirror a service of very many small files, and mount it",

@@ -81,6 +81,7 @@ func (f *serveFlags) source(dir string) (serve.Source, func() error, error) {
 }
 
 func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) {
+	outliveOutput()
 	source, closeSource, err := f.source(dir)
 	if err != nil {
 		return err
