@@ -185,7 +185,7 @@ func (a *readahead) startLocked(r *follow) {
 func (a *readahead) fetch(ctx context.Context, w *window) {
 	ctx, cancel := context.WithTimeout(ctx, demandDeadline)
 	defer cancel()
-	err := a.fetchPages(ctx, w)
+	err := a.e.guard(func() error { return a.fetchPages(ctx, w) })
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errLongFile) {
 		a.e.opts.Log.Debug().Err(err).Msg("reading ahead")
 	}

@@ -20,7 +20,7 @@ import (
 // then Arriving: ReadAt reads it while it comes, and the store has it afterwards.
 //
 // The errors are cache.ErrNotFound where the origin does not have the file,
-// ctx's, ErrClosed, or what the origin or the store answered.
+// ctx's, ErrClosed, what the origin or the store answered, or a PanicError.
 func (e *Engine) Fetch(ctx context.Context, parent cache.Inode, name string) (cache.Entry, error) {
 	if a := e.arrivals.named(demandKey(parent, name)); a != nil {
 		return a.entry, nil
@@ -63,8 +63,12 @@ func (e *Engine) fetchOne(parent cache.Inode, name string) (cache.Entry, error) 
 	go func() {
 		defer e.wg.Done()
 		pprof.Do(e.ctx, pprof.Labels("motefs", "demand"), func(ctx context.Context) {
-			entry, err := e.fetchWhole(ctx, parent, name, func(entry cache.Entry) { news <- fetched{entry, nil} })
-			news <- fetched{entry, err}
+			var whole cache.Entry
+			err := e.guard(func() (err error) {
+				whole, err = e.fetchWhole(ctx, parent, name, func(entry cache.Entry) { news <- fetched{entry, nil} })
+				return err
+			})
+			news <- fetched{whole, err}
 		})
 	}()
 	first := <-news
@@ -126,7 +130,7 @@ func (e *Engine) fetchAsked(ctx context.Context, page *cache.Page, key string, s
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	d := demanded{e: e, ctx: ctx, page: page, key: key, show: show, tries: demandTries}
-	return d.land(d.commit(d.fetchSure()))
+	return d.land(e.guard(func() error { return d.commit(d.fetchSure()) }))
 }
 
 // demandTries is how often a reader's file is asked for before its reader gets

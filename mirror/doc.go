@@ -46,4 +46,8 @@
 // health.go): then nothing is recorded, and all wait until it is well, for at most
 // Options.Outage. A page of the listing, and a reader's file, are tried again in
 // retry.go.
+//
+// A panic in a goroutine of the engine is a PanicError of the Run, or of the readers
+// of that file, and its stack is logged (see panic.go). The process, which may serve a
+// mount, goes on.
 package mirror

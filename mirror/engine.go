@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
@@ -25,6 +26,7 @@ type Engine struct {
 	// and end with it.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	panics zerolog.Logger // see guard
 	pace   *pace
 	health health
 	demand singleflight.Group
@@ -45,7 +47,7 @@ func Open(o Options) (*Engine, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{opts: o, store: o.Store, pace: newPace(o.LimitFiles, o.LimitRate), waiting: semaphore.NewWeighted(demandWaits), places: semaphore.NewWeighted(demandFetches)}
+	e := &Engine{opts: o, store: o.Store, panics: panicLog(o.Log), pace: newPace(o.LimitFiles, o.LimitRate), waiting: semaphore.NewWeighted(demandWaits), places: semaphore.NewWeighted(demandFetches)}
 	e.health.init(e)
 	e.ahead.init(e)
 	e.arrivals.init()
@@ -83,7 +85,8 @@ func (e *Engine) begin() bool {
 //
 // When ctx is cancelled, batches under way have Options.Grace to end; what they
 // have by then is committed, and Run returns ctx's error. Other errors are those
-// of the listing (ErrListing, ErrUnreachable, a StatusError) and of the store.
+// of the listing (ErrListing, ErrUnreachable, a StatusError), those of the store, and
+// a PanicError.
 func (e *Engine) Run(ctx context.Context) error {
 	if !e.begin() {
 		return ErrClosed
@@ -142,7 +145,12 @@ func (r *run) all(ctx context.Context) error {
 
 	if limit := r.e.opts.Outage; limit >= 0 {
 		watched := ctx
-		r.e.wg.Go(func() { r.e.health.watch(watched, limit, end) })
+		r.e.wg.Go(func() {
+			err := r.e.guard(func() error { r.e.health.watch(watched, limit, end); return nil })
+			if err != nil {
+				end(err)
+			}
+		})
 		r.e.wg.Go(func() { r.e.watchRoom(watched, limit, end) })
 	}
 	workers := r.e.opts.Connections
@@ -168,7 +176,9 @@ func (r *run) all(ctx context.Context) error {
 // spawn starts a goroutine whose profile samples carry its role.
 func (r *run) spawn(ctx context.Context, group *errgroup.Group, role string, fn func(context.Context) error) {
 	group.Go(func() (err error) {
-		pprof.Do(ctx, pprof.Labels("motefs", role), func(ctx context.Context) { err = fn(ctx) })
+		pprof.Do(ctx, pprof.Labels("motefs", role), func(ctx context.Context) {
+			err = r.e.guard(func() error { return fn(ctx) })
+		})
 		return err
 	})
 }

@@ -40,7 +40,7 @@ func (r *run) planListing(ctx context.Context) error {
 	walked := make(chan error, 1)
 	r.e.wg.Go(func() {
 		defer close(pages)
-		walked <- r.walk(ctx, pages)
+		walked <- r.e.guard(func() error { return r.walk(ctx, pages) })
 	})
 	c := &cutter{r: r, budget: newBudget(nameBudget)}
 	err := c.run(ctx, pages)

@@ -41,7 +41,7 @@ func (a *arrival) askLocked(k int64) {
 		defer a.e.wg.Done()
 		defer a.release()
 		pprof.Do(a.ctx, pprof.Labels("motefs", "range"), func(ctx context.Context) {
-			a.gotPart(k, a.fetchPart(ctx, fetcher, k))
+			a.gotPart(k, a.e.guard(func() error { return a.fetchPart(ctx, fetcher, k) }))
 		})
 	}()
 }
