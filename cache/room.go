@@ -235,7 +235,8 @@ func (p patientFS) persist(op func() error) error {
 
 func (p patientFS) Create(name string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
 	if category == compaction {
-		p.s.room.wait(time.Until(time.Unix(0, p.rest.Load())))
+		// Not for longer than that, also where the clock was set back since.
+		p.s.room.wait(min(time.Until(time.Unix(0, p.rest.Load())), compactionRest))
 	}
 	if err := p.persist(func() error {
 		f, err = p.FS.Create(name, category)

@@ -145,12 +145,7 @@ func (r *run) all(ctx context.Context) error {
 
 	if limit := r.e.opts.Outage; limit >= 0 {
 		watched := ctx
-		r.e.wg.Go(func() {
-			err := r.e.guard(func() error { r.e.health.watch(watched, limit, end); return nil })
-			if err != nil {
-				end(err)
-			}
-		})
+		r.e.wg.Go(func() { r.e.health.watch(watched, limit, end) })
 		r.e.wg.Go(func() { r.e.watchRoom(watched, limit, end) })
 	}
 	workers := r.e.opts.Connections

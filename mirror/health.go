@@ -19,14 +19,14 @@ import (
 // service, whatever it answers: that is held against no file.
 type health struct {
 	e *Engine
-	// goodAt is when the origin last gave something good, and since is from when
-	// on it has been waited for, in nanoseconds since 1970.
-	goodAt, since atomic.Int64
-	waiting       atomic.Int64        // who waits for the origin now
-	outages       atomic.Int64        // that began, and those that ended
-	turn          *semaphore.Weighted // to ask whether the origin is well
-	checked       time.Time           // when it last was; with turn
-	mu            struct {
+	// fresh says that something good came, or that it began to be waited for, since
+	// watch last looked.
+	fresh   atomic.Bool
+	waiting atomic.Int64        // who waits for the origin now
+	outages atomic.Int64        // that began, and those that ended
+	turn    *semaphore.Weighted // to ask whether the origin is well
+	checked time.Time           // when it last was; with turn
+	mu      struct {
 		sync.Mutex
 		known [knownGood]string // files that the origin has given, the latest last
 		why   error             // the last answer that was not good
@@ -49,7 +49,11 @@ const (
 func (h *health) init(e *Engine) { h.e, h.turn = e, semaphore.NewWeighted(1) }
 
 // alive notes that something good came.
-func (h *health) alive() { h.goodAt.Store(time.Now().UnixNano()) }
+func (h *health) alive() {
+	if !h.fresh.Load() { // a cache line that everyone reads
+		h.fresh.Store(true)
+	}
+}
 
 // good notes that the origin gave that file.
 func (h *health) good(name string) {
@@ -65,7 +69,7 @@ func (h *health) good(name string) {
 // await counts who waits for the origin. What is not waited for cannot be late.
 func (h *health) await() (done func()) {
 	if h.waiting.Add(1) == 1 {
-		h.since.Store(time.Now().UnixNano())
+		h.fresh.Store(true)
 	}
 	return func() { h.waiting.Add(-1) }
 }
@@ -79,28 +83,37 @@ func (h *health) bad(err error) {
 
 // watch ends a Run with ErrOutage once nothing good came for limit while something
 // was waited for. Halfway there it asks itself, as all that is waited for may be
-// slow, or files that fail.
+// slow, or files that fail. The time is that of its ticks, of which there are none
+// while the process is stopped or the machine sleeps.
 func (h *health) watch(ctx context.Context, limit time.Duration, end context.CancelCauseFunc) {
-	tick := time.NewTicker(max(min(limit/8, time.Second), time.Millisecond))
+	every := max(min(limit/8, time.Second), time.Millisecond)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for asked := false; ; {
+	for quiet, asked := time.Duration(0), false; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		quiet := time.Since(time.Unix(0, max(h.goodAt.Load(), h.since.Load())))
+		if quiet += every; h.fresh.Swap(false) || h.waiting.Load() == 0 {
+			quiet, asked = 0, false
+		}
 		switch {
-		case h.waiting.Load() == 0 || quiet < limit/2:
-			asked = false
 		case quiet >= limit:
 			end(h.outage(limit))
 			return
-		case !asked:
+		case quiet >= limit/2 && !asked:
 			asked = true
-			asking, cancel := context.WithTimeout(ctx, limit/2)
-			_, _ = h.well(asking) // notes what it finds
-			cancel()
+			h.e.wg.Go(func() {
+				if err := h.e.guard(func() error {
+					asking, cancel := context.WithTimeout(ctx, limit/2)
+					defer cancel()
+					_, _ = h.well(asking) // notes what it finds
+					return nil
+				}); err != nil {
+					end(err)
+				}
+			})
 		}
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"time"
+	"sync/atomic"
 
 	"github.com/motefs/motefs/cache"
 )
@@ -25,7 +25,10 @@ const (
 // pauses, until each is fetched, believed to be gone, or has been asked for often
 // enough. It runs beside the workers, and queues what is due.
 func (r *run) retryFailed(ctx context.Context) error {
-	began, patience := time.Now(), r.e.opts.Outage
+	var over atomic.Bool
+	if patience := r.e.opts.Outage; patience >= 0 {
+		defer afterLived(patience, func() { over.Store(true) })()
+	}
 	pause := r.e.opts.Backoff * passPause
 	for pass := 1; ; pass++ {
 		if err := r.underWay.Acquire(ctx, math.MaxInt64); err != nil {
@@ -39,11 +42,10 @@ func (r *run) retryFailed(ctx context.Context) error {
 		}
 		limit := r.e.opts.goneLimit(r.e.store.Progress().Files)
 		many := notThere > limit
-		over := patience >= 0 && time.Since(began) > patience
 		switch {
-		case many && over && pass > beliefPass:
+		case many && over.Load() && pass > beliefPass:
 			return fmt.Errorf("%w: %d files that it listed answer 404 or 410, more than %d (--max-gone); none of them is taken for gone", ErrManyGone, notThere, limit)
-		case !many && (pass > passes || over && pass > beliefPass):
+		case !many && (pass > passes || over.Load() && pass > beliefPass):
 			return nil
 		case many:
 			r.e.opts.Log.Warn().Int64("files", notThere).Int64("limit", limit).Msg("the origin does not have these files any more; so many are not believed, and asked for again")

@@ -66,20 +66,20 @@ func sleep(ctx context.Context, d time.Duration) error {
 func (e *Engine) list(ctx context.Context, marker string) (page Page, err error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	var patience *time.Timer
+	var patience func() // stops the timer
 	err = e.retry(ctx, new(int), func() (bool, error) {
 		page, err = e.opts.Lister.List(ctx, marker)
 		if err != nil && ctx.Err() == nil {
 			e.throttled(err)
 			e.health.bad(err)
 			if limit := e.opts.Outage; limit >= 0 && patience == nil {
-				patience = time.AfterFunc(limit, func() { end(e.health.outage(limit)) })
+				patience = afterLived(limit, func() { end(e.health.outage(limit)) })
 			}
 		}
 		return false, err
 	})
 	if patience != nil {
-		patience.Stop()
+		patience()
 	}
 	if err == nil {
 		e.health.alive()

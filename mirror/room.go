@@ -28,22 +28,24 @@ func (r *run) room(ctx context.Context, err error) error {
 	}
 }
 
-// watchRoom ends a Run once the store has had no room for limit. It may be that
-// every worker hangs in a commit by then, so the store is told to let go of them.
+// watchRoom ends a Run once the store has had no room for limit, in ticks as watch has
+// them. It may be that every worker hangs in a commit by then, so the store is told to
+// let go of them.
 func (e *Engine) watchRoom(ctx context.Context, limit time.Duration, end context.CancelCauseFunc) {
 	tick := time.NewTicker(roomPause)
 	defer tick.Stop()
-	for since := time.Now(); ; {
+	for full := time.Duration(0); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+		full += roomPause
 		err := e.store.Room()
 		switch {
 		case err == nil:
-			since = time.Now()
-		case time.Since(since) > limit:
+			full = 0
+		case full > limit:
 			end(storeError{err})
 			e.store.GiveUp()
 			return

@@ -34,8 +34,8 @@ type conn struct {
 	dates  dateCache
 
 	born   time.Time
-	idleAt time.Time // by the wall clock: it counts a suspended machine's sleep
-	pooled bool      // comes from the idle pool, and has answered nothing since
+	idle   struct{ mono, wall time.Time } // since when, by both clocks
+	pooled bool                           // comes from the idle pool, and has answered nothing since
 
 	total int64        // responses over its life
 	asked atomic.Int64 // requests over its life that may be on their way or answered

@@ -100,7 +100,8 @@ func (c *Client) put(cn *conn) {
 		c.drop(cn)
 		return
 	}
-	cn.idleAt = wallNow()
+	now := time.Now()
+	cn.idle.mono, cn.idle.wall = now, now.Round(0)
 	c.mu.idle = append(c.mu.idle, cn)
 	if c.mu.expiry == nil {
 		c.mu.expiry = time.AfterFunc(c.o.Timeouts.Keep, c.expire)
@@ -108,10 +109,12 @@ func (c *Client) put(cn *conn) {
 	c.mu.Unlock()
 }
 
-// wallNow is the time without Go's monotonic reading, which stands still while
-// the machine sleeps. A connection that slept is dead, and would cost Idle to
-// be found so.
-func wallNow() time.Time { return time.Now().Round(0) }
+// idleFor is how long a connection has been idle, by the clock that says more. Go's
+// monotonic one stands still while the machine sleeps, and a connection that slept is
+// dead, and would cost Idle to be found so; the wall clock may be set back.
+func (cn *conn) idleFor(now time.Time) time.Duration {
+	return max(now.Sub(cn.idle.mono), now.Round(0).Sub(cn.idle.wall))
+}
 
 // drop closes a connection. Its sender must have ended.
 func (c *Client) drop(cn *conn) {
@@ -126,15 +129,15 @@ func (c *Client) expire() {
 	c.mu.expiry = nil
 	c.expireLocked()
 	if !c.mu.closed && len(c.mu.idle) > 0 {
-		c.mu.expiry = time.AfterFunc(max(0, c.o.Timeouts.Keep-wallNow().Sub(c.mu.idle[0].idleAt)), c.expire)
+		c.mu.expiry = time.AfterFunc(max(0, c.o.Timeouts.Keep-c.mu.idle[0].idleFor(time.Now())), c.expire)
 	}
 }
 
 // expireLocked closes what was idle for too long. Closing a socket does not
 // wait, so it may be done under the lock.
 func (c *Client) expireLocked() {
-	now, n := wallNow(), 0
-	for n < len(c.mu.idle) && now.Sub(c.mu.idle[n].idleAt) >= c.o.Timeouts.Keep {
+	now, n := time.Now(), 0
+	for n < len(c.mu.idle) && c.mu.idle[n].idleFor(now) >= c.o.Timeouts.Keep {
 		c.drop(c.mu.idle[n])
 		n++
 	}

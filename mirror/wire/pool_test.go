@@ -154,22 +154,32 @@ func TestAgeOfIdle(t *testing.T) {
 	}
 }
 
-// TestSleptIdle has a connection that was idle while the machine slept: by the wall
-// clock it is over, by the monotonic one it is not.
-func TestSleptIdle(t *testing.T) {
-	s := wiretest.Serve(t, wiretest.Echo)
-	c := newClient(t, Options{URL: s.Base()})
-	teach(t, c)
-	c.mu.Lock()
-	if at := c.mu.idle[0].idleAt; strings.Contains(at.String(), "m=") {
-		t.Errorf("idle since %v: by the clock that stands still in a sleep", at)
-	}
-	c.mu.idle[0].idleAt = c.mu.idle[0].idleAt.Add(-quick.Keep)
-	c.mu.Unlock()
-	names := numbered(10)
-	checkEcho(t, names, fetchAll(t, c, names...))
-	if s.Dials() != 3 {
-		t.Errorf("%d connections", s.Dials())
+// TestIdleByBothClocks has a connection that is over by one of the clocks: by the
+// wall clock alone, as the machine slept, or by the monotonic one alone, as the wall
+// clock was set back meanwhile.
+func TestIdleByBothClocks(t *testing.T) {
+	for what, idle := range map[string]struct{ mono, wall time.Duration }{
+		"sleep":         {0, quick.Keep},
+		"clock back":    {quick.Keep, -24 * time.Hour},
+		"clock forward": {0, 24 * time.Hour},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := wiretest.Serve(t, wiretest.Echo)
+			c := newClient(t, Options{URL: s.Base()})
+			teach(t, c)
+			c.mu.Lock()
+			cn := c.mu.idle[0]
+			if at := cn.idle.wall; strings.Contains(at.String(), "m=") {
+				t.Errorf("idle since %v: by the clock that stands still in a sleep", at)
+			}
+			cn.idle.mono, cn.idle.wall = cn.idle.mono.Add(-idle.mono), cn.idle.wall.Add(-idle.wall)
+			c.mu.Unlock()
+			names := numbered(10)
+			checkEcho(t, names, fetchAll(t, c, names...))
+			if s.Dials() != 3 {
+				t.Errorf("%d connections", s.Dials())
+			}
+		})
 	}
 }
 
