@@ -40,7 +40,7 @@ type blobStore struct {
 }
 
 // openBlobs removes what a crash left half written, if it may write. Numbers go on
-// from o.Now, so that one is never used twice even where the entry for it was lost.
+// from o.Now, so that nothing has to be read to find one that is free; see number.
 func openBlobs(o *Options, write bool, r *room) (*blobStore, error) {
 	b := &blobStore{fs: o.FS, room: r, dir: o.FS.PathJoin(o.Dir, "blobs")}
 	b.next.Store(uint64(o.Now().UnixNano()))
@@ -63,6 +63,19 @@ func openBlobs(o *Options, write bool, r *room) (*blobStore, error) {
 
 func (b *blobStore) path(elem ...string) string {
 	return b.fs.PathJoin(append([]string{b.dir}, elem...)...)
+}
+
+// number gives out one that no blob has, also where its entry was lost, and where the
+// clock was set back since that was written.
+func (b *blobStore) number() (uint64, error) {
+	for {
+		id := b.next.Add(1)
+		if _, err := b.fs.Stat(b.path(shardName(id), blobName(id))); errors.Is(err, iofs.ErrNotExist) {
+			return id, nil
+		} else if err != nil {
+			return 0, err
+		}
+	}
 }
 
 func shardName(id uint64) string { return fmt.Sprintf("%02x", id&0xff) }
@@ -93,7 +106,10 @@ func (s *Store) NewBlob() (*BlobWriter, error) {
 	if s.readOnly != nil {
 		return nil, fmt.Errorf("create blob: %w", s.readOnly)
 	}
-	id := s.blobs.next.Add(1)
+	id, err := s.blobs.number()
+	if err != nil {
+		return nil, fmt.Errorf("create blob: %w", err)
+	}
 	file, err := s.blobs.fs.Create(s.blobs.path("tmp", blobName(id)), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return nil, fmt.Errorf("create blob: %w", s.room.refused(err))
