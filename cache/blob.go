@@ -44,7 +44,7 @@ type blobStore struct {
 func openBlobs(o *Options, write bool, r *room) (*blobStore, error) {
 	b := &blobStore{fs: o.FS, room: r, dir: o.FS.PathJoin(o.Dir, "blobs")}
 	b.next.Store(uint64(o.Now().UnixNano()))
-	files, err := simplelru.NewLRU(blobFiles, func(_ uint64, h *blobHandle) { h.drop() })
+	files, err := simplelru.NewLRU(o.openBlobFiles(), func(_ uint64, h *blobHandle) { h.drop() })
 	if err != nil {
 		return nil, err
 	}
@@ -110,8 +110,11 @@ func (s *Store) NewBlob() (*BlobWriter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create blob: %w", err)
 	}
-	file, err := s.blobs.fs.Create(s.blobs.path("tmp", blobName(id)), vfs.WriteCategoryUnspecified)
-	if err != nil {
+	var file vfs.File
+	if err := s.room.untilOpen(func() error {
+		file, err = s.blobs.fs.Create(s.blobs.path("tmp", blobName(id)), vfs.WriteCategoryUnspecified)
+		return err
+	}); err != nil {
 		return nil, fmt.Errorf("create blob: %w", s.room.refused(err))
 	}
 	return &BlobWriter{b: s.blobs, id: id, file: file, sum: xxhash.New(), began: s.opts.Now().Unix()}, nil

@@ -28,6 +28,10 @@ type Options struct {
 	// Reserve is how much of the store's disk is kept free, in bytes: see Room.
 	// Default DefaultReserve; negative: none.
 	Reserve int64
+	// Descriptors is how many files the process may have open. The store keeps at most
+	// a quarter as many tables open, and a sixteenth as many blob files. Default: the
+	// process's limit (RLIMIT_NOFILE).
+	Descriptors int
 	// Holder says who holds the store, for the message that a second process
 	// gets. Default: the process's number.
 	Holder string
@@ -69,9 +73,9 @@ const (
 	// runCacheSize bounds the runs of names kept for turning inode numbers
 	// into names.
 	runCacheSize = 4 << 20
-	// blobFiles bounds the blob files kept open for reading.
+	// blobFiles bounds the blob files kept open for reading; see openBlobFiles.
 	blobFiles = 64
-	// maxOpenTables bounds the store's table files that are open.
+	// maxOpenTables bounds the store's table files that are open; see openTables.
 	maxOpenTables = 512
 )
 
@@ -92,6 +96,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Reserve == 0 {
 		o.Reserve = DefaultReserve
+	}
+	if o.Descriptors == 0 {
+		o.Descriptors = descriptorLimit()
 	}
 	if o.FS == nil {
 		o.FS = privateFS{vfs.Default}

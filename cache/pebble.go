@@ -34,7 +34,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FormatMajorVersion:          databaseFormat,
 		Logger:                      pebbleLog{s},
 		CacheSize:                   blockCacheSize,
-		MaxOpenFiles:                maxOpenTables,
+		MaxOpenFiles:                s.opts.openTables(),
 		MemTableSize:                memTableSize,
 		MemTableStopWritesThreshold: memTableStop,
 		// A crash keeps a prefix of the commits, which is all that the

@@ -239,7 +239,7 @@ func (p patientFS) Create(name string, category vfs.DiskWriteCategory) (f vfs.Fi
 		p.s.room.wait(min(time.Until(time.Unix(0, p.rest.Load())), compactionRest))
 	}
 	if err := p.persist(func() error {
-		f, err = p.FS.Create(name, category)
+		f, err = p.create(name, category)
 		return err
 	}); err != nil {
 		return nil, err

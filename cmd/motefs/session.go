@@ -42,6 +42,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
+	warnOfDescriptors(o.log)
 	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
 		return nil, err
 	}

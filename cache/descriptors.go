@@ -1,0 +1,72 @@
+package cache
+
+import (
+	"math"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+const (
+	// minOpenTables and minBlobFiles are kept open however few descriptors there
+	// are. The first is Pebble's own least.
+	minOpenTables, minBlobFiles = 64, 8
+	// openTries and openPause are how often, and how far apart, a file is opened for
+	// which there is no descriptor: two seconds, in which others are closed.
+	openTries, openPause = 100, 20 * time.Millisecond
+)
+
+// descriptorLimit is how many files this process may have open. Go has raised that
+// to the most that the process may ask for.
+func descriptorLimit() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return math.MaxInt // no limit is known
+	}
+	return int(min(limit.Cur, math.MaxInt))
+}
+
+// openTables bounds the tables that are open.
+func (o *Options) openTables() int {
+	return min(max(o.Descriptors/4, minOpenTables), maxOpenTables)
+}
+
+// openBlobFiles bounds the blob files that are kept open.
+func (o *Options) openBlobFiles() int {
+	return min(max(o.Descriptors/16, minBlobFiles), blobFiles)
+}
+
+// untilOpen does op, which opens a file, again while there is no descriptor for it.
+func (r *room) untilOpen(op func() error) error {
+	err := op()
+	for try := 1; transient(err) && try < openTries && !r.isOver(); try++ {
+		r.wait(openPause)
+		err = op()
+	}
+	return err
+}
+
+// Open opens a table for reading.
+func (p patientFS) Open(name string, opts ...vfs.OpenOption) (f vfs.File, err error) {
+	err = p.s.room.untilOpen(func() error {
+		f, err = p.FS.Open(name, opts...)
+		return err
+	})
+	return f, err
+}
+
+// create makes a file that the database is to write. Without it nothing more could be
+// written, so the descriptor is waited for until the store is closed.
+func (p patientFS) create(name string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
+	for {
+		err := p.s.room.untilOpen(func() error {
+			f, err = p.FS.Create(name, category)
+			return err
+		})
+		if !transient(err) || !p.s.opened.Load() || p.s.room.isOver() {
+			return f, err
+		}
+		p.s.damage.Warn().Err(err).Msg("the store's database waits for a descriptor, or for memory")
+	}
+}
