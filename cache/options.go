@@ -32,6 +32,10 @@ type Options struct {
 	// a quarter as many tables open, and a sixteenth as many blob files. Default: the
 	// process's limit (RLIMIT_NOFILE).
 	Descriptors int
+	// Memory is how much memory the process may take, in bytes: where that is little,
+	// the store takes less for the blocks that it keeps, its memtables and what a page
+	// gathers. Default 0: no limit.
+	Memory int64
 	// Holder says who holds the store, for the message that a second process
 	// gets. Default: the process's number.
 	Holder string
@@ -61,11 +65,12 @@ const maxInlineLimit = 1 << 20
 
 // The store's memory, each part with its bound in bytes.
 const (
-	// memTableSize is the size of one sorted buffer of commits; at most
-	// memTableStop of them wait for the disk before commits wait too.
+	// memTableSize is the size of one sorted buffer of commits, with enough
+	// Options.Memory; at most memTableStop of them wait for the disk before commits wait too.
 	memTableSize = 32 << 20
 	memTableStop = 2
-	// blockCacheSize bounds the decompressed blocks that reads share.
+	// blockCacheSize bounds the decompressed blocks that reads share, with enough
+	// Options.Memory.
 	blockCacheSize = 96 << 20
 	// entryCacheSize bounds the entries that were looked up and are likely to
 	// be read next.
@@ -80,7 +85,7 @@ const (
 )
 
 // BatchLimit is how much content a page gathers before it is to be committed in
-// part, in bytes.
+// part, in bytes, with enough Options.Memory.
 const BatchLimit = 4 << 20
 
 // EnsureDefaults fills the fields that are unset.

@@ -102,7 +102,7 @@ func (p *Page) End() Inode { return p.first + Inode(len(p.slots)) }
 // ShouldCommit reports whether the page has gathered so much content that it is
 // to be committed before more bytes of it are added.
 func (p *Page) ShouldCommit(more int) bool {
-	return p.inBatch > 0 && p.batch != nil && p.batch.Len()+more > BatchLimit
+	return p.inBatch > 0 && p.batch != nil && p.batch.Len()+more > p.s.batchLimit
 }
 
 // Load finds out which of the page's files are in the store already; those that

@@ -33,9 +33,9 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		ErrorIfNotExists:            !s.format.Making,
 		FormatMajorVersion:          databaseFormat,
 		Logger:                      pebbleLog{s},
-		CacheSize:                   blockCacheSize,
+		CacheSize:                   s.opts.blockCache(),
 		MaxOpenFiles:                s.opts.openTables(),
-		MemTableSize:                memTableSize,
+		MemTableSize:                uint64(s.opts.memTable()),
 		MemTableStopWritesThreshold: memTableStop,
 		// A crash keeps a prefix of the commits, which is all that the
 		// checkpoint needs; see ARCHITECTURE.md, "Why no write-ahead log?".

@@ -19,11 +19,13 @@ import (
 
 // Store is an open store. Its methods may be called from any goroutine.
 type Store struct {
-	opts   Options
-	db     *pebble.DB
-	lock   *dirLock
-	blobs  *blobStore
-	format *format
+	opts Options
+	// batchLimit is Options.batchLimit's.
+	batchLimit int
+	db         *pebble.DB
+	lock       *dirLock
+	blobs      *blobStore
+	format     *format
 	// readOnly is why nothing is written, nil where it may be; see ErrReadOnly.
 	readOnly error
 
@@ -142,7 +144,7 @@ func openLocked(o Options, lock *dirLock) (*Store, error) {
 }
 
 func openAs(o Options, f *format, readOnly error) (_ *Store, err error) {
-	s := &Store{opts: o, format: f, readOnly: readOnly, entries: newEntryCache(entryCacheSize), runs: newRunCache(runCacheSize)}
+	s := &Store{opts: o, batchLimit: o.batchLimit(), format: f, readOnly: readOnly, entries: newEntryCache(entryCacheSize), runs: newRunCache(runCacheSize)}
 	s.commit.held = map[Inode]struct{}{}
 	s.broken.ch, s.openFailed = make(chan struct{}), make(chan error, 1)
 	s.stop = func() {}

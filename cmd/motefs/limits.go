@@ -1,23 +1,70 @@
 package main
 
 import (
+	"errors"
+	"math"
 	"syscall"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/motefs/motefs/cache"
 	"github.com/rs/zerolog"
 )
 
-// enoughDescriptors is how many files a process has to be allowed to have open so
-// that the tables of a large store, and connections for a mirror and its readers, find
-// their places.
-const enoughDescriptors = 256
+const (
+	// enoughDescriptors is how many files a process has to be allowed to have open so
+	// that the tables of a large store, and connections for a mirror and its readers,
+	// find their places.
+	enoughDescriptors = 256
+	// enoughMemory is how many bytes a mirror with the default --connections and a
+	// mount need.
+	enoughMemory = 256 << 20
+	// memoryReserve is the part of the limit that is left to what neither Go nor the
+	// store counts: threads, the program itself, the kernel's buffers.
+	memoryReserve = 8 // an eighth
+)
 
-// warnOfDescriptors says it where there are too few descriptors. Go has raised the
-// limit as far as it may be.
-func warnOfDescriptors(log zerolog.Logger) {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= enoughDescriptors {
-		return
+// limited fits the process, and the store that it is about to open, to the limits that
+// it runs under.
+func limited(o cache.Options) cache.Options {
+	o.Descriptors = descriptorLimit(o.Log)
+	o.Memory = memoryLimit(o.Log)
+	if o.Memory > 0 {
+		// What the user says (GOMEMLIMIT) goes before this.
+		heap := uint64(max(o.Memory-o.Memory/memoryReserve-o.OffHeap(), o.Memory/memoryReserve))
+		if _, err := memlimit.Set(memlimit.WithProvider(memlimit.Limit(heap)), memlimit.WithRatio(1)); err != nil {
+			o.Log.Warn().Err(err).Msg("Go's memory is not limited")
+		}
 	}
-	log.Warn().Uint64("limit", limit.Cur).Int("enough", enoughDescriptors).
-		Msg("few files may be open at a time (ulimit -n): what finds no place waits, and readers may get errors")
+	return o
+}
+
+// descriptorLimit is how many files may be open, 0 where that is not known. Go has raised
+// the limit as far as it may be.
+func descriptorLimit(log zerolog.Logger) int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
+	}
+	if limit.Cur < enoughDescriptors {
+		log.Warn().Uint64("limit", limit.Cur).Int("enough", enoughDescriptors).
+			Msg("few files may be open at a time (ulimit -n): what finds no place waits, and readers may get errors")
+	}
+	return int(min(limit.Cur, math.MaxInt))
+}
+
+// memoryLimit is how many bytes the control group allows, 0 where it does not say.
+func memoryLimit(log zerolog.Logger) int64 {
+	limit, err := memlimit.FromCgroup()
+	switch {
+	case errors.Is(err, memlimit.ErrNoLimit), errors.Is(err, memlimit.ErrNoCgroup), errors.Is(err, memlimit.ErrCgroupsNotSupported):
+		return 0
+	case err != nil:
+		log.Debug().Err(err).Msg("no limit of memory is known")
+		return 0
+	}
+	if limit < enoughMemory {
+		log.Warn().Uint64("limit_mib", limit>>20).Int("enough_mib", enoughMemory>>20).
+			Msg("little memory (control group): give fewer --connections if the process is killed")
+	}
+	return int64(min(limit, math.MaxInt64))
 }

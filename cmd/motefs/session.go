@@ -42,11 +42,10 @@ func openSession(o sessionOptions) (_ *session, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	warnOfDescriptors(o.log)
 	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
 		return nil, err
 	}
-	if s.store, err = cache.Open(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), Log: o.log}); err != nil {
+	if s.store, err = cache.Open(limited(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), Log: o.log})); err != nil {
 		return nil, err
 	}
 	s.engine, err = mirror.Open(mirror.Options{

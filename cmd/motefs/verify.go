@@ -56,7 +56,7 @@ func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bo
 	if _, err := os.Stat(dir); err != nil {
 		return fmt.Errorf("%w: there is no store at %s", cache.ErrFormat, dir)
 	}
-	store, err := cache.Open(cache.Options{Dir: dir, ReadOnly: !reclaim, Holder: holder(), FlushEvery: -1, Log: log})
+	store, err := cache.Open(limited(cache.Options{Dir: dir, ReadOnly: !reclaim, Holder: holder(), FlushEvery: -1, Log: log}))
 	if err != nil {
 		return err
 	}
