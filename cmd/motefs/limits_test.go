@@ -85,7 +85,9 @@ func TestDescriptorsRunOut(t *testing.T) {
 	s := serveTest(t, serve.Options{PageSize: 500, ListLatency: 100 * time.Millisecond}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
 	eventually.True(t, "1,000 gets", func() bool { return s.Counts().Gets > 1000 })
-	limit := func(n int) { process.MustRun(t, "prlimit", "--pid", fmt.Sprint(m.Pid()), fmt.Sprintf("--nofile=%d:", n)) }
+	limit := func(n int) {
+		process.MustRun(t, "prlimit", "--pid", fmt.Sprint(m.Pid()), fmt.Sprintf("--nofile=%d:", n))
+	}
 	limit(1)
 	s.CutConns() // so that it has to dial
 	for i := range int64(30) {
