@@ -54,15 +54,15 @@ func (cn *conn) readAnyHead() error {
 	if raw[len(headStart)+1] != ' ' || !old && raw[len(headStart)] != '1' {
 		return framingError("version %.40q", raw)
 	}
+	if !threeDigits(raw[len(headStart)+2:]) {
+		return framingError("status %.40q", raw)
+	}
 	h, before := &cn.buf.parsed, cn.br.Buffered()
 	if err := h.Read(cn.br); err != nil {
 		return framingError("%s", Clip(err.Error()))
 	}
 	if before-cn.br.Buffered() != len(raw) {
 		return framingError("blank line inside the head")
-	}
-	if h.StatusCode() < 100 {
-		return framingError("status %d", h.StatusCode())
 	}
 	cn.head = head{status: h.StatusCode(), length: int64(h.ContentLength()), closing: old || h.ConnectionClose()}
 	switch {
@@ -90,6 +90,12 @@ func (cn *conn) readAnyHead() error {
 	return nil
 }
 
+// threeDigits reports whether a status follows, from 100 to 999. The parser takes
+// 000 for 200, and any number of digits.
+func threeDigits(raw []byte) bool {
+	return len(raw) > 3 && raw[0]-'1' < 9 && raw[1]-'0' < 10 && raw[2]-'0' < 10 && (raw[3] == ' ' || raw[3] == '\r')
+}
+
 // peekHead waits until a whole head is in the read buffer, which bounds its
 // length. It is valid until the next read from the buffer.
 func (cn *conn) peekHead() ([]byte, error) {
@@ -99,11 +105,12 @@ func (cn *conn) peekHead() ([]byte, error) {
 		if n := min(len(b), len(headStart)); string(b[:n]) != headStart[:n] {
 			return nil, framingError("no HTTP/1 head: %.40q", b)
 		}
-		if i := bytes.Index(b[searched:], headEnd); i >= 0 {
-			return b[:searched+i+len(headEnd)], nil
-		}
+		// Before the end is looked for, so that it does not matter how much came at once.
 		if i := bytes.IndexByte(b, '\n'); i > 0 && b[i-1] != '\r' {
 			return nil, framingError("bare line feed in the head: %.40q", b)
+		}
+		if i := bytes.Index(b[searched:], headEnd); i >= 0 {
+			return b[:searched+i+len(headEnd)], nil
 		}
 		if len(b) == cn.br.Size() {
 			return nil, framingError("head over %d bytes", len(b))
