@@ -11,7 +11,7 @@ VULN         := $(TOOLS)/govulncheck-$(VULN_VERSION)
 RACE         ?= -race
 FUZZTIME     ?= 20s
 
-.PHONY: build test lint demo bench bench-mount bench-go bench-store cover fuzz clean needs-go needs-fuse needs-nginx needs-programs needs-cc needs-bench needs-bench-mount
+.PHONY: build test lint demo bench bench-mount bench-go bench-store cover fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-cc needs-bench needs-bench-mount
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
@@ -63,7 +63,13 @@ fuzz: export MOTEFS_TEST_BINARY = none
 fuzz: needs-go
 	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./...); do \
 		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | cut -d' ' -f2); do \
-			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$dir; done; done
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$dir; done; done
+
+# Everything at once, for SOAK, and troubles of an origin that last. SOAK_SEED=N has the
+# faults of an earlier run again, which printed it.
+soak: export SOAK ?= 10m
+soak: needs-go needs-fuse needs-programs
+	$(GO) test -run '^(TestSoak|TestTroubledOrigin|TestNameComesBackElsewhere)$$' -count 1 -timeout 0 -v ./cmd/motefs
 
 clean:
 	rm -rf bin .bin
@@ -93,7 +99,7 @@ needs-nginx:
 
 # What the tests run over a mount.
 needs-programs:
-	@set -e; for p in rsync:rsync python3:python3 tar:tar xargs:findutils setpriv:util-linux unshare:util-linux; do \
+	@set -e; for p in rsync:rsync python3:python3 tar:tar xargs:findutils setpriv:util-linux unshare:util-linux nsenter:util-linux; do \
 		.ci/need $${p%:*} $${p#*:}; done
 
 # A contender that cannot be had says so in its row.
