@@ -80,7 +80,7 @@ func originID(raw string) (string, error) {
 	case err != nil:
 		return "", usagef("origin %q is not a URL: %w", raw, errors.Unwrap(err))
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return "", usagef("origin %q: give a URL such as http://host:port or https://host/path", raw)
 	}
 	host, port := strings.ToLower(u.Hostname()), u.Port()

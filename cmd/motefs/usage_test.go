@@ -108,6 +108,11 @@ func TestOriginID(t *testing.T) {
 			t.Errorf("originID(%q) = %q, %v; want %q", raw, got, err, want)
 		}
 	}
+	for _, raw := range []string{"", "host", "ftp://host", "http://", "http://:", "http://:8080", "http:///a"} {
+		if got, err := originID(raw); err == nil {
+			t.Errorf("originID(%q) = %q", raw, got)
+		}
+	}
 }
 
 func TestSizes(t *testing.T) {
