@@ -12,7 +12,7 @@ import (
 // progress. Into the empty one of a store that is being made it writes both.
 func (s *Store) loadMeta() error {
 	id, err := s.getString(metaID)
-	if errors.Is(err, ErrNotFound) && s.format.Making {
+	if errors.Is(err, ErrNotFound) && (s.format.Making || s.opts.repair) {
 		err = s.initMeta()
 		id = s.format.ID
 	}
@@ -26,10 +26,13 @@ func (s *Store) loadMeta() error {
 		return fmt.Errorf("%w: in %s the %s file and the database are of two stores", ErrFormat, s.opts.Dir, formatFile)
 	}
 	value, err := s.getString(metaProgress)
-	if err != nil {
+	if err != nil && !s.opts.repair {
 		return fmt.Errorf("%w: %s has no checkpoint: %w", ErrCorrupt, s.opts.Dir, err)
 	}
 	p, err := decodeProgress([]byte(value))
+	if err != nil && s.opts.repair {
+		p, err = Progress{Listed: FirstInode, Next: FirstInode, Settled: FirstInode}, nil
+	}
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -30,7 +31,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                          patientFS{s.opts.FS, &s.room, &s.opened, new(atomic.Int64)},
 		ReadOnly:                    s.readOnly != nil,
-		ErrorIfNotExists:            !s.format.Making,
+		ErrorIfNotExists:            !s.format.Making && !s.opts.repair,
 		FormatMajorVersion:          databaseFormat,
 		Logger:                      pebbleLog{s},
 		CacheSize:                   blockCacheSize,
@@ -87,6 +88,13 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	return o
 }
 
+// readerOptions are those with which a table is read by itself.
+func (s *Store) readerOptions() sstable.ReaderOptions {
+	o := s.pebbleOptions()
+	o.EnsureDefaults()
+	return o.MakeReaderOptions()
+}
+
 // splitByLetter ends every table where the kind of key changes. A table of the
 // last entries and the first runs would overlap all entries that come after, so
 // that nothing could be moved to a lower level without being written again.
@@ -97,8 +105,22 @@ func splitByLetter(start []byte) (pebble.SpanPolicy, []byte, error) {
 	return pebble.SpanPolicy{}, []byte{start[0] + 1}, nil
 }
 
-// openDB is pebble.Open with what it panics for on a bad disk made errors.
 func (s *Store) openDB() (db *pebble.DB, err error) {
+	defer func() { s.opened.Store(err == nil) }()
+	dir, o := s.opts.FS.PathJoin(s.opts.Dir, "db"), s.pebbleOptions()
+	if !s.format.Making && !s.opts.repair {
+		if err := checkDatabase(o.FS, dir, o); err != nil {
+			return nil, err
+		}
+	}
+	if o.ReadOnly {
+		o.FS = lockless{o.FS}
+	}
+	return openPebble(dir, o)
+}
+
+// openPebble is pebble.Open with what it panics for on a bad disk made errors.
+func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			disk, ok := r.(error)
@@ -107,17 +129,7 @@ func (s *Store) openDB() (db *pebble.DB, err error) {
 			}
 			err = disk
 		}
-		s.opened.Store(err == nil)
 	}()
-	dir, o := s.opts.FS.PathJoin(s.opts.Dir, "db"), s.pebbleOptions()
-	if !s.format.Making {
-		if err := checkMarkers(o.FS, dir); err != nil {
-			return nil, err
-		}
-	}
-	if o.ReadOnly {
-		o.FS = lockless{o.FS}
-	}
 	return pebble.Open(dir, o)
 }
 

@@ -119,6 +119,9 @@ func openLocked(o Options, lock *dirLock) (*Store, error) {
 			return nil, fmt.Errorf("make store %s: %w", o.Dir, err)
 		}
 	}
+	if f.Repairing != "" {
+		return nil, fmt.Errorf("%w: a repair of %s was cut off; do it again: motefs verify --repair", ErrCorrupt, o.Dir)
+	}
 	if lock.lock != nil {
 		if err := lock.sign(&o); err != nil {
 			return nil, fmt.Errorf("lock store %s: %w", o.Dir, err)
@@ -149,7 +152,8 @@ func openAs(o Options, f *format, readOnly error) (_ *Store, err error) {
 	s.room.init(&o)
 	s.damage = o.Log.Sample(&zerolog.BurstSampler{Burst: damageBurst, Period: damagePeriod})
 	if s.db, err = s.openDB(); err != nil {
-		if pebble.IsCorruptionError(err) || errors.Is(err, iofs.ErrNotExist) {
+		// What is not the disk's says that its files do not fit together.
+		if _, disk := errors.AsType[syscall.Errno](err); !disk || pebble.IsCorruptionError(err) || errors.Is(err, iofs.ErrNotExist) {
 			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
