@@ -20,6 +20,7 @@ const (
 	manifestPrefix = "MANIFEST-"
 	optionsPrefix  = "OPTIONS-"
 	tableSuffix    = ".sst"
+	logSuffix      = ".log"
 	// tagDeletedFile begins, in a MANIFEST, a table that is not there any more: its
 	// level and its number follow. It is LevelDB's, and so will not change.
 	tagDeletedFile = 6
@@ -56,7 +57,28 @@ func checkDatabase(fs vfs.FS, dir string, o *pebble.Options) error {
 	if err := readManifest(fs, fs.PathJoin(dir, name), nil); err != nil {
 		return err
 	}
-	return checkOptions(fs, dir, o)
+	return errors.Join(checkLogs(fs, dir), checkOptions(fs, dir, o))
+}
+
+// maxLog is the most that a write-ahead log holds, in bytes: the mark of its end.
+const maxLog = 64
+
+// checkLogs looks at the write-ahead logs, which are made and not used.
+func checkLogs(fs vfs.FS, dir string) error {
+	names, err := fs.List(dir)
+	for _, name := range names {
+		if !strings.HasSuffix(name, logSuffix) {
+			continue
+		}
+		info, err := fs.Stat(fs.PathJoin(dir, name))
+		if err != nil {
+			return err
+		}
+		if info.Size() > maxLog {
+			return &damageError{name, "is a log, and there is none"}
+		}
+	}
+	return err
 }
 
 // checkOptions looks at the file in which Pebble says how the database was last

@@ -159,15 +159,28 @@ func (r *repairer) files() error {
 			return err
 		}
 	}
-	err := checkOptions(r.fs, r.db, o)
-	if damage, ok := errors.AsType[*damageError](err); ok {
-		r.problem("%v", err)
-		err = r.fs.Remove(r.fs.PathJoin(r.db, damage.file))
+	// Pebble makes these anew.
+	for _, check := range []func() error{
+		func() error { return checkLogs(r.fs, r.db) },
+		func() error { return checkOptions(r.fs, r.db, o) },
+	} {
+		err := check()
+		for ; errors.Is(err, ErrCorrupt); err = check() {
+			damage, ok := errors.AsType[*damageError](err)
+			if !ok {
+				return err
+			}
+			r.problem("%v", err)
+			if err := r.fs.Remove(r.fs.PathJoin(r.db, damage.file)); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	if err = checkDatabase(r.fs, r.db, o); !errors.Is(err, ErrCorrupt) {
+	err := checkDatabase(r.fs, r.db, o)
+	if !errors.Is(err, ErrCorrupt) {
 		return err
 	}
 	r.problem("%v", err)

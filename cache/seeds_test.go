@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -25,8 +26,7 @@ const damageLimit = 200
 // takes long by its length squared, as the database looks which bit was flipped.
 func smallBlocks(o *pebble.Options) {
 	o.MemTableSize = 256 << 10
-	o.L0CompactionThreshold = 2
-	o.LBaseMaxBytes = 32 << 10
+	o.DisableAutomaticCompactions = true // they come at any moment, and a seed is to replay
 	for i := range o.Levels {
 		o.Levels[i].BlockSize, o.Levels[i].IndexBlockSize = 700, 300
 	}
@@ -184,7 +184,8 @@ type victim struct {
 
 func newVictim(t *testing.T, rng *rand.Rand) *victim {
 	v := &victim{lister: newLister(rng), numbers: map[string]Inode{}, given: map[Inode]bool{}}
-	v.o = Options{Dir: "/store", Origin: testOrigin, FS: vfs.NewMem(), FlushEvery: -1, InlineLimit: damageLimit, tune: smallBlocks}
+	now := time.Unix(1_800_000_000, 0) // the seed is to replay, blobs' names too
+	v.o = Options{Dir: "/store", Origin: testOrigin, FS: vfs.NewMem(), FlushEvery: -1, InlineLimit: damageLimit, tune: smallBlocks, Now: func() time.Time { now = now.Add(time.Second); return now }}
 	s := open(t, v.o)
 	end := len(v.pages)
 	if rng.IntN(3) == 0 {
@@ -193,6 +194,11 @@ func newVictim(t *testing.T, rng *rand.Rand) *victim {
 	v.mirror(t, s, end, func() {
 		if rng.IntN(4) == 0 {
 			if err := s.db.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if rng.IntN(12) == 0 {
+			if err := s.db.Compact(t.Context(), []byte{0}, []byte{255}, false); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -80,42 +80,84 @@ func (t *table) close() error { return t.r.Close() }
 
 // check finds the blocks that are damaged.
 func (t *table) check() error {
-	layout, err := t.r.Layout()
+	top, err := t.topIndex()
 	if err != nil {
 		return err
 	}
-	lower := []byte(nil) // of the part that goes on
-	whole := true
-	n := 0
-	for _, index := range layout.Index {
-		if err := t.index(index, func(separator []byte, handle block.Handle) error {
-			n++
-			err := t.file.validate(handle)
-			switch {
-			case err == nil && !whole:
-				lower, whole = t.lost[len(t.lost)-1].upper, true
-			case err != nil && !errors.Is(err, ErrCorrupt):
-				return err
-			case err != nil:
-				t.what = append(t.what, fmt.Sprintf("block %d, %d bytes at %d", n, handle.Length, handle.Offset))
-				t.file.bad = append(t.file.bad, handle)
-				if whole {
-					t.lose(lower)
-					whole = false
-				}
+	c := &checker{table: t, whole: true}
+	if t.r.Attributes.Has(sstable.AttributeTwoLevelIndex) {
+		err = t.index(top, func(separator []byte, part block.Handle) error {
+			err := t.file.validate(part)
+			if errors.Is(err, ErrCorrupt) {
+				return c.block(separator, part, err)
 			}
-			// The keys of a block are at most its separator.
-			if whole {
-				t.grow(lower, behind(separator))
-			} else {
-				t.lost[len(t.lost)-1].upper = behind(separator)
+			if err == nil {
+				err = t.index(part, c.data)
 			}
-			return nil
-		}); err != nil {
 			return err
+		})
+	} else {
+		err = t.index(top, c.data)
+	}
+	if err != nil {
+		return err
+	}
+	return t.checkOthers(top)
+}
+
+// topIndex is the block from which all that have keys are found. The footer has a
+// byte that says which checksum is used, and where the index of other blocks is,
+// before it.
+func (t *table) topIndex() (h block.Handle, err error) {
+	format, err := t.r.TableFormat()
+	if err != nil {
+		return h, err
+	}
+	footer := make([]byte, format.FooterSize())
+	if err := t.file.ReadAt(context.Background(), footer, t.file.Size()-int64(len(footer))); err != nil {
+		return h, err
+	}
+	d := decoder{rest: footer[1:]}
+	d.uvarint()
+	d.uvarint()
+	h.Offset, h.Length = d.uvarint(), d.uvarint()
+	return h, t.file.validate(h)
+}
+
+// checker goes through the blocks with keys, in their order.
+type checker struct {
+	*table
+	n     int
+	lower []byte // of the part that goes on
+	whole bool   // the block before is
+}
+
+func (c *checker) data(separator []byte, h block.Handle) error {
+	return c.block(separator, h, c.file.validate(h))
+}
+
+// block notes whether the next block is damaged; its keys are at most separator.
+func (c *checker) block(separator []byte, h block.Handle, err error) error {
+	c.n++
+	switch {
+	case err == nil && !c.whole:
+		c.lower, c.whole = c.lost[len(c.lost)-1].upper, true
+	case err != nil && !errors.Is(err, ErrCorrupt):
+		return err
+	case err != nil:
+		c.what = append(c.what, fmt.Sprintf("block %d, %d bytes at %d", c.n, h.Length, h.Offset))
+		c.file.bad = append(c.file.bad, h)
+		if c.whole {
+			c.lose(c.lower)
+			c.whole = false
 		}
 	}
-	return t.checkOthers(layout)
+	if c.whole {
+		c.grow(c.lower, behind(separator))
+	} else {
+		c.lost[len(c.lost)-1].upper = behind(separator)
+	}
+	return nil
 }
 
 // grow has the last part, which begins at lower, end at upper.
@@ -165,8 +207,15 @@ func (t *table) index(h block.Handle, fn func(separator []byte, handle block.Han
 }
 
 // checkOthers checks the blocks that hold no keys.
-func (t *table) checkOthers(l *sstable.Layout) error {
-	others := []block.Handle{l.TopIndex, l.RangeDel, l.RangeKey, l.Properties, l.MetaIndex}
+func (t *table) checkOthers(top block.Handle) error {
+	l, err := t.r.Layout()
+	if err != nil {
+		if len(t.file.bad) > 0 {
+			return nil // a part of the index, which was met before
+		}
+		return err
+	}
+	others := []block.Handle{top, l.RangeDel, l.RangeKey, l.Properties, l.MetaIndex}
 	for _, filter := range l.Filter {
 		others = append(others, filter.Handle)
 	}
