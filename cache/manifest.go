@@ -34,7 +34,7 @@ type damageError struct {
 }
 
 func (e *damageError) Error() string {
-	return fmt.Sprintf("%v: db/%s %s; mend it with: motefs verify --repair", ErrCorrupt, e.file, e.what)
+	return fmt.Sprintf("%v: db/%s %s", ErrCorrupt, e.file, e.what)
 }
 
 func (e *damageError) Unwrap() error { return ErrCorrupt }

@@ -23,13 +23,23 @@ const bloomBits = 10
 // databaseFormat is Pebble's format. Another one makes another formatVersion.
 const databaseFormat = pebble.FormatTableFormatV6
 
+const (
+	// stopTables is how many tables may lie over each other before writes wait until
+	// some are put together, stuckTables before nothing more is taken where damage is
+	// in the way of that: waiting would not end.
+	stopTables, stuckTables = 64, 48
+	// damageRest is how long no tables are put together after damage was met by it:
+	// the database would try the same again at once, which costs most of a core.
+	damageRest = time.Minute
+)
+
 // blockSize is the length of a table's blocks before compression, in bytes.
 const blockSize = 16 << 10
 
 func (s *Store) pebbleOptions() *pebble.Options {
 	var flushErr atomic.Pointer[error] // of the last flush; not all of them count
 	o := &pebble.Options{
-		FS:                          patientFS{s.opts.FS, &s.room, &s.opened, new(atomic.Int64)},
+		FS:                          patientFS{s.opts.FS, &s.room, &s.opened, &s.rest},
 		ReadOnly:                    s.readOnly != nil,
 		ErrorIfNotExists:            !s.format.Making && !s.opts.repair,
 		FormatMajorVersion:          databaseFormat,
@@ -45,7 +55,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		// a mirror least; those of a listing in order do not overlap, and a read
 		// skips most of the others by their filters.
 		L0CompactionThreshold:      20,
-		L0StopWritesThreshold:      64,
+		L0StopWritesThreshold:      stopTables,
 		LBaseMaxBytes:              256 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		EventListener: &pebble.EventListener{
@@ -57,11 +67,16 @@ func (s *Store) pebbleOptions() *pebble.Options {
 					s.fail(err)
 					return
 				}
+				if pebble.IsCorruptionError(err) {
+					s.unmerged.Store(true)
+					s.rest.Store(time.Now().Add(damageRest).UnixNano())
+				}
 				s.damage.Warn().Err(err).Msg("the store's database could not do its work in the background; what it has is still served")
 			},
 			// Whoever met the damage gets the error; the default would end the
 			// process, and with it the mount, for one bad block.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				s.damaged.Store(true)
 				s.damage.Error().Err(info.Details).Str("file", info.Path).
 					Msg("the store is damaged: what stands there cannot be read, everything else is served; see motefs verify")
 			},
@@ -175,10 +190,19 @@ func checkMarkers(fs vfs.FS, dir string) error {
 		lost = append(lost, fs.PathJoin(dir, "marker.format-version.000001."+databaseFormat.String()))
 	}
 	if len(lost) > 0 {
-		return fmt.Errorf("%w: files without content are missing in db, which some programs that copy leave out; nothing else is lost. Make them again: touch %s", ErrCorrupt, strings.Join(lost, " "))
+		return lostMarkers(lost)
 	}
 	return nil
 }
+
+// lostMarkers are files that are to be made again.
+type lostMarkers []string
+
+func (l lostMarkers) Error() string {
+	return fmt.Sprintf("%v: files without content are missing in db, which some programs that copy leave out; nothing else is lost. Make them again: touch %s", ErrCorrupt, strings.Join(l, " "))
+}
+
+func (l lostMarkers) Unwrap() error { return ErrCorrupt }
 
 // fatalError is an error after which Pebble must not go on.
 type fatalError struct {

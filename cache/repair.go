@@ -184,6 +184,20 @@ func (r *repairer) files() error {
 		return err
 	}
 	r.problem("%v", err)
+	// Where only the markers are at fault nothing is lost.
+	name, err := currentManifest(r.fs, r.db)
+	if err != nil {
+		return err
+	}
+	if name != "" {
+		err := readManifest(r.fs, r.fs.PathJoin(r.db, name), nil)
+		if err == nil {
+			return moveMarkers(r.fs, r.db, name)
+		}
+		if !errors.Is(err, ErrCorrupt) {
+			return err
+		}
+	}
 	if err := r.lost(allKinds); err != nil {
 		return err
 	}

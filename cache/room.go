@@ -201,10 +201,9 @@ func (r *room) wait(pause time.Duration) {
 // Only tables put together of others fail, which gives back what they took.
 type patientFS struct {
 	vfs.FS
-	r  *room
-	on *atomic.Bool // false while the database is opened, which is to fail
-	// rest is until when no tables are put together, in nanoseconds since 1970.
-	rest *atomic.Int64
+	r    *room
+	on   *atomic.Bool  // false while the database is opened, which is to fail
+	rest *atomic.Int64 // Store.rest
 }
 
 const (

@@ -69,6 +69,9 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 			if status, ok := errors.AsType[*mirror.StatusError](runErr); ok && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
 				advice = "give the access that it wants with --header, then " + advice
 			}
+			if errors.Is(runErr, cache.ErrCorrupt) {
+				advice = "and goes on after that"
+			}
 			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, advice)
 		}
 		return runErr
