@@ -283,7 +283,8 @@ func currentManifest(fs vfs.FS, dir string) (string, error) {
 	return newest(fs, dir, manifestPrefix)
 }
 
-func moveMarkers(fs vfs.FS, dir, manifest string) error {
+func moveMarkers(fs vfs.FS, dir, manifest string) (err error) {
+	defer diskError(&err)
 	for kind, value := range map[string]string{manifestMarker: manifest, formatMarker: databaseFormat.String()} {
 		m, now, err := atomicfs.LocateMarker(fs, dir, kind)
 		if err != nil {

@@ -12,8 +12,12 @@ import (
 // progress. Into the empty one of a store that is being made it writes both.
 func (s *Store) loadMeta() error {
 	id, err := s.getString(metaID)
-	if errors.Is(err, ErrNotFound) && (s.format.Making || s.opts.repair) {
+	if errors.Is(err, ErrNotFound) && s.format.Making {
 		err = s.initMeta()
+		id = s.format.ID
+	}
+	if errors.Is(err, ErrNotFound) && s.opts.repair {
+		err = s.db.Set(metaID, []byte(s.format.ID), pebble.NoSync)
 		id = s.format.ID
 	}
 	if errors.Is(err, ErrNotFound) {

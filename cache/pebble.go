@@ -131,21 +131,43 @@ func (s *Store) openDB() (db *pebble.DB, err error) {
 	if o.ReadOnly {
 		o.FS = lockless{o.FS}
 	}
-	return openPebble(dir, o)
+	return s.openPebble(dir, o)
 }
 
-// openPebble is pebble.Open with what it panics for on a bad disk made errors.
-func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			disk, ok := r.(error)
-			if _, bug := r.(runtime.Error); bug || !ok {
-				panic(r)
-			}
-			err = disk
-		}
+// openPebble is pebble.Open with what it panics for on a bad disk made errors. It does
+// not wait for a flush that is part of it and hangs as the disk fails; what that holds
+// is left to the end of the process.
+func (s *Store) openPebble(dir string, o *pebble.Options) (*pebble.DB, error) {
+	type result struct {
+		db  *pebble.DB
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() { done <- r }()
+		defer diskError(&r.err)
+		r.db, r.err = pebble.Open(dir, o)
 	}()
-	return pebble.Open(dir, o)
+	select {
+	case r := <-done:
+		return r.db, r.err
+	case <-s.broken.ch:
+		return nil, s.broken.err
+	}
+}
+
+// diskError, deferred, makes an error of what Pebble panics for on a bad disk.
+func diskError(err *error) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	disk, ok := r.(error)
+	if _, bug := r.(runtime.Error); bug || !ok {
+		panic(r)
+	}
+	*err = disk
 }
 
 // lockless is a filesystem on which Pebble takes no lock, which would write: the
@@ -242,9 +264,25 @@ func (l pebbleLog) Fatalf(format string, args ...any) {
 			fatal.cause = err
 		}
 	}
-	if !l.s.opened.Load() {
+	if !l.s.opened.Load() && opening() {
 		panic(fatal)
 	}
 	l.s.fail(fatal)
 	select {}
+}
+
+// opening reports whether it is called below pebble.Open, and not by a flush that
+// this has begun: nobody would recover a panic of that.
+func opening() bool {
+	pcs := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
+	for {
+		frame, more := frames.Next()
+		if strings.HasSuffix(frame.Function, "pebble/v2.Open") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
 }

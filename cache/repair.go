@@ -248,7 +248,7 @@ func (r *repairer) tables() error {
 		return err
 	}
 	s := &Store{opts: r.o, format: r.format, readOnly: ErrReadOnly}
-	s.damage = zerolog.Nop() // each is told
+	s.damage, s.broken.ch = zerolog.Nop(), make(chan struct{}) // each is told
 	o := s.pebbleOptions()
 	o.DisableConsistencyCheck = true
 	fs := &withLost{FS: lockless{r.fs}, dir: r.db}
@@ -257,7 +257,7 @@ func (r *repairer) tables() error {
 		return err
 	}
 	o.FS = fs
-	db, err := openPebble(r.db, o)
+	db, err := s.openPebble(r.db, o)
 	if err != nil {
 		return fmt.Errorf("%w: %w; remove %s and mirror again", ErrCorrupt, err, r.o.Dir)
 	}
@@ -366,12 +366,16 @@ func (r *repairer) contents(s *Store) error {
 	if err := errors.Join(m.mend(), m.batch.Close()); err != nil {
 		return err
 	}
-	if err := s.db.Flush(); err != nil {
+	if err := s.flush(r.ctx); err != nil {
 		return err
 	}
 	// What the checkpoint was before must not come up again.
-	if err := s.db.Compact(r.ctx, []byte{keyMeta}, []byte{keyMeta + 1}, false); err != nil {
+	done := make(chan error, 1)
+	go func() { done <- s.db.Compact(r.ctx, []byte{keyMeta}, []byte{keyMeta + 1}, false) }()
+	select {
+	case err := <-done:
 		return err
+	case <-s.Broken(): // it may hang
+		return s.BrokenErr()
 	}
-	return nil
 }

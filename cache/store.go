@@ -221,6 +221,14 @@ func (s *Store) Flush(ctx context.Context) error {
 	if s.flushed.Load() >= commits {
 		return nil
 	}
+	err := s.flush(ctx)
+	if err == nil {
+		s.flushed.Store(commits)
+	}
+	return err
+}
+
+func (s *Store) flush(ctx context.Context) error {
 	done, err := s.db.AsyncFlush()
 	if err != nil {
 		return fmt.Errorf("flush store %s: %w", s.opts.Dir, err)
@@ -230,7 +238,6 @@ func (s *Store) Flush(ctx context.Context) error {
 	for {
 		select {
 		case <-done:
-			s.flushed.Store(commits)
 			return nil
 		case <-look.C:
 			if s.room.waiting.Load() > 0 {
