@@ -39,7 +39,7 @@ const blockSize = 16 << 10
 func (s *Store) pebbleOptions() *pebble.Options {
 	var flushErr atomic.Pointer[error] // of the last flush; not all of them count
 	o := &pebble.Options{
-		FS:                          patientFS{s.opts.FS, &s.room, &s.opened, &s.rest},
+		FS:                          patientFS{s.opts.FS, &s.room, &s.opened, &s.rest, &s.bad},
 		ReadOnly:                    s.readOnly != nil,
 		ErrorIfNotExists:            !s.format.Making && !s.opts.repair,
 		FormatMajorVersion:          databaseFormat,
@@ -77,6 +77,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 			// process, and with it the mount, for one bad block.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
 				s.damaged.Store(true)
+				s.bad.note(info.Path, info.Details)
 				s.damage.Error().Err(info.Details).Str("file", info.Path).
 					Msg("the store is damaged: what stands there cannot be read, everything else is served; see motefs verify")
 			},

@@ -204,6 +204,7 @@ type patientFS struct {
 	r    *room
 	on   *atomic.Bool  // false while the database is opened, which is to fail
 	rest *atomic.Int64 // Store.rest
+	bad  *badBlocks
 }
 
 const (
@@ -231,6 +232,14 @@ func (p patientFS) Create(name string, category vfs.DiskWriteCategory) (f vfs.Fi
 		return nil, err
 	}
 	return &patientFile{File: f, fs: p, compaction: category == compaction}, nil
+}
+
+func (p patientFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := p.FS.Open(name, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return p.bad.table(name, f), nil
 }
 
 func (p patientFS) Rename(oldname, newname string) error {

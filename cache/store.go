@@ -37,6 +37,7 @@ type Store struct {
 	// damaged: damage was met; unmerged: by putting tables together; stuck: they are
 	// so many that soon nothing more could be written.
 	damaged, unmerged, stuck atomic.Bool
+	bad                      badBlocks
 
 	// commit serialises what changes entries together with the counts that
 	// describe them. It is held over an Apply, which is memory, unless the
