@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -164,9 +165,10 @@ func (v *victim) damaged(t *testing.T, rng *rand.Rand) (outcome string) {
 	for rng.IntN(3) == 0 {
 		what += "; " + v.fault(t, disk, rng)
 	}
+	var mended []string
 	defer func() {
 		if t.Failed() {
-			t.Log(what)
+			t.Logf("%s; repair says:\n%s", what, strings.Join(mended, "\n"))
 		}
 	}()
 	o.ReadOnly = true
@@ -186,7 +188,7 @@ func (v *victim) damaged(t *testing.T, rng *rand.Rand) (outcome string) {
 	}
 	o.ReadOnly = false
 	v.fetched = map[string]int{}
-	done, err := Repair(context.Background(), o, func(p string) { t.Log("repair: " + p) })
+	done, err := Repair(context.Background(), o, func(p string) { mended = append(mended, p) })
 	if errors.Is(err, ErrFormat) || errors.Is(err, ErrOrigin) {
 		return "FORMAT lost"
 	}

@@ -151,7 +151,7 @@ func (r *room) refused(err error) error {
 	if !unwritable(err) {
 		return err
 	}
-	bytes, _, _ := r.free() //nolint:errcheck // it is only said
+	bytes, _, _ := r.free() // it is only said
 	return &NoRoomError{Dir: r.dir, Free: bytes, Reserve: r.reserve, Err: err}
 }
 

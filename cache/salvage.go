@@ -102,13 +102,13 @@ func (s *Store) better(key, old, value []byte) ([]byte, error) {
 	return nil, nil
 }
 
-// newer reports whether b, of the same name, came after a: what is decided stays so,
+// newer reports whether b, of the same name, came after e: what is decided stays so,
 // and of two numbers the later one has the name.
-func (a *Entry) newer(b *Entry) bool {
-	if (a.State == Pending) != (b.State == Pending) {
-		return a.State == Pending
+func (e *Entry) newer(b *Entry) bool {
+	if (e.State == Pending) != (b.State == Pending) {
+		return e.State == Pending
 	}
-	return b.Inode > a.Inode
+	return b.Inode > e.Inode
 }
 
 // newer reports whether b came after a.

@@ -52,7 +52,7 @@ func tablesOf(db *pebble.DB) ([]*dbTable, error) {
 
 // check reads all of the table's file. The error is ctx's, or one of the disk that
 // says nothing of the table.
-func (t *dbTable) check(ctx context.Context, fs vfs.FS, dir string, o sstable.ReaderOptions) error {
+func (t *dbTable) check(ctx context.Context, fs vfs.FS, dir string, o sstable.ReaderOptions) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (t *dbTable) check(ctx context.Context, fs vfs.FS, dir string, o sstable.Re
 	if err != nil {
 		return err
 	}
-	defer file.close()
+	defer func() { err = errors.Join(err, file.close()) }()
 	t.what = file.what
 	for _, l := range file.lost {
 		t.lost = append(t.lost, span{maxKey(l.lower, t.keys.lower), minKey(l.upper, t.keys.upper)})
