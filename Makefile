@@ -11,7 +11,7 @@ VULN         := $(TOOLS)/govulncheck-$(VULN_VERSION)
 RACE         ?= -race
 FUZZTIME     ?= 20s
 
-.PHONY: build test lint demo bench bench-mount bench-go bench-store cover fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-cc needs-bench needs-bench-mount
+.PHONY: build test lint demo bench bench-mount bench-go bench-store cover damage fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-cc needs-bench needs-bench-mount
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
@@ -56,6 +56,13 @@ bench-store: needs-go
 cover: needs-go needs-fuse needs-nginx needs-programs
 	$(GO) test -coverprofile=bin/cover.out -coverpkg=./... ./...
 	$(GO) tool cover -func=bin/cover.out | tail -n 1
+
+# Stores that are damaged at random and repaired, SEEDS of them from SEED on (0: a
+# random one); RELIABILITY.md has what came of it.
+damage: SEEDS ?= 500
+damage: SEED ?= 0
+damage: needs-go
+	$(GO) test -run '^TestDamage$$' -count 1 -v -timeout 60m ./cache -damage $(SEEDS) -damage.seed $(SEED)
 
 # Every fuzz test, one after the other, for FUZZTIME each. None runs the program, so
 # that none builds it.

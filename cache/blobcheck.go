@@ -1,11 +1,10 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // check reads a whole blob and compares its length and its sum.
@@ -17,14 +16,21 @@ func (b *blobStore) check(ctx context.Context, e *Entry) error {
 		return err
 	}
 	defer file.Close()
-	sum := xxhash.New()
-	n, err := io.Copy(sum, &ctxReader{ctx, file})
+	sum := newSums()
+	n, err := io.Copy(sum, &ctxReader{ctx, io.LimitReader(file, e.Size)})
+	if err != nil {
+		return fmt.Errorf("blob %s: %w", blobName(e.blob), err)
+	}
+	behind, err := io.ReadAll(io.LimitReader(file, sumsOf(e.Size)*sumLen+1))
 	if err != nil {
 		return fmt.Errorf("blob %s: %w", blobName(e.blob), err)
 	}
 	if n != e.Size || sum.Sum64() != e.sum {
 		return fmt.Errorf("%w: blob %s has %d bytes with sum %016x, its entry says %d with %016x",
 			ErrCorrupt, blobName(e.blob), n, sum.Sum64(), e.Size, e.sum)
+	}
+	if !bytes.Equal(behind, sum.all()) {
+		return fmt.Errorf("%w: blob %s has damaged sums behind its content", ErrCorrupt, blobName(e.blob))
 	}
 	return nil
 }

@@ -53,7 +53,10 @@ func (p patientFS) Open(name string, opts ...vfs.OpenOption) (f vfs.File, err er
 		f, err = p.FS.Open(name, opts...)
 		return err
 	})
-	return f, err
+	if err != nil {
+		return nil, err
+	}
+	return p.s.bad.table(name, f), nil
 }
 
 // create makes a file that the database is to write. Without it nothing more could be

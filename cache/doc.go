@@ -14,8 +14,10 @@
 // A store is a directory:
 //
 //	LOCK       held by the process that has the store open; OWNER says which
+//	FORMAT     says that it is a store; see format.go
 //	db/        Pebble, without a write-ahead log
 //	blobs/     contents over Options.InlineLimit, one file each; see blob.go
+//	repair/    during a repair alone; see repair.go
 //
 // and these keys, with numbers in big endian:
 //
@@ -25,8 +27,8 @@
 //	                             into a name, and is what a directory is read from
 //	i first-inode                the directory of the run that begins there
 //	f inode                      why a file could not be fetched; see failed.go
-//	m f, m o, m p, m n           format version, origin, progress, and the watermark
-//	                             of numbers; see numbers.go
+//	m i, m p, m n                the identity that FORMAT has too, progress, and the
+//	                             watermark of numbers; see numbers.go
 //
 // Numbers are given out in listing order, each once. The root is 1. A directory
 // is an entry like any other, with a run of its own kind.
@@ -53,5 +55,5 @@
 //   - A name stands in at most one run, and in none while its file is gone.
 //   - Progress.ListingComplete is set only by a commit after the last page.
 //
-// Verify checks all of this.
+// Verify checks all of this, and Repair brings it about again after damage.
 package cache

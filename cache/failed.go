@@ -61,6 +61,10 @@ func (s *Store) hasFailed(ino Inode) (bool, error) {
 	if s.progress.Load().Failed == 0 {
 		return false, nil
 	}
+	return s.hasRecord(ino)
+}
+
+func (s *Store) hasRecord(ino Inode) (bool, error) {
 	_, closer, err := s.db.Get(appendFailedKey(nil, ino))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil

@@ -31,6 +31,9 @@ type format struct {
 	Origin   string   `json:"origin"`
 	ID       string   `json:"id"`               // random; the database has it too
 	Making   bool     `json:"making,omitempty"` // until the database is there
+	// Repairing says, until a repair has come to its end, which kinds of keys have
+	// lost some.
+	Repairing string `json:"repairing,omitempty"`
 }
 
 func newFormat(origin string) *format {

@@ -15,6 +15,10 @@ func (s *Store) loadMeta() error {
 	switch {
 	case errors.Is(err, ErrNotFound) && s.format.Making:
 		err = s.initMeta()
+	case errors.Is(err, ErrNotFound) && s.opts.repair:
+		if err = s.db.Set(metaID, []byte(s.format.ID), pebble.NoSync); err == nil {
+			err = s.loadProgress()
+		}
 	case errors.Is(err, ErrNotFound):
 		err = fmt.Errorf("%w: the database has no identity", ErrCorrupt)
 	case err == nil && id != s.format.ID:
@@ -34,10 +38,13 @@ func (s *Store) loadMeta() error {
 
 func (s *Store) loadProgress() error {
 	value, err := s.getString(metaProgress)
-	if err != nil {
+	if err != nil && !s.opts.repair {
 		return fmt.Errorf("%w: there is no checkpoint: %w", ErrCorrupt, err)
 	}
 	p, err := decodeProgress([]byte(value))
+	if err != nil && s.opts.repair {
+		p, err = Progress{Listed: FirstInode, Next: FirstInode, Settled: FirstInode}, nil
+	}
 	if err != nil {
 		return err
 	}

@@ -58,8 +58,8 @@ type Entry struct {
 	// ETag are those of the content that is on its way, and of which what has
 	// come can be read. Only the engine sets it; it is never stored.
 	Arriving bool
-	// blob names the file that holds a Blob's content, and Sum is its
-	// XXH64.
+	// blob names the file that holds a Blob's content, and sum is that of the
+	// sums of its blocks; see sums.go.
 	blob uint64
 	sum  uint64
 }

@@ -101,11 +101,31 @@ func (s *Store) loadNumbers(next Inode) error {
 	}
 	d := decoder{rest: []byte(value)}
 	mark := d.uvarint()
+	if s.opts.repair && (d.bad || mark < uint64(next)) {
+		s.numbers.next.Store(uint64(next) + lostNumbers) // Close writes it
+		return nil
+	}
 	if d.bad || mark < uint64(next) {
 		return fmt.Errorf("%w: it does not say which inode numbers are given out", ErrCorrupt)
 	}
 	s.numbers.next.Store(mark)
 	s.numbers.written.Store(mark)
 	s.numbers.durable.Store(mark)
+	return nil
+}
+
+// liftNumbers has numbers go on from least, and from the watermark in the store, which
+// a repair may have found in a damaged table.
+func (s *Store) liftNumbers(least Inode) error {
+	value, err := s.getString(metaNumbers)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	d := decoder{rest: []byte(value)}
+	mark := d.uvarint()
+	if d.bad {
+		mark = 0
+	}
+	s.numbers.next.Store(max(s.numbers.next.Load(), mark, uint64(least)))
 	return nil
 }

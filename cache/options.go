@@ -49,6 +49,8 @@ type Options struct {
 	// Log takes what happens in the background. The zero value is silent.
 	Log zerolog.Logger
 
+	// repair has the store opened by Repair, which puts right what Open refuses.
+	repair bool
 	// tune changes the database's settings; only BenchmarkSettings sets it.
 	tune func(*pebble.Options)
 	// free says what is free of the disk; tests set it.

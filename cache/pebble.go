@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -22,15 +23,25 @@ const bloomBits = 10
 // databaseFormat is Pebble's format. Another one makes another formatVersion.
 const databaseFormat = pebble.FormatTableFormatV6
 
+const (
+	// stopTables is how many tables may lie over each other before writes wait until
+	// some are put together, stuckTables before nothing more is taken where damage is
+	// in the way of that: waiting would not end.
+	stopTables, stuckTables = 64, 48
+	// damageRest is how long no tables are put together after damage was met by it:
+	// the database would try the same again at once, which costs most of a core.
+	damageRest = time.Minute
+)
+
 // blockSize is the length of a table's blocks before compression, in bytes.
 const blockSize = 16 << 10
 
 func (s *Store) pebbleOptions() *pebble.Options {
 	var flushErr atomic.Pointer[error] // of the last flush; not all of them count
 	o := &pebble.Options{
-		FS:                          patientFS{s.opts.FS, s, new(atomic.Int64)},
+		FS:                          patientFS{s.opts.FS, s},
 		ReadOnly:                    s.readOnly != nil,
-		ErrorIfNotExists:            !s.format.Making,
+		ErrorIfNotExists:            !s.format.Making && !s.opts.repair,
 		FormatMajorVersion:          databaseFormat,
 		Logger:                      pebbleLog{s},
 		CacheSize:                   s.opts.blockCache(),
@@ -44,7 +55,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		// a mirror least; those of a listing in order do not overlap, and a read
 		// skips most of the others by their filters.
 		L0CompactionThreshold:      20,
-		L0StopWritesThreshold:      64,
+		L0StopWritesThreshold:      stopTables,
 		LBaseMaxBytes:              256 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		EventListener: &pebble.EventListener{
@@ -59,11 +70,17 @@ func (s *Store) pebbleOptions() *pebble.Options {
 				if unwritable(err) {
 					return // the room says it
 				}
+				if pebble.IsCorruptionError(err) {
+					s.unmerged.Store(true)
+					s.rest.Store(time.Now().Add(damageRest).UnixNano())
+				}
 				s.damage.Warn().Err(err).Msg("the store's database could not do its work in the background; what it has is still served")
 			},
 			// Whoever met the damage gets the error; the default would end the
 			// process, and with it the mount, for one bad block.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				s.damaged.Store(true)
+				s.bad.note(info.Path, info.Details)
 				s.damage.Error().Err(info.Details).Str("file", info.Path).
 					Msg("the store is damaged: what stands there cannot be read, everything else is served; see motefs verify")
 			},
@@ -90,6 +107,13 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	return o
 }
 
+// readerOptions are those with which a table is read by itself.
+func (s *Store) readerOptions() sstable.ReaderOptions {
+	o := s.pebbleOptions()
+	o.EnsureDefaults()
+	return o.MakeReaderOptions()
+}
+
 // splitByLetter ends every table where the kind of key changes. A table of the
 // last entries and the first runs would overlap all entries that come after, so
 // that nothing could be moved to a lower level without being written again.
@@ -100,45 +124,40 @@ func splitByLetter(start []byte) (pebble.SpanPolicy, []byte, error) {
 	return pebble.SpanPolicy{}, []byte{start[0] + 1}, nil
 }
 
-// openDB opens the database. Pebble has nobody to tell where it cannot go on but
-// Fatalf, from any of its goroutines, and that must not return: such an Open is given
-// up, and what hangs in it never writes again.
 func (s *Store) openDB() (*pebble.DB, error) {
 	dir, o := s.opts.FS.PathJoin(s.opts.Dir, "db"), s.pebbleOptions()
-	if !s.format.Making {
-		if err := checkMarkers(o.FS, dir); err != nil {
+	if !s.format.Making && !s.opts.repair {
+		if err := checkDatabase(o.FS, dir, o); err != nil {
 			return nil, err
 		}
 	}
 	if o.ReadOnly {
 		o.FS = lockless{o.FS}
 	}
-	type opened struct {
+	db, err := s.openPebble(dir, o)
+	s.opened.Store(err == nil)
+	return db, err
+}
+
+// openPebble is pebble.Open with what it panics for on a bad disk made errors. Pebble
+// has nobody to tell where it cannot go on but Fatalf, from any of its goroutines, and
+// that must not return: such an Open is given up, and what hangs in it never writes
+// again.
+func (s *Store) openPebble(dir string, o *pebble.Options) (*pebble.DB, error) {
+	type result struct {
 		db  *pebble.DB
 		err error
 	}
-	done := make(chan opened, 1)
+	done := make(chan result, 1)
 	go func() {
-		var got opened
-		defer func() {
-			// It panics where a folder cannot be synced, say.
-			r := recover()
-			if disk, ok := r.(error); ok {
-				if _, bug := r.(runtime.Error); !bug {
-					r, got.err = nil, disk
-				}
-			}
-			if r != nil {
-				panic(r)
-			}
-			done <- got
-		}()
-		got.db, got.err = pebble.Open(dir, o)
+		var r result
+		defer func() { done <- r }()
+		defer diskError(&r.err)
+		r.db, r.err = pebble.Open(dir, o)
 	}()
 	select {
-	case got := <-done:
-		s.opened.Store(got.err == nil)
-		return got.db, got.err
+	case r := <-done:
+		return r.db, r.err
 	case err := <-s.openFailed:
 		return nil, err
 	}
@@ -151,6 +170,19 @@ func (s *Store) failOpen(err error) {
 	default:
 	}
 	select {}
+}
+
+// diskError, deferred, makes an error of what Pebble panics for on a bad disk.
+func diskError(err *error) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	disk, ok := r.(error)
+	if _, bug := r.(runtime.Error); bug || !ok {
+		panic(r)
+	}
+	*err = disk
 }
 
 // lockless is a filesystem on which Pebble takes no lock, which would write: the
@@ -195,10 +227,19 @@ func checkMarkers(fs vfs.FS, dir string) error {
 		lost = append(lost, fs.PathJoin(dir, "marker.format-version.000001."+databaseFormat.String()))
 	}
 	if len(lost) > 0 {
-		return fmt.Errorf("%w: files without content are missing in db, which some programs that copy leave out; nothing else is lost. Make them again: touch %s", ErrCorrupt, strings.Join(lost, " "))
+		return lostMarkers(lost)
 	}
 	return nil
 }
+
+// lostMarkers are files that are to be made again.
+type lostMarkers []string
+
+func (l lostMarkers) Error() string {
+	return fmt.Sprintf("%v: files without content are missing in db, which some programs that copy leave out; nothing else is lost. Make them again: touch %s", ErrCorrupt, strings.Join(l, " "))
+}
+
+func (l lostMarkers) Unwrap() error { return ErrCorrupt }
 
 // fatalError is an error after which Pebble must not go on.
 type fatalError struct {

@@ -211,8 +211,6 @@ func (r *room) wait(pause time.Duration) {
 type patientFS struct {
 	vfs.FS
 	s *Store
-	// rest is until when no tables are put together, in nanoseconds since 1970.
-	rest *atomic.Int64
 }
 
 const (
@@ -236,7 +234,7 @@ func (p patientFS) persist(op func() error) error {
 func (p patientFS) Create(name string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
 	if category == compaction {
 		// Not for longer than that, also where the clock was set back since.
-		p.s.room.wait(min(time.Until(time.Unix(0, p.rest.Load())), compactionRest))
+		p.s.room.wait(min(time.Until(time.Unix(0, p.s.rest.Load())), compactionRest))
 	}
 	if err := p.persist(func() error {
 		f, err = p.create(name, category)
@@ -274,7 +272,7 @@ func (f *patientFile) Write(b []byte) (n int, err error) {
 		return n, f.fs.persist(write)
 	}
 	if err = write(); unwritable(err) {
-		f.fs.rest.Store(time.Now().Add(compactionRest).UnixNano())
+		f.fs.s.rest.Store(time.Now().Add(compactionRest).UnixNano())
 	}
 	return n, err
 }

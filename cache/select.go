@@ -51,7 +51,7 @@ func (p *Page) Listed() bool { return p.slots[0].elsewhere || !p.fresh }
 // Pending returns a page of files that were listed and not fetched, with
 // numbers from from on and below limit, and the number from which to go on,
 // which is limit once there are no more. The page is nil where none was met on
-// the way.
+// the way. Files that stand in damage are left out; see Damaged.
 func (s *Store) Pending(from, limit Inode) (page *Page, next Inode, err error) {
 	runs, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: appendRunIndexKey(nil, limit)})
 	if err != nil {
@@ -89,6 +89,9 @@ func (s *Store) gatherPending(page *Page, runs *pebble.Iterator, entries *cursor
 		}
 		d := decoder{rest: value}
 		r, err := s.loadRun(Inode(d.uvarint()), first)
+		if s.MetDamage(err) {
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -96,11 +99,14 @@ func (s *Store) gatherPending(page *Page, runs *pebble.Iterator, entries *cursor
 		if r.kind == Dir || first+Inode(r.n) <= from {
 			continue
 		}
-		if err := s.pendingOfRun(page, r, entries, from, limit); err != nil {
+		if err := s.pendingOfRun(page, r, entries, from, limit); err != nil && !s.MetDamage(err) {
 			return 0, err
 		}
 	}
-	return limit, storeError("find pending files", runs.Error())
+	if err := storeError("find pending files", runs.Error()); err != nil && !s.MetDamage(err) {
+		return 0, err
+	}
+	return limit, nil
 }
 
 const (
@@ -123,14 +129,15 @@ func (s *Store) pendingOfRun(page *Page, r *cachedRun, entries *cursor, from, li
 			return false
 		}
 		value, ok, err := entries.find(r.parent, string(name))
-		if err != nil || !ok {
-			inner = err
-			return err == nil
+		var e Entry
+		if err == nil && ok {
+			e, err = decodeEntry(value)
 		}
-		e, err := decodeEntry(value)
-		if err != nil {
-			inner = err
-			return false
+		if err != nil || !ok {
+			if !s.MetDamage(err) {
+				inner = err
+			}
+			return inner == nil
 		}
 		if e.State == Pending && e.Inode == r.first+Inode(k) {
 			inner = s.addPending(page, r.parent, string(name), &e)

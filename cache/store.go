@@ -35,6 +35,12 @@ type Store struct {
 	room room
 	// damage logs what may come often.
 	damage zerolog.Logger
+	// rest is until when no tables are put together, in nanoseconds since 1970.
+	rest atomic.Int64
+	// damaged: damage was met; unmerged: by putting tables together; stuck: they are
+	// so many that soon nothing more could be written.
+	damaged, unmerged, stuck atomic.Bool
+	bad                      badBlocks
 
 	// commit serialises what changes entries together with the counts that
 	// describe them. It is held over an Apply, which is memory, unless the
@@ -99,6 +105,9 @@ func Open(o Options) (*Store, error) {
 	}
 	s, err := openLocked(o, lock)
 	if err != nil {
+		if _, ok := errors.AsType[lostMarkers](err); !ok && errors.Is(err, ErrCorrupt) {
+			err = fmt.Errorf("%w; mend it with: motefs verify --store %s --repair", err, o.Dir)
+		}
 		return nil, errors.Join(err, lock.Close())
 	}
 	s.lock = lock
@@ -120,6 +129,9 @@ func openLocked(o Options, lock *dirLock) (*Store, error) {
 		if err = errors.Join(err, f.write(o.FS, o.Dir)); err != nil {
 			return nil, fmt.Errorf("make store %s: %w", o.Dir, err)
 		}
+	}
+	if f.Repairing != "" {
+		return nil, fmt.Errorf("%w: a repair of %s was cut off", ErrCorrupt, o.Dir)
 	}
 	if lock.lock != nil {
 		if err := lock.sign(&o); err != nil {
@@ -151,7 +163,8 @@ func openAs(o Options, f *format, readOnly error) (_ *Store, err error) {
 	s.room.init(&o)
 	s.damage = o.Log.Sample(&zerolog.BurstSampler{Burst: damageBurst, Period: damagePeriod})
 	if s.db, err = s.openDB(); err != nil {
-		if pebble.IsCorruptionError(err) || errors.Is(err, iofs.ErrNotExist) {
+		// What is not the disk's says that its files do not fit together.
+		if _, disk := errors.AsType[syscall.Errno](err); !disk || pebble.IsCorruptionError(err) || errors.Is(err, iofs.ErrNotExist) {
 			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
@@ -187,6 +200,9 @@ func (s *Store) flushLoop(ctx context.Context) {
 		case <-s.broken.ch:
 			return
 		case <-tick.C:
+			if s.unmerged.Load() && s.db.Metrics().Levels[0].Sublevels >= stuckTables {
+				s.stuck.Store(true)
+			}
 			if err := s.Flush(ctx); err != nil && ctx.Err() == nil && !NoRoom(err) {
 				s.fail(err)
 			}
@@ -208,6 +224,15 @@ func (s *Store) Flush(ctx context.Context) error {
 	if s.flushed.Load() >= commits {
 		return nil
 	}
+	err := s.flush(ctx)
+	if err == nil {
+		s.numbers.flushed(watermark)
+		s.flushed.Store(commits)
+	}
+	return err
+}
+
+func (s *Store) flush(ctx context.Context) error {
 	done, err := s.db.AsyncFlush()
 	if err != nil {
 		return fmt.Errorf("flush store %s: %w", s.opts.Dir, err)
@@ -217,8 +242,6 @@ func (s *Store) Flush(ctx context.Context) error {
 	for {
 		select {
 		case <-done:
-			s.numbers.flushed(watermark)
-			s.flushed.Store(commits)
 			return nil
 		case <-look.C:
 			if s.room.waiting.Load() > 0 {
@@ -319,6 +342,25 @@ func (s *Store) InlineLimit() int { return s.opts.InlineLimit }
 // Progress returns what the store holds now.
 func (s *Store) Progress() Progress { return *s.progress.Load() }
 
+// Damaged returns an ErrCorrupt that says what to do once damage was met since the
+// store was opened, else nil. Whatever is not damaged can be read and written.
+func (s *Store) Damaged() error {
+	if !s.damaged.Load() {
+		return nil
+	}
+	return fmt.Errorf("%w: some of it cannot be read; stop what uses it, and mend it with: motefs verify --store %s --repair", ErrCorrupt, s.opts.Dir)
+}
+
+// MetDamage notes err, if it is damage, for Damaged, and reports whether a mirror can
+// go on around it.
+func (s *Store) MetDamage(err error) bool {
+	if !errors.Is(err, ErrCorrupt) {
+		return false
+	}
+	s.damaged.Store(true)
+	return !s.stuck.Load()
+}
+
 // ListingComplete reports whether every name that the origin lists is here.
 func (s *Store) ListingComplete() bool { return s.progress.Load().ListingComplete }
 
@@ -357,6 +399,9 @@ func (s *Store) applyLocked(batch *pebble.Batch, next Progress) error {
 	}
 	if err := s.BrokenErr(); err != nil {
 		return err
+	}
+	if s.stuck.Load() {
+		return s.Damaged()
 	}
 	s.commit.buf = next.append(s.commit.buf[:0])
 	if err := batch.Set(metaProgress, s.commit.buf, nil); err != nil {

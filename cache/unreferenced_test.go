@@ -47,7 +47,7 @@ func TestUnreferencedBlobs(t *testing.T) {
 	}
 	for _, suspects := range []int{1, 2, 3, maxSuspects} {
 		r, err := s.verify(t.Context(), func(p string) { t.Error("verify: " + p) }, suspects)
-		if err != nil || r.Blobs != files || r.Unreferenced != lost+2 || r.UnreferencedBytes != 5*lost {
+		if err != nil || r.Blobs != files || r.Unreferenced != lost+2 || r.UnreferencedBytes != (5+sumLen)*lost {
 			t.Errorf("%d suspects at once: report %+v, %v", suspects, r, err)
 		}
 	}

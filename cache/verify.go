@@ -1,9 +1,12 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -38,8 +41,13 @@ type verifier struct {
 	maxSuspects int
 	// orphan, where it is set, is told of each blob that no entry names.
 	orphan func(shard, name string, size uint64) error
-	// short: entries or runs cannot be read, so that counts say nothing.
+	// lost are the stretches of keys that cannot be read, in order.
+	lost []span
+	// short: some keys cannot be read, so that counts say nothing.
 	short bool
+	// counting: Repair counts, and what is pending left of settled brings it there.
+	counting bool
+	settled  Inode
 }
 
 // Verify reads everything that the store holds and checks that it agrees with
@@ -53,7 +61,7 @@ func (s *Store) Verify(ctx context.Context, tell func(problem string)) (Report, 
 
 func (s *Store) verify(ctx context.Context, tell func(problem string), suspects int) (Report, error) {
 	v := &verifier{s: s, ctx: ctx, tell: tell, progress: s.Progress(), maxSuspects: suspects}
-	for _, step := range []func() error{v.runs, v.index, v.entries, v.failures, v.counts, v.unreferenced} {
+	for _, step := range []func() error{v.tables, v.runs, v.index, v.entries, v.failures, v.counts, v.unreferenced} {
 		if err := step(); err != nil {
 			return v.report, err
 		}
@@ -68,9 +76,81 @@ func (v *verifier) problem(format string, args ...any) {
 	v.tell(line)
 }
 
-// walk calls fn for every key that begins with letter.
+// maxSpans bounds the damaged stretches that are told apart in all tables; from then
+// on a whole table is one.
+const maxSpans = 4096
+
+// tables reads all of every table, block by block, and finds what the walks have to
+// leave out. A store that is written may put tables together meanwhile.
+func (v *verifier) tables() error {
+	fs, dir, o := v.s.opts.FS, v.s.opts.FS.PathJoin(v.s.opts.Dir, "db"), v.s.readerOptions()
+	all, err := tablesOf(v.s.db)
+	if err != nil {
+		return err
+	}
+	var damaged []*dbTable
+	for _, t := range all {
+		if err := t.check(v.ctx, fs, dir, o); err != nil {
+			return err
+		}
+		if len(t.what) == 0 {
+			continue
+		}
+		if now, err := tablesOf(v.s.db); err != nil || !slices.ContainsFunc(now, func(n *dbTable) bool { return n.number == t.number }) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if len(v.lost) > maxSpans {
+			t.lost = []span{t.keys}
+		}
+		v.lost = append(v.lost, t.lost...)
+		damaged = append(damaged, t)
+	}
+	v.lost = sortSpans(v.lost)
+	v.short = len(v.lost) > 0
+	for _, t := range damaged {
+		v.problem("%s", t.describe(v.path))
+	}
+	return nil
+}
+
+// path is what a directory is called, as far as can be told.
+func (v *verifier) path(dir Inode) string {
+	if dir == RootInode {
+		return "the root"
+	}
+	if !v.short || !slices.ContainsFunc(v.lost, func(s span) bool { return s.lower[0] == keyRun || s.lower[0] == keyRunIndex }) {
+		if path, err := v.s.path(dir); err == nil {
+			return strconv.Quote(strings.Join(path, "/"))
+		}
+	}
+	return fmt.Sprintf("directory %d", dir)
+}
+
+// walk calls fn for every key that begins with letter and can be read.
 func (v *verifier) walk(letter byte, fn func(key, value []byte) error) error {
-	it, err := v.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{letter}, UpperBound: []byte{letter + 1}})
+	part := span{lower: []byte{letter}}
+	for _, lost := range v.lost {
+		if !lost.overlaps(span{part.lower, []byte{letter + 1}}) {
+			continue
+		}
+		part.upper = lost.lower
+		if err := v.walkPart(part, fn); err != nil {
+			return err
+		}
+		part.lower = lost.upper
+	}
+	part.upper = []byte{letter + 1}
+	return v.walkPart(part, fn)
+}
+
+func (v *verifier) walkPart(part span, fn func(key, value []byte) error) error {
+	if bytes.Compare(part.lower, part.upper) >= 0 {
+		return nil
+	}
+	it, err := v.s.db.NewIter(&pebble.IterOptions{LowerBound: part.lower, UpperBound: part.upper})
 	if err != nil {
 		return storeError("verify", err)
 	}
@@ -88,7 +168,7 @@ func (v *verifier) walk(letter byte, fn func(key, value []byte) error) error {
 	}
 	if err := it.Error(); err != nil {
 		v.short = true
-		v.problem("keys %q cannot be read to their end, so they are not counted: %v", letter, err)
+		v.problem("%s cannot be read to their end, so they are not counted: %v", what(part.lower[0]), err)
 	}
 	return ignoreCorrupt(it.Close())
 }
@@ -138,7 +218,7 @@ func (v *verifier) runs() error {
 }
 
 func (v *verifier) directory(ino, run Inode) {
-	if ino == RootInode {
+	if ino == RootInode || v.short {
 		return
 	}
 	if e, err := v.s.Get(ino); err != nil || e.Kind != Dir {
@@ -147,6 +227,9 @@ func (v *verifier) directory(ino, run Inode) {
 }
 
 func (v *verifier) runIndex(parent, first Inode) {
+	if inSpans(v.lost, appendRunIndexKey(nil, first)) {
+		return
+	}
 	value, closer, err := v.s.db.Get(appendRunIndexKey(nil, first))
 	if err != nil {
 		v.problem("run %d of directory %d has no index: %v", first, parent, err)
@@ -162,6 +245,9 @@ func (v *verifier) runIndex(parent, first Inode) {
 }
 
 func (v *verifier) name(c *cursor, parent, ino Inode, kind Kind, name string) {
+	if v.short && inSpans(v.lost, appendEntryKey(nil, parent, name)) {
+		return
+	}
 	value, ok, err := c.find(parent, name)
 	if err != nil || !ok {
 		v.problem("inode %d: %q of directory %d has no entry: %v", ino, name, parent, err)
@@ -171,7 +257,7 @@ func (v *verifier) name(c *cursor, parent, ino Inode, kind Kind, name string) {
 	switch {
 	case err != nil:
 		v.problem("inode %d: %q of directory %d: %v", ino, name, parent, err)
-	case e.Inode != ino && v.progress.Unchecked > 0 && e.Kind == kind:
+	case e.Inode != ino && (v.progress.Unchecked > 0 || v.counting) && e.Kind == kind:
 		v.report.Superseded++
 	case e.Inode != ino || e.Kind != kind:
 		v.problem("inode %d: %q of directory %d has an entry with number %d", ino, name, parent, e.Inode)
@@ -249,7 +335,15 @@ func (v *verifier) content(parent Inode, name []byte, e *Entry) error {
 
 // pending checks that a file left of the checkpoint was dealt with.
 func (v *verifier) pending(parent Inode, name []byte, e *Entry) {
-	if e.Inode >= v.progress.Settled {
+	if v.counting {
+		if e.Inode < v.settled {
+			if failed, err := v.s.hasRecord(e.Inode); err != nil || !failed {
+				v.settled = e.Inode
+			}
+		}
+		return
+	}
+	if e.Inode >= v.progress.Settled || v.short {
 		return
 	}
 	if failed, err := v.s.hasFailed(e.Inode); err != nil || !failed {
@@ -266,6 +360,9 @@ func (v *verifier) failures() error {
 			return nil
 		}
 		v.seen.Failed++
+		if v.short {
+			return nil
+		}
 		e, err := v.s.Get(ino)
 		// Where names were listed twice, the number's name may be another's.
 		if err != nil || e.State != Pending && v.progress.Unchecked == 0 {

@@ -52,7 +52,7 @@ func (r *run) process(ctx context.Context, b *batch) (err error) {
 		return err
 	}
 	if err := b.page.Load(); err != nil {
-		return err
+		return r.around(err)
 	}
 	var gone []int
 	var fetchErr error
@@ -63,7 +63,7 @@ func (r *run) process(ctx context.Context, b *batch) (err error) {
 		return fetchErr
 	}
 	if err := b.page.Commit(); err != nil {
-		return err
+		return r.around(err)
 	}
 	if r.e.opts.Events.Gone != nil {
 		for _, k := range gone { // they have been shown until now
@@ -71,6 +71,15 @@ func (r *run) process(ctx context.Context, b *batch) (err error) {
 		}
 	}
 	return errors.Join(fetchErr, r.track.finish(b, b.page.Settled()))
+}
+
+// around has a run go on where the store is damaged, and says so at its end. What is
+// left out is not finished, so that the checkpoint stays before it.
+func (r *run) around(err error) error {
+	if r.e.store.MetDamage(err) {
+		return nil
+	}
+	return err
 }
 
 // miss is a file that did not come.

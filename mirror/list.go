@@ -257,7 +257,11 @@ func (c *cutter) cut(ctx context.Context) error {
 	}
 	page, err := c.planner.Plan(c.names)
 	if err != nil {
-		return err
+		release()
+		c.r.track.add(&batch{}) // which is never finished
+		clear(c.names)
+		c.names, c.bytes, c.mark = c.names[:0], 0, cache.Mark{}
+		return c.r.around(err)
 	}
 	b := &batch{page: page, mark: c.mark, release: release}
 	b.mark.Settled = page.End()

@@ -68,7 +68,7 @@ func (r *run) planFailed(ctx context.Context) error {
 			err = r.enqueue(ctx, &batch{page: page})
 		}
 		if err != nil || page == nil {
-			return err
+			return r.around(err)
 		}
 		from = next
 	}

@@ -82,6 +82,9 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 			if cache.NoRoom(runErr) {
 				advice = "make room, then " + advice
 			}
+			if errors.Is(runErr, cache.ErrCorrupt) {
+				advice = "and goes on after that"
+			}
 			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, advice)
 		}
 		return runErr

@@ -206,6 +206,10 @@ func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool
 			m.log.Info().Msg(text + ": " + summary(p, before, time.Since(start)))
 			return
 		}
+		if errors.Is(err, cache.ErrCorrupt) {
+			m.log.Error().Err(err).Msg("the mirror is not complete; what is not damaged is still served")
+			return
+		}
 		m.log.Error().Err(err).Stringer("again_in", tryListingAgain).
 			Msg("the mirror is not complete; what is mirrored is still served")
 		select {

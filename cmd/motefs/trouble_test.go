@@ -202,9 +202,45 @@ func TestDamagedTable(t *testing.T) {
 		t.Errorf("%d gets for damaged files", n-gets)
 	}
 	v := finish(t, exitDamaged, "verify", "--store", m.store)
-	if !strings.Contains(v.Stdout.String(), "problem: ") || !strings.Contains(v.Stdout.String(), "checksum mismatch") {
+	if !strings.Contains(v.Stdout.String(), "problem: table db/") || !strings.Contains(v.Stdout.String(), "entries ") {
 		t.Errorf("verify says %q", v.Stdout)
 	}
+	// The lost files come back, and nothing else is fetched.
+	r := finish(t, exitOK, "verify", "--store", m.store, "--repair", s.URL())
+	finish(t, exitOK, "mirror", "--store", m.store, s.URL())
+	if n := s.Counts().Gets - gets; n == 0 || n > 100+10 { // and guards
+		t.Errorf("%d gets after a repair that says:\n%s", n, r.Stdout)
+	}
+	finish(t, exitOK, "verify", "--store", m.store)
+	m.again(s.URL())
+	if got := shell(t, `cd "$1"; find . -type f -print0 | sort -z | xargs -0 sha256sum`, m.dir); got != want {
+		t.Error("after repair and mirror the mount shows something else")
+	}
+}
+
+// TestMirrorOfADamagedStore damages a store in which every name is listed and nothing is
+// fetched. The mirror goes on with all that it can, and in the end says what to do.
+func TestMirrorOfADamagedStore(t *testing.T) {
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 20_000, BodySize: 100, FilesPerDir: 1000})
+	s := serveTest(t, serve.Options{}, src)
+	m := startMount(t, s.URL())
+	m.Logs("every name is listed")
+	m.stop()
+	damage(t, strings.TrimSpace(shell(t, `ls -S "$1"/db/*.sst | head -n 1`, m.store)))
+	v := finish(t, exitDamaged, "mirror", "--store", m.store, s.URL())
+	if text := v.Stderr.String(); !strings.Contains(text, "motefs verify --store "+m.store+" --repair") || strings.Contains(text, "panic") || strings.Contains(text, "is complete") {
+		t.Errorf("the mirror says %q", text)
+	}
+	first := s.Counts().Gets
+	if first < 15_000 {
+		t.Errorf("a damaged block kept the mirror from all but %d files", first)
+	}
+	finish(t, exitOK, "verify", "--store", m.store, "--repair")
+	finish(t, exitOK, "mirror", "--store", m.store, s.URL())
+	if n := s.Counts().Gets; n > 20_000+1_000 { // and guards
+		t.Errorf("%d gets for 20,000 files, %d of them before the repair", n, first)
+	}
+	finish(t, exitOK, "verify", "--store", m.store)
 }
 
 // listOf writes the names in what sha256sum has printed to a file, each with a NUL.
@@ -219,8 +255,8 @@ func listOf(t *testing.T, sums string) string {
 	return path
 }
 
-// TestDamagedBlobs damages the files of two long contents: one has bytes changed,
-// which verify finds, and one is cut, which a reader is told too.
+// TestDamagedBlobs damages the files of two long contents: one has bytes changed, and
+// one is cut. Readers are told, and verify finds both.
 func TestDamagedBlobs(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 20, BodySize: 300_000})
 	s := serveTest(t, serve.Options{}, src)
@@ -246,7 +282,7 @@ func TestDamagedBlobs(t *testing.T) {
 			right++
 		}
 	}
-	if right != 18 || failed == 0 {
+	if right != 18 || failed != 2 {
 		t.Errorf("of 20 files, 2 of them damaged, %d read well and %d are errors", right, failed)
 	}
 	again.Signal(os.Interrupt)

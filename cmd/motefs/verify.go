@@ -12,13 +12,15 @@ import (
 
 func verifyCommand(a *app) *cobra.Command {
 	var store string
-	var listFailed, reclaim bool
+	var listFailed, reclaim, repair bool
 	cmd := &cobra.Command{
 		Use:   "verify --store DIR [ORIGIN]",
-		Short: "Check that a store is sound",
+		Short: "Check that a store is sound, or mend it",
 		Long: "Read the whole store and check it against itself: every checksum, names, entries,\n" +
-			"numbers, the checkpoint and the counts. Memory stays constant. With ORIGIN, also\n" +
-			"that the store is that origin's; then --store may be left out.",
+			"numbers, the checkpoint and the counts. Nothing is written, and memory stays\n" +
+			"constant. With ORIGIN, also that the store is that origin's; then --store may be\n" +
+			"left out. With --repair, what is damaged is dropped, and the next mirror fetches it\n" +
+			"again.",
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f := &sourceFlags{store: store}
@@ -35,13 +37,17 @@ func verifyCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if repair {
+				return a.repair(cmd.Context(), dir, id)
+			}
 			return a.verify(cmd.Context(), dir, id, listFailed, reclaim)
 		},
 	}
 	cmd.Flags().StringVar(&store, "store", "", "`directory` of the store")
 	cmd.Flags().BoolVar(&listFailed, "list-failed", false, "only list the files that could not be fetched, and why")
 	cmd.Flags().BoolVar(&reclaim, "reclaim", false, "of a store that is sound, remove the blob files that belong to no entry")
-	cmd.MarkFlagsMutuallyExclusive("list-failed", "reclaim")
+	cmd.Flags().BoolVar(&repair, "repair", false, "drop what is damaged, so that the next mirror fetches it again")
+	cmd.MarkFlagsMutuallyExclusive("list-failed", "reclaim", "repair")
 	return cmd
 }
 
@@ -69,23 +75,13 @@ func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bo
 	}
 	p := store.Progress()
 	printLine(a.stdout, "store %s of %s: %s, %s", dir, store.Origin(), summary(p, p, 0), completeness(p))
-	problems := 0
-	report, err := store.Verify(ctx, func(problem string) {
-		if problems++; problems <= problemsShown {
-			printLine(a.stdout, "problem: %s", problem)
-		}
-	})
+	report, err := store.Verify(ctx, a.problems())
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", dir, err)
 	}
-	printLine(a.stdout, "read %s entries, %s runs of names, %s blob files, %s of content",
-		count(report.Entries), count(report.Runs), count(report.Blobs), bytesText(float64(report.Bytes)))
-	if report.Unreferenced > 0 {
-		printLine(a.stdout, "note: %s blob files (%s) belong to no entry, which a crash can leave; they do no harm; --reclaim removes those that motefs wrote",
-			count(report.Unreferenced), bytesText(float64(report.UnreferencedBytes)))
-	}
+	a.report(report)
 	if report.Problems > 0 {
-		return fmt.Errorf("%w: %d problems; remove %s and mirror again", errProblems, report.Problems, dir)
+		return fmt.Errorf("%w: %d problems; mend them with: motefs verify --store %s --repair", errProblems, report.Problems, dir)
 	}
 	printLine(a.stdout, "the store is sound")
 	if !reclaim {
@@ -96,6 +92,46 @@ func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bo
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", dir, err)
 	}
+	return nil
+}
+
+// problems prints the first problems that it is told.
+func (a *app) problems() func(problem string) {
+	told := 0
+	return func(problem string) {
+		if told++; told <= problemsShown {
+			printLine(a.stdout, "problem: %s", problem)
+		}
+	}
+}
+
+func (a *app) report(report cache.Report) {
+	printLine(a.stdout, "read %s entries, %s runs of names, %s blob files, %s of content",
+		count(report.Entries), count(report.Runs), count(report.Blobs), bytesText(float64(report.Bytes)))
+	if report.Unreferenced > 0 {
+		printLine(a.stdout, "note: %s blob files (%s) belong to no entry, which a crash can leave; they do no harm; --reclaim removes those that motefs wrote",
+			count(report.Unreferenced), bytesText(float64(report.UnreferencedBytes)))
+	}
+}
+
+func (a *app) repair(ctx context.Context, dir, id string) error {
+	log, err := a.logger(a.stderr)
+	if err != nil {
+		return err
+	}
+	done, err := cache.Repair(ctx, limited(cache.Options{Dir: dir, Origin: id, Holder: holder(), Log: log}), a.problems())
+	if err != nil {
+		return err
+	}
+	a.report(done.Report)
+	switch {
+	case done.Problems == 0:
+		printLine(a.stdout, "the store is sound; nothing was changed")
+		return nil
+	case done.Relist:
+		printLine(a.stdout, "names may be lost: the next mirror lists from the beginning, and keeps what is here")
+	}
+	printLine(a.stdout, "the store is sound again; %s files are to be fetched again: run motefs mirror", count(done.Pending))
 	return nil
 }
 
