@@ -176,7 +176,7 @@ func (b *blobStore) publish(id uint64) error {
 		err = b.fs.Rename(b.path("tmp", blobName(id)), b.fs.PathJoin(shard, blobName(id)))
 	}
 	if err == nil {
-		err = syncDir(b.fs, shard)
+		err = b.syncDir(shard)
 	}
 	if err != nil {
 		return &DiskError{Err: b.room.refused(err)}
@@ -194,7 +194,12 @@ func (b *blobStore) makeShard(id uint64) error {
 		return err
 	}
 	b.shards.made[id&0xff] = true
-	return syncDir(b.fs, b.dir)
+	return b.syncDir(b.dir)
+}
+
+// syncDir makes names in a directory survive a crash.
+func (b *blobStore) syncDir(path string) error {
+	return b.room.untilOpen(func() error { return syncDir(b.fs, path) })
 }
 
 func (b *blobStore) remove(id uint64) error {

@@ -13,8 +13,9 @@ const (
 	// are. The first is Pebble's own least.
 	minOpenTables, minBlobFiles = 64, 8
 	// openTries and openPause are how often, and how far apart, a file is opened for
-	// which there is no descriptor: two seconds, in which others are closed.
-	openTries, openPause = 100, 20 * time.Millisecond
+	// which there is no descriptor: half a minute, in which others are closed. Not for
+	// ever, as those who wait have descriptors too.
+	openTries, openPause = 1500, 20 * time.Millisecond
 )
 
 // descriptorLimit is how many files this process may have open. Go has raised that
@@ -61,15 +62,12 @@ func (p patientFS) Open(name string, opts ...vfs.OpenOption) (f vfs.File, err er
 
 // create makes a file that the database is to write. Without it nothing more could be
 // written, so the descriptor is waited for until the store is closed.
-func (p patientFS) create(name string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
-	for {
-		err := p.s.room.untilOpen(func() error {
-			f, err = p.FS.Create(name, category)
-			return err
-		})
-		if !transient(err) || !p.s.opened.Load() || p.s.room.isOver() {
-			return f, err
-		}
+func (p patientFS) create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := p.FS.Create(name, category)
+	for transient(err) && p.s.opened.Load() && !p.s.room.isOver() {
 		p.s.damage.Warn().Err(err).Msg("the store's database waits for a descriptor, or for memory")
+		p.s.room.wait(openPause)
+		f, err = p.FS.Create(name, category)
 	}
+	return f, err
 }

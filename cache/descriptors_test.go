@@ -34,18 +34,15 @@ func TestDatabaseWaitsForDescriptors(t *testing.T) {
 			t.Run(fmt.Sprint(errno, where), func(t *testing.T) {
 				var refusals atomic.Int32
 				fault := func(op errorfs.Op) error {
-					creates := op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpOpen
-					if creates && strings.Contains(op.Path, where) && refusals.Load() > 0 && refusals.Add(-1) >= 0 {
+					creates := op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpOpen || op.Kind == errorfs.OpOpenDir
+					if creates && strings.Contains(op.Path+"/", where) && refusals.Load() > 0 && refusals.Add(-1) >= 0 {
 						return errno
 					}
 					return nil
 				}
 				s := open(t, Options{Dir: "/store", Origin: testOrigin, FlushEvery: -1, FS: errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(fault))})
 				put(t, plan(t, s, "a", "b"))
-				refusals.Store(openTries + 10) // more than one wait is for
-				if where == "/blobs/" {
-					refusals.Store(10)
-				}
+				refusals.Store(20)
 				putBlobs(t, s, "c")
 				if err := s.Flush(t.Context()); err != nil {
 					t.Error(err)

@@ -90,7 +90,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 	}
 	limit(1)
 	s.CutConns() // so that it has to dial
-	for i := range int64(30) {
+	for i := range int64(10) {
 		if out, err := process.Run(t, "cat", filepath.Join(m.dir, src.Name(i))); err == nil && out != string(src.Body(i)) {
 			t.Errorf("file %d reads %q", i, out)
 		}
