@@ -15,6 +15,11 @@ const (
 	// that the tables of a large store, and connections for a mirror and its readers,
 	// find their places.
 	enoughDescriptors = 256
+	// Of those, baseDescriptors are what the process has in any case, and each
+	// connection of a mirror takes batchDescriptors: itself, and the long files that
+	// wait for the proof whose they are. All of them wait for each other where there
+	// are fewer.
+	baseDescriptors, batchDescriptors = 40, 12
 	// enoughMemory is how many bytes a mirror with the default --connections and a
 	// mount need.
 	enoughMemory = 256 << 20
@@ -46,10 +51,15 @@ func descriptorLimit(log zerolog.Logger) int {
 		return 0
 	}
 	if limit.Cur < enoughDescriptors {
-		log.Warn().Uint64("limit", limit.Cur).Int("enough", enoughDescriptors).
-			Msg("few files may be open at a time (ulimit -n): what finds no place waits, and readers may get errors")
+		log.Warn().Uint64("limit", limit.Cur).Int("enough", enoughDescriptors).Int("connections", connectionsWith(int(limit.Cur))).
+			Msg("few files may be open at a time (ulimit -n): a mirror has few connections, and readers may get errors")
 	}
 	return int(min(limit.Cur, math.MaxInt))
+}
+
+// connectionsWith is how many connections a mirror may have with few descriptors.
+func connectionsWith(descriptors int) int {
+	return max(1, (descriptors-baseDescriptors)/batchDescriptors)
 }
 
 // memoryLimit is how many bytes the control group allows, 0 where it does not say.

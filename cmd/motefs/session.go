@@ -45,12 +45,17 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
 		return nil, err
 	}
-	if s.store, err = cache.Open(limited(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), Log: o.log})); err != nil {
+	opts := limited(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), Log: o.log})
+	connections := o.flags.connections
+	if opts.Descriptors > 0 && opts.Descriptors < enoughDescriptors {
+		connections = min(connections, connectionsWith(opts.Descriptors))
+	}
+	if s.store, err = cache.Open(opts); err != nil {
 		return nil, err
 	}
 	s.engine, err = mirror.Open(mirror.Options{
 		Store: s.store, Lister: s.client, Fetcher: s.client,
-		Prefetch: o.prefetch, Connections: o.flags.connections, Outage: o.flags.patience(), MaxGone: mirror.GoneLimit(o.flags.maxGone),
+		Prefetch: o.prefetch, Connections: connections, Outage: o.flags.patience(), MaxGone: mirror.GoneLimit(o.flags.maxGone),
 		LimitFiles: o.flags.limitFiles, LimitRate: int64(o.flags.limitRate),
 		Events: o.events, Log: o.log,
 	})
