@@ -76,7 +76,7 @@ fuzz: needs-go
 # faults of an earlier run again, which printed it.
 soak: export SOAK ?= 10m
 soak: needs-go needs-fuse needs-programs
-	$(GO) test -run '^(TestSoak|TestTroubledOrigin|TestNameComesBackElsewhere)$$' -count 1 -timeout 0 -v ./cmd/motefs
+	$(GO) test -run '^(TestSoak|TestTroubledOrigin|TestNameComesBackElsewhere|TestCableIsPulled)$$' -count 1 -timeout 0 -v ./cmd/motefs
 
 clean:
 	rm -rf bin .bin
@@ -106,7 +106,7 @@ needs-nginx:
 
 # What the tests run over a mount.
 needs-programs:
-	@set -e; for p in rsync:rsync python3:python3 tar:tar xargs:findutils setpriv:util-linux unshare:util-linux nsenter:util-linux; do \
+	@set -e; for p in rsync:rsync python3:python3 tar:tar xargs:findutils setpriv:util-linux unshare:util-linux nsenter:util-linux ip:iproute2; do \
 		.ci/need $${p%:*} $${p#*:}; done
 
 # A contender that cannot be had says so in its row.

@@ -28,11 +28,11 @@ const (
 	// earlier one. Where the former is set, troubles of an origin last as long as they do
 	// elsewhere.
 	soakVariable, seedVariable = "SOAK", "SOAK_SEED"
-	soakShort                  = 6 * time.Second
+	soakShort                  = 4 * time.Second
 
 	// soakPages times soakPage files are mirrored over and over again; soakDir are in a
 	// directory.
-	soakPages, soakPage, soakDir = 20, 200, 500
+	soakPages, soakPage, soakDir = 10, 200, 500
 	// soakList is how many files a reader compares at a time.
 	soakList = 60
 )
@@ -260,7 +260,7 @@ func (s *soak) untilMirrored(m *mountedProcess, rng *rand.Rand) *mountedProcess 
 		if s.ended() {
 			eventually.True(s.t, "an end", func() bool { return endedRun.MatchString(m.Stderr.String()) })
 		} else {
-			s.sleep(span(rng, 100*time.Millisecond, 3*time.Second))
+			s.sleep(span(rng, 100*time.Millisecond, 1500*time.Millisecond))
 		}
 		if strings.Contains(m.Stderr.String(), mirrored) {
 			return m
@@ -343,7 +343,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("%s=%d", seedVariable, s.seed)
 	small, large := int64(soakPages*soakPage), int64(soakPages*soakPage)
 	if long() {
-		small, large = 5*small, 50*large
+		small, large = 10*small, 100*large
 	}
 	s.small, s.large = s.origin(small, 3*time.Second*soakPage/time.Duration(small)), s.origin(large, 0)
 	steady := startMount(t, s.large.url())

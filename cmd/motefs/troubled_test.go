@@ -71,9 +71,6 @@ func troubles() []trouble {
 		{what: "has a certificate that runs out", https: true,
 			begin: func(o *troubled) { o.cert.Store(0); o.front.cut() }, heal: func(o *troubled) { o.cert.Store(2); well(o) }},
 		{what: "lists pages of 200 MB", slow: true, begin: lists(func(string, int) origintest.Fault {
-			return origintest.Fault{Status: 200, Body: hugePage}
-		}), heal: well},
-		{what: "lists pages of 200 MB in chunks", slow: true, begin: lists(func(string, int) origintest.Fault {
 			return origintest.Fault{Status: 200, Body: hugePage, Mode: origintest.Chunked, N: 60_000}
 		}), heal: well},
 		{what: "lists in circles", slow: true, begin: lists(func(marker string, _ int) origintest.Fault {
@@ -151,10 +148,10 @@ func (o *troubled) certify() string {
 	return path
 }
 
-const troubledFiles, troubledPage = 3000, 100
+const troubledFiles, troubledPage = 1500, 50
 
 func newTroubled(t *testing.T, https bool) (o *troubled, src *serve.Synthetic, url string, args []string) {
-	src = serve.NewSynthetic(serve.SyntheticOptions{Files: troubledFiles, VarySize: true, LargeEvery: 331, LargeSize: 100_000})
+	src = serve.NewSynthetic(serve.SyntheticOptions{Files: troubledFiles, VarySize: true, LargeEvery: 131, LargeSize: 100_000})
 	o = &troubled{t: t, stop: func() {}}
 	options := serve.Options{PageSize: troubledPage, ListLatency: 50 * time.Millisecond}
 	args = []string{"--prefetch-all"}
@@ -221,7 +218,7 @@ func lasts() time.Duration {
 	if long() {
 		return 10 * time.Second
 	}
-	return 500 * time.Millisecond
+	return 300 * time.Millisecond
 }
 
 // peakLimit bounds the memory of a mount, whatever its origin does, in bytes: what the
