@@ -70,17 +70,17 @@ func (f *sourceFlags) reserved() int64 {
 // what may be one.
 func originID(raw string) (string, error) {
 	u, err := url.Parse(raw)
+	taken := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 	switch {
 	case err == nil && u.User != nil:
 		return "", usagef("origin: its URL has user-info; use --header @FILE instead")
 	case err == nil && (u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#")):
 		return "", usagef("origin: its URL has a query or a fragment; use --header @FILE for what gives access")
-	case (err != nil || u.Host == "") && strings.ContainsAny(raw, "@?#"):
+	case !taken && strings.ContainsAny(raw, "@?#"):
 		return "", usagef("origin: give a URL such as http://host:port or https://host/path, without user-info, query and fragment")
 	case err != nil:
 		return "", usagef("origin %q is not a URL: %w", raw, errors.Unwrap(err))
-	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+	case !taken:
 		return "", usagef("origin %q: give a URL such as http://host:port or https://host/path", raw)
 	}
 	host, port := strings.ToLower(u.Hostname()), u.Port()

@@ -47,7 +47,10 @@ func (c *Client) redirect(status int, location, target, ends string) (string, er
 func withoutSecrets(location string) string {
 	location, query, hasQuery := strings.Cut(location, "?")
 	if at := strings.LastIndex(location, "@"); at >= 0 {
-		scheme, _, _ := strings.Cut(location, "//")
+		scheme, _, ok := strings.Cut(location[:at], "//")
+		if !ok || strings.Contains(scheme, "@") {
+			scheme = "" // it is none, and may be a name and a password
+		}
 		location = scheme + "//…@" + location[at+1:]
 	}
 	if hasQuery && query != "" {
