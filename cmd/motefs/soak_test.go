@@ -1,9 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,8 +16,6 @@ import (
 
 	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/fs/fusetest/process"
-	"github.com/motefs/motefs/mirror/origin/origintest"
-	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 const (
@@ -54,45 +49,6 @@ type soak struct {
 	wrong atomic.Int64
 }
 
-// soakOrigin is an origin with a network before it.
-type soakOrigin struct {
-	src   *serve.Synthetic
-	s     *origintest.Server
-	front *front
-}
-
-func (s *soak) origin(files int64, list time.Duration) soakOrigin {
-	s.t.Helper()
-	src := serve.NewSynthetic(serve.SyntheticOptions{Files: files, FilesPerDir: soakDir, VarySize: true, LargeEvery: 997, LargeSize: 150_000, Validators: true, Seed: s.seed})
-	server := origintest.New(s.t, serve.Options{PageSize: soakPage, ListLatency: list}, src)
-	return soakOrigin{src, server, newFront(s.t, server.Addr())}
-}
-
-func (o *soakOrigin) url() string { return "http://" + o.front.addr }
-
-func (o *soakOrigin) heal() {
-	o.s.SetFaults(origintest.Faults{})
-	o.front.cut()
-	o.front.listen(o.front.addr)
-}
-
-// disturb has the origin do what a number stands for.
-func (o *soakOrigin) disturb(kind, every int) {
-	switch kind - len(soakFaults) {
-	case 0:
-		o.front.refuse()
-	case 1:
-		o.front.vanish()
-	case 2:
-		o.front.cut()
-	default:
-		get := origintest.EveryNth(every, soakFaults[kind])
-		o.s.SetFaults(origintest.Faults{OnGet: get, OnList: func(_ string, n int) origintest.Fault { return get(nil, n) }})
-	}
-}
-
-const soakKinds = 3 // of faults beside soakFaults
-
 // rng is what the seed says for one part of a run.
 func (s *soak) rng(part uint64) *rand.Rand { return rand.New(rand.NewPCG(s.seed, part)) }
 
@@ -103,21 +59,18 @@ func (s *soak) sleep(d time.Duration) {
 	}
 }
 
-func (s *soak) ended() bool { return time.Now().After(s.end) }
+func (s *soak) ended() bool {
+	select {
+	case <-s.over:
+		return true
+	default:
+		return time.Now().After(s.end)
+	}
+}
 
 // span is a random time.
 func span(rng *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(rng.Int64N(int64(to-from)))
-}
-
-// soakFaults are the ways in which an origin gives nothing good, or not always. None of
-// them says that a file is gone: that would be believed.
-var soakFaults = []origintest.Fault{
-	{Status: 503}, {Status: 503, RetryAfter: time.Second}, {Status: 429, RetryAfter: time.Second}, {Status: 500}, {Status: 502, Body: []byte("<html>")},
-	{Mode: origintest.Cut}, {Mode: origintest.Cut, Reset: true}, {Mode: origintest.CutBody, N: 7}, {Mode: origintest.Length, N: 5},
-	{Mode: origintest.Raw, Body: []byte("SSH-2.0\r\n\r\n"), Close: true}, {Mode: origintest.Drip, Every: 20 * time.Millisecond},
-	{Mode: origintest.Hang}, {Mode: origintest.Chunked, N: 10}, {Mode: origintest.Interim, N: 103}, {Location: "/login"},
-	{Delay: 300 * time.Millisecond}, {Mode: origintest.UntilClose}, {Close: true},
 }
 
 // disturb has the origin be well and not well by turns, as the seed says.
@@ -152,28 +105,11 @@ func (s *soak) compare(o *soakOrigin, dir string, rng *rand.Rand) {
 	}
 }
 
-// sums writes what sha256sum prints of n files to a file.
-func (o *soakOrigin) sums(t *testing.T, file func(k int64) int64, n int64) (path string) {
-	var text bytes.Buffer
-	for k := range n {
-		i := file(k)
-		fmt.Fprintf(&text, "%x  %s\n", sha256.Sum256(o.src.Body(i)), o.src.Name(i))
-	}
-	f, err := os.CreateTemp("", "sums-")
-	if err == nil {
-		_, err = f.Write(text.Bytes())
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		t.Error(err)
-	}
-	return f.Name()
-}
-
 // list has processes go through names. Whatever is there, is there once.
 func (s *soak) list(o *soakOrigin, dir string, rng *rand.Rand) {
 	s.listings.Add(1)
 	sub := filepath.Dir(o.src.Name(rng.Int64N(o.src.Len())))
-	out, _ := process.Run(s.t, "sh", "-c", `cd "$1" && { ls -U "$2" >/dev/null; stat . >/dev/null; stat -f . >/dev/null; find . -type f | sort | uniq -d; } 2>/dev/null`, "sh", dir, sub)
+	out, _ := process.Run(s.t, "sh", "-c", `{ cd "$1" && ls -U "$2" >/dev/null; stat . >/dev/null; stat -f . >/dev/null; find . -type f | sort | uniq -d; } 2>/dev/null`, "sh", dir, sub)
 	if out != "" {
 		s.t.Errorf("names that are there twice:\n%s", out)
 	}
@@ -220,9 +156,7 @@ func (s *soak) interrupted() {
 	for !s.ended() {
 		m := &mountedProcess{t: t, dir: t.TempDir(), store: filepath.Join(t.TempDir(), "store")}
 		t.Cleanup(m.clear)
-		stop := s.reader(m.dir)
 		m = s.untilMirrored(m, rng)
-		stop()
 		s.whole(&s.small, m.dir)
 		m.unmount()
 		said := finish(t, exitOK, "verify", "--store", m.store).Stdout.String()
@@ -256,7 +190,9 @@ func (s *soak) reader(dir string) (stop func()) {
 // untilMirrored mounts a store again and again. Once the time is over it ends a mount
 // only where that would not go on by itself.
 func (s *soak) untilMirrored(m *mountedProcess, rng *rand.Rand) *mountedProcess {
-	for m = s.mount(m); ; m = s.mount(m) {
+	defer s.reader(m.dir)()
+	for listed := 0; ; {
+		m = s.mount(m, listed)
 		if s.ended() {
 			eventually.True(s.t, "an end", func() bool { return endedRun.MatchString(m.Stderr.String()) })
 		} else {
@@ -273,14 +209,14 @@ func (s *soak) untilMirrored(m *mountedProcess, rng *rand.Rand) *mountedProcess 
 			s.stops.Add(1)
 			m.unmount()
 		}
-		finish(s.t, exitOK, "verify", "--store", m.store)
+		listed = sumOf(s.t, finish(s.t, exitOK, "verify", "--store", m.store).Stdout.String(), "listed")
 	}
 }
 
 // mount mounts a store. One with nothing in it needs an origin that is well.
-func (s *soak) mount(m *mountedProcess) *mountedProcess {
+func (s *soak) mount(m *mountedProcess, listed int) *mountedProcess {
 	s.t.Helper()
-	if len(tables(s.t, m.store)) == 0 {
+	if listed == 0 {
 		s.calm.Lock()
 		defer s.calm.Unlock()
 	}
@@ -353,13 +289,14 @@ func TestSoak(t *testing.T) {
 	before := s.footprint(steady)
 	s.end = time.Now().Add(lasts)
 	var wg sync.WaitGroup
+	stop := sync.OnceFunc(func() { close(s.over); wg.Wait() })
+	defer stop()
 	wg.Go(s.disturb)
 	for part := range uint64(2) {
 		wg.Go(func() { s.read(steady.dir, 10+part) })
 	}
 	s.interrupted()
-	close(s.over)
-	wg.Wait()
+	stop()
 	s.whole(&s.large, steady.dir)
 	var after footprint
 	eventually.True(t, "connections to end", func() bool {
