@@ -11,7 +11,7 @@ VULN         := $(TOOLS)/govulncheck-$(VULN_VERSION)
 RACE         ?= -race
 FUZZTIME     ?= 20s
 
-.PHONY: build test lint demo bench bench-mount bench-go bench-store cover damage fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-cc needs-bench needs-bench-mount
+.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-cc needs-bench needs-bench-mount
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
@@ -57,8 +57,20 @@ cover: needs-go needs-fuse needs-nginx needs-programs
 	$(GO) test -coverprofile=bin/cover.out -coverpkg=./... ./...
 	$(GO) tool cover -func=bin/cover.out | tail -n 1
 
+# The long forms of tests that go by a seed; RELIABILITY.md says what came of them. For
+# one seed again: go test ./mirror -run 'TestModel$$' -model.seed N -model.seeds 1
+crash: SEEDS ?= 1000
+crash: KILLS ?= 50
+crash: needs-go needs-fuse needs-programs
+	$(GO) test -v -run '^TestCrashes$$' -timeout 0 ./mirror -crash.seeds $(SEEDS)
+	$(GO) test -v -run '^TestKilled$$' -timeout 0 ./cmd/motefs -killed.kills $(KILLS)
+
+model: SEEDS ?= 1500
+model: needs-go
+	$(GO) test -run '^TestModel$$' -timeout 0 ./mirror -model.seeds $(SEEDS)
+
 # Stores that are damaged at random and repaired, SEEDS of them from SEED on (0: a
-# random one); RELIABILITY.md has what came of it.
+# random one).
 damage: SEEDS ?= 500
 damage: SEED ?= 0
 damage: needs-go

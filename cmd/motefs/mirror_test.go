@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/fs/fusetest"
 	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/fs/fusetest/process"
@@ -71,97 +66,6 @@ func TestKilledSlow(t *testing.T) {
 	t.Logf("%d gets in six seconds before the kill, %d files fetched again", late-early, again)
 	if again > late-early {
 		t.Errorf("%d files were fetched again, %d gets came in six seconds before", again, late-early)
-	}
-}
-
-// longNames is an origin with one name more on each page, which is too long for a
-// mirror.
-type longNames struct{ serve.Source }
-
-func (s longNames) Page(marker string, limit int, add func(name []byte)) (string, error) {
-	add(bytes.Repeat([]byte("long/"), cache.MaxName))
-	return s.Source.Page(marker, limit-1, add)
-}
-
-// sumOf finds a count in what verify or mirror say of a store, 0 where there is none.
-func sumOf(t *testing.T, text, of string) (n int) {
-	t.Helper()
-	found := regexp.MustCompile(`([0-9,]+) ` + of).FindStringSubmatch(text)
-	if found == nil {
-		return 0
-	}
-	n, err := strconv.Atoi(strings.ReplaceAll(found[1], ",", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// tables are the store's tables, with their lengths in bytes.
-func tables(t *testing.T, store string) map[string]int64 {
-	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(store, "db", "*.sst"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lengths := map[string]int64{}
-	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil { // it may be gone by now
-			lengths[path] = info.Size()
-		}
-	}
-	return lengths
-}
-
-// TestKilled kills a mirror at random moments and goes on with it each time. But for
-// the first kill, which may leave an empty store, something has come to the disk before,
-// and more is there after each of them.
-func TestKilled(t *testing.T) {
-	const files, page, kills = 60_000, 200, 5
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	src := serve.NewSynthetic(serve.SyntheticOptions{Files: files, FilesPerDir: 777, LargeEvery: 500, LargeSize: 100_000})
-	s := serveTest(t, serve.Options{PageSize: page, ListLatency: 50 * time.Millisecond}, longNames{src})
-	store := filepath.Join(t.TempDir(), "store")
-	fetched, grown := 0, 0
-	for kill := range kills {
-		before := tables(t, store)
-		p := start(t, "mirror", "--store", store, s.URL())
-		p.Says("mirroring")
-		if kill > 0 {
-			eventually.True(t, "files on the disk", func() bool {
-				var length int64
-				for path, n := range tables(t, store) {
-					if _, ok := before[path]; !ok {
-						length += n
-					}
-				}
-				return length > 100_000
-			})
-		}
-		time.Sleep(time.Duration(rng.IntN(400)) * time.Millisecond) // the moment is what is random
-		p.Signal(syscall.SIGKILL)
-		p.Wait()
-		v := finish(t, exitOK, "verify", "--store", store).Stdout.String()
-		now := sumOf(t, v, "fetched")
-		t.Logf("kill %d leaves %d files, %d names left out", kill, now, sumOf(t, v, "names left out"))
-		if now < fetched || now == files {
-			t.Errorf("kill %d leaves %d files, after %d:\n%s", kill, now, fetched, v)
-		}
-		if now > fetched {
-			grown++
-		}
-		fetched = now
-	}
-	if grown < kills/2 {
-		t.Errorf("only %d of %d kills left more than the one before", grown, kills)
-	}
-	finish(t, exitOK, "mirror", "--store", store, s.URL())
-	v := finish(t, exitOK, "verify", "--store", store).Stdout.String()
-	const pages = (files + page - 2) / (page - 1)
-	if n, left := sumOf(t, v, "fetched"), sumOf(t, v, "names left out"); n != files || left != pages {
-		t.Errorf("%d of %d files, %d of %d names left out:\n%s", n, files, left, pages, v)
 	}
 }
 
