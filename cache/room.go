@@ -253,6 +253,29 @@ func (p patientFS) Link(oldname, newname string) error {
 	return p.persist(func() error { return p.FS.Link(oldname, newname) })
 }
 
+// OpenDir opens a folder to be synced.
+func (p patientFS) OpenDir(name string) (vfs.File, error) {
+	dir, err := p.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return patientDir{dir, p}, nil
+}
+
+// patientDir is a folder of the database. Where it cannot be synced the database
+// panics, from any of its goroutines: so that is a Fatalf.
+type patientDir struct {
+	vfs.File
+	fs patientFS
+}
+
+func (d patientDir) Sync() error {
+	if err := d.fs.persist(d.File.Sync); err != nil {
+		pebbleLog{d.fs.s}.Fatalf("sync the database's folder: %v", err)
+	}
+	return nil
+}
+
 // Unwrap is for vfs.Root.
 func (p patientFS) Unwrap() vfs.FS { return p.FS }
 

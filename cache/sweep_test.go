@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -18,13 +20,22 @@ import (
 // sweepMost bounds the sweep, should its work never come to pass unharmed.
 const sweepMost = 2000
 
-// sweepWork fills a store with pages of files, one of them a blob, and reads it.
-func sweepWork(fs vfs.FS) (err error) {
-	s, err := Open(Options{Dir: "/store", Origin: testOrigin, FS: fs, FlushEvery: -1, InlineLimit: 100, pause: time.Millisecond})
-	if err != nil {
-		return err
+// sweepWork fills a store with pages of files, one of them a blob; then it opens it again,
+// as another process does, and reads it.
+func sweepWork(fs vfs.FS) error {
+	for _, part := range []func(s *Store) error{sweepFill, sweepRead} {
+		s, err := Open(Options{Dir: "/store", Origin: testOrigin, FS: fs, FlushEvery: -1, InlineLimit: 100, pause: time.Millisecond})
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(part(s), s.Close()); err != nil {
+			return err
+		}
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	return nil
+}
+
+func sweepFill(s *Store) error {
 	pl, err := s.NewPlanner()
 	if err != nil {
 		return err
@@ -37,6 +48,10 @@ func sweepWork(fs vfs.FS) (err error) {
 			return err
 		}
 	}
+	return nil
+}
+
+func sweepRead(s *Store) error {
 	e, err := find(s, "d0/big")
 	if err != nil {
 		return err
@@ -45,7 +60,20 @@ func sweepWork(fs vfs.FS) (err error) {
 	if n, err := s.ReadAt(e.Inode, buf, 0); err != nil || n != 500 {
 		return fmt.Errorf("read %d bytes of the blob: %w", n, err)
 	}
+	if p := s.Progress(); !p.Complete() {
+		return fmt.Errorf("opened again, it is not complete: %+v", p)
+	}
 	return s.ReadDir(RootInode, 0, func(DirEntry) bool { return true })
+}
+
+// sweepKinds are the kinds of files of a store, each of which is to fail.
+var sweepKinds = map[string]*regexp.Regexp{
+	"format": regexp.MustCompile(`/FORMAT$`), "new format": regexp.MustCompile(`/FORMAT\.tmp$`),
+	"lock": regexp.MustCompile(`/LOCK$`), "owner": regexp.MustCompile(`/OWNER$`), "directory": regexp.MustCompile(`^/store$`),
+	"table": regexp.MustCompile(`/db/\d+\.sst$`), "manifest": regexp.MustCompile(`/db/MANIFEST-`),
+	"marker": regexp.MustCompile(`/db/marker\.`), "options": regexp.MustCompile(`/db/OPTIONS-`), "database": regexp.MustCompile(`/db$`),
+	"blob written": regexp.MustCompile(`/blobs/tmp/[0-9a-f]{16}$`), "blob": regexp.MustCompile(`/blobs/[0-9a-f]{2}/[0-9a-f]{16}$`),
+	"shard": regexp.MustCompile(`/blobs/[0-9a-f]{2}$`), "blobs": regexp.MustCompile(`/blobs(/tmp)?$`),
 }
 
 func sweepPage(s *Store, pl *Planner, i int) (err error) {
@@ -91,6 +119,11 @@ func sweepPage(s *Store, pl *Planner, i int) (err error) {
 // panics, a store that says nothing of it has everything, and what is left is
 // sound and can be gone on with.
 func TestErrorSweep(t *testing.T) {
+	var failed struct {
+		sync.Mutex
+		kinds map[string]int
+	}
+	failed.kinds = map[string]int{}
 	for i := int64(0); ; i++ {
 		if i == sweepMost {
 			t.Fatal("there is no end to the operations")
@@ -104,6 +137,13 @@ func TestErrorSweep(t *testing.T) {
 			}
 			what := fmt.Sprintf("operation %d, kind %d on %s", i, op.Kind, op.Path)
 			hit.Store(&what)
+			failed.Lock()
+			defer failed.Unlock()
+			for kind, path := range sweepKinds {
+				if path.MatchString(op.Path) {
+					failed.kinds[kind]++
+				}
+			}
 			return errorfs.ErrInjected
 		})))
 		what := hit.Load()
@@ -111,7 +151,12 @@ func TestErrorSweep(t *testing.T) {
 			if err != nil {
 				t.Errorf("without a fault: %v", err)
 			}
-			t.Logf("%d operations failed in turn", i)
+			t.Logf("%d operations failed in turn: %v", i, failed.kinds)
+			for kind := range sweepKinds {
+				if failed.kinds[kind] == 0 {
+					t.Errorf("no operation on a %s has failed", kind)
+				}
+			}
 			return
 		}
 		// As the next process finds it: a broken store is never let go of.
