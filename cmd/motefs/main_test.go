@@ -29,23 +29,18 @@ func TestMain(m *testing.M) {
 const givenBinary = "MOTEFS_TEST_BINARY"
 
 func testMain(m *testing.M) int {
-	if binary = os.Getenv(givenBinary); binary != "" {
-		return m.Run()
-	}
 	dir, err := os.MkdirTemp("", "motefs-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "motefs")
-	args := []string{"build", "-o", binary}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
+	if binary = os.Getenv(givenBinary); binary == "" {
+		binary = filepath.Join(dir, "motefs")
+		if err := build(binary); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	// Every temporary directory of these tests is below dir, so that mounts of
 	// the other packages, whose tests run at the same time, are not taken for
@@ -60,6 +55,18 @@ func testMain(m *testing.M) int {
 		code = 1
 	}
 	return code
+}
+
+// build builds the program under test.
+func build(path string) error {
+	args := []string{"build", "-o", path}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // mountsBelow returns what is mounted in a directory.

@@ -52,6 +52,26 @@ func Self(tb testing.TB, variable, part string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// Plant is the variable by which Bites says which fault to plant.
+const Plant = "MOTEFS_TEST_PLANT"
+
+// Bites runs the test program's TestPlanted by itself, which plants the fault and then
+// does nothing but what every test does. It has to turn red and say all of want; where
+// that is nothing, it has to stay green.
+func Bites(tb testing.TB, fault string, want ...string) {
+	tb.Helper()
+	p := Start(tb, Self(tb, Plant, fault, "-test.v", "-test.run", "^TestPlanted$"))
+	if status := p.Wait(); (status != 0) != (len(want) > 0) {
+		tb.Errorf("with %q planted the status is %d: %s", fault, status, p)
+	}
+	said := p.Stdout.String() + p.Stderr.String()
+	for _, text := range append(want, "=== RUN   TestPlanted") {
+		if !strings.Contains(said, text) {
+			tb.Errorf("with %q planted it does not say %q: %s", fault, text, p)
+		}
+	}
+}
+
 // Start starts cmd. A race that the detector finds in it fails the test.
 func Start(tb testing.TB, cmd *exec.Cmd) *Process {
 	tb.Helper()
