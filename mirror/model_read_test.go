@@ -46,8 +46,8 @@ func (m *model) readPath(path string) error {
 		return nil
 	case err == nil:
 		return m.readInode(path, &e)
-	case errors.Is(err, cache.ErrNotFound) && (!has || m.unlisted[name] && complete || m.notThere):
-		return nil
+	case errors.Is(err, cache.ErrNotFound) && (!has || m.unlisted[name] && m.store.ListingComplete() || m.notThere):
+		return nil // what no page has is not there once the listing is complete
 	case !errors.Is(err, cache.ErrNotFound) && m.troubled:
 		return nil
 	}

@@ -143,7 +143,7 @@ func (k *killedLife) run(mounted bool, more time.Duration) (early int) {
 	before := tables(k.t, k.m.store)
 	k.s.CountNames()
 	k.asked = nil
-	p := k.m.Process
+	var p *process.Process
 	var readers []*process.Process
 	if mounted {
 		p = k.m.again(k.s.URL(), "--prefetch-all").Process
