@@ -20,9 +20,9 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// planted is a store with the files a and d/b, as a mirror leaves it but for what decide
+// plantedStore is a store with the files a and d/b, as a mirror leaves it but for what decide
 // does, and its books.
-func planted(t *testing.T, decide func(page *cache.Page) error) (*books, *cache.Store) {
+func plantedStore(t *testing.T, decide func(page *cache.Page) error) (*books, *cache.Store) {
 	t.Helper()
 	b := newBooks(t, []origintest.File{{Name: "a", Body: modelBody("a")}, {Name: "d/b", Body: modelBody("d/b")}}, nil)
 	s, err := cache.Open(cache.Options{Dir: "/store", Origin: "http://origin.test", FS: vfs.NewMem(), FlushEvery: -1, Reserve: -1})
@@ -102,7 +102,7 @@ func TestCheckersBite(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			books, s := planted(t, test.decide)
+			books, s := plantedStore(t, test.decide)
 			if test.spoil != nil {
 				test.spoil(books)
 			}
