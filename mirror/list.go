@@ -89,12 +89,17 @@ func (r *run) walk(ctx context.Context, pages chan<- listed) error {
 // nextPage asks for a page behind others. What is none then may be a balancer
 // that has lost its servers, as long as there are no files either.
 func (r *run) nextPage(ctx context.Context, marker string) (Page, error) {
-	for {
+	for refusals := 0; ; {
 		page, err := r.e.list(ctx, marker)
 		if err == nil || ctx.Err() != nil || errors.Is(err, ErrOutage) || !refused(err) {
 			return page, err
 		}
-		if down, gaveUp := r.e.health.recovered(ctx, fewFiles, nil, err); !down {
+		down, gaveUp := r.e.health.recovered(ctx, fewFiles, nil, err)
+		if refusals++; down {
+			refusals = 0
+		}
+		// An origin that is well may have come to be so since it was asked.
+		if gaveUp != nil || refusals > 1 {
 			return page, cmp.Or(gaveUp, err)
 		}
 	}

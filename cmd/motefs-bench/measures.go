@@ -143,20 +143,20 @@ func measureMemory(ctx context.Context, t *trial) ([]float64, error) {
 // in the store that holds its content.
 func measureSequential(ctx context.Context, t *trial) ([]float64, error) {
 	return t.with(ctx, func(m mounted) ([]float64, error) {
-		path := filepath.Join(m.dir, t.set.source(false).Name(0))
+		path, size := filepath.Join(m.dir, t.set.source(false).Name(0)), t.set.size
 		if t.on == storeFile {
 			found, err := filepath.Glob(filepath.Join(m.dir, "blobs", "*", "*"))
 			if len(found) != 1 {
 				return nil, errors.Join(err, fmt.Errorf("the store's files for it are %q", found))
 			}
-			path = found[0]
+			path, size = found[0], -1 // the sums of its blocks stand behind it
 		}
 		names := filepath.Join(t.scratch, "name")
 		if err := os.WriteFile(names, []byte(filepath.Base(path)+"\x00"), 0o644); err != nil {
 			return nil, err
 		}
 		r := &reader{Dir: filepath.Dir(path), Names: names, Threads: 1, Passes: 2, Buffer: sequentialBuffer}
-		p, err := t.b.help(ctx, playReader, r, 1, t.set.size)
+		p, err := t.b.help(ctx, playReader, r, 1, size)
 		return p.perSecond(p.Bytes), err
 	})
 }

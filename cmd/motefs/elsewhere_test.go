@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,10 +72,14 @@ func TestRedirectsTakeNoHeaderElsewhere(t *testing.T) {
 	good, ca := certificate(t, "127.0.0.1", time.Now().Add(time.Hour))
 	for _, config := range []*tls.Config{nil, good} {
 		here := &seen{with: map[string]int{}}
-		var places []string
+		var told atomic.Pointer[[]string] // the places, once they are known
 		base := serveOn(t, "127.0.0.1:0", config, func(w http.ResponseWriter, r *http.Request) {
 			here.note(r)
 			var i int
+			var places []string
+			if p := told.Load(); p != nil {
+				places = *p
+			}
 			switch n, _ := fmt.Sscanf(r.URL.Path, "/%d/list", &i); {
 			case n == 1 && strings.HasSuffix(r.URL.Path, fmt.Sprintf("/%d/list", i)):
 				w.Header().Set("Location", places[i]+"list")
@@ -93,7 +98,7 @@ func TestRedirectsTakeNoHeaderElsewhere(t *testing.T) {
 		_, port, _ := strings.Cut(strings.TrimPrefix(base, "http"), "127.0.0.1:")
 		host := serveOn(t, "127.0.0.2:"+port, config, other)
 		scheme := serveOn(t, "127.0.0.1:0", map[bool]*tls.Config{true: good}[config == nil], other)
-		places = []string{
+		places := []string{
 			serveOn(t, "127.0.0.1:0", config, other) + "/", host + "/", scheme + "/",
 			"//127.0.0.2:" + port + "/", "//127.0.0.1:" + port + "@127.0.0.2:" + port + "/",
 			// Both of these are the origin's own.
@@ -101,6 +106,7 @@ func TestRedirectsTakeNoHeaderElsewhere(t *testing.T) {
 		}
 		header := []string{"--ca-cert", ca, "--header", "Authorization: " + secret}
 		const refused = 5
+		told.Store(&places)
 		for i := range places {
 			want := exitOrigin
 			if i >= refused {
