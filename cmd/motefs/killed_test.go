@@ -221,7 +221,7 @@ func TestKilled(t *testing.T) {
 		}
 		fetched = now
 	}
-	t.Logf("seed %d: %d kills, readers compared %d files and %d numbers; %d kills had files asked for %v before", seed, *kills, life.sums, len(life.numbers), bound, lateLoss)
+	t.Logf("seed %d: %d kills, readers compared %d files and %d numbers; in %d kills files had been asked for more than %v before, and all of those were kept", seed, *kills, life.sums, len(life.numbers), bound, lateLoss)
 	if grown < *kills/2 || life.sums == 0 || len(life.numbers) == 0 {
 		t.Errorf("only %d of %d kills left more than the one before", grown, *kills)
 	}
