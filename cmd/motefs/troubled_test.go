@@ -233,6 +233,14 @@ func (m *mountedProcess) unmount() time.Duration {
 	return time.Since(began)
 }
 
+// listsAgain waits until a mount is about to list again, which is as long as a test waits
+// for anything.
+func (m *mountedProcess) listsAgain() {
+	for end := time.Now().Add(tryListingAgain); time.Now().Before(end) && !strings.Contains(m.Stderr.String(), "the mirror is complete:"); {
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // lasts is how long a trouble goes on.
 func lasts() time.Duration {
 	if long() {
@@ -277,12 +285,18 @@ func TestTroubledOrigin(t *testing.T) {
 			trouble.begin(o)
 			last()
 			first := m.waiting(src)
-			trouble.heal(o)
-			if trouble.slow && !long() {
-				peak()
-				m.unmount()
-				m = m.again(url, args...)
+			listAgain := func() {
+				t.Helper()
+				if trouble.slow && long() {
+					m.listsAgain()
+				} else if trouble.slow {
+					m.unmount()
+					m = m.again(url, args...)
+				}
 			}
+			peak()
+			trouble.heal(o)
+			listAgain()
 			gets(troubledFiles / 2)
 
 			trouble.begin(o)
@@ -299,10 +313,7 @@ func TestTroubledOrigin(t *testing.T) {
 				m.Logs("again_in")
 			}
 			trouble.heal(o)
-			if trouble.slow && !long() {
-				m.unmount()
-				m = m.again(url, args...)
-			}
+			listAgain()
 			m.Logs("the mirror is complete")
 			reads(t, m.dir, src, troubledFiles)
 			peak()
