@@ -83,7 +83,10 @@ func (g *get) broke(cn *conn, end error) error {
 	case e.fresh && e.held == 0:
 		g.charge(e.suspect, e.why)
 	}
-	if errors.Is(e.why, mirror.ErrCut) && !isTimeout(e.why) && cn.total > 0 && !cn.left {
+	// One that ends with nothing but that the server is busy, or was idle for too
+	// long, says nothing of how many responses a connection gives.
+	idle := e.held > 0 && !e.served
+	if errors.Is(e.why, mirror.ErrCut) && !isTimeout(e.why) && cn.total > 0 && !cn.left && !idle {
 		g.c.distrust(cn.total)
 	}
 	return g.strike(e.why)

@@ -72,18 +72,49 @@ func checkDeadIdle(t *testing.T, last string, unseen bool, n int) {
 	if unseen && matches(results[0].err, statusCode(408)) {
 		names, results = names[1:], results[1:]
 	}
-	// Two for the guards, and one for these. What was late may be found out by the
-	// guards, each of which is asked for alone then; or it was taken for one of them, so
-	// that nothing is known any more and these are asked for one by one.
+	// Two for the guards, and one for these. What was late may be found out by
+	// them, each of which is asked for alone then.
 	most := 3
 	if unseen && last != "" {
-		most += max(2, n)
+		most += 2
 	}
 	if checkEcho(t, names, results); s.Dials() > most {
 		t.Errorf("%d connections", s.Dials())
 	}
 	if body, err := fetchOne(t.Context(), c, "/x"); err != nil || body != "/x" {
 		t.Error(body, err)
+	}
+}
+
+// TestBusyEndIsNoLimit has a server end a connection that was idle with a 408, just as
+// it is used again: that says nothing of how many responses a connection gives.
+func TestBusyEndIsNoLimit(t *testing.T) {
+	const n = 10
+	s := wiretest.Serve(t, func(c *wiretest.Conn) {
+		for total := 0; ; total++ {
+			target, ok := c.Next()
+			if !ok {
+				return
+			}
+			if c.N == 1 && total == 1 {
+				c.Say("HTTP/1.1 408 Idle\r\nContent-Length: 0\r\n\r\n")
+				c.CloseGently()
+				return
+			}
+			c.File(target)
+		}
+	})
+	c := newClient(t, Options{URL: s.Base()})
+	names := []string{"a", "last"}
+	checkEcho(t, names, fetchAll(t, c, names...))
+	names = numbered(n)
+	results := fetchAll(t, c, names...)
+	if !matches(results[0].err, statusCode(408)) {
+		t.Errorf("the first gives %+v", results[0])
+	}
+	// One for each of the guards, of which the second ends, and one for the others.
+	if checkEcho(t, names[1:], results[1:]); s.Dials() != 3 {
+		t.Errorf("%d connections", s.Dials())
 	}
 }
 
