@@ -18,12 +18,12 @@ const (
 	openTries, openPause = 1500, 20 * time.Millisecond
 )
 
-// descriptorLimit is how many files this process may have open. Go has raised that
-// to the most that the process may ask for.
-func descriptorLimit() int {
+// DescriptorLimit is how many files this process may have open, math.MaxInt where that
+// is not known. Go has raised it to the most that the process may ask for.
+func DescriptorLimit() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return math.MaxInt // no limit is known
+		return math.MaxInt
 	}
 	return int(min(limit.Cur, math.MaxInt))
 }

@@ -94,18 +94,26 @@ func (s *Store) lowerLocked() error {
 	return nil
 }
 
-func (s *Store) loadNumbers(next Inode) error {
+// storedMark is the watermark in the store, 0 if there is none that can be read.
+func (s *Store) storedMark() (uint64, error) {
 	value, err := s.getString(metaNumbers)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
+		return 0, err
 	}
 	d := decoder{rest: []byte(value)}
-	mark := d.uvarint()
-	if s.opts.repair && (d.bad || mark < uint64(next)) {
+	return d.uvarint(), nil
+}
+
+func (s *Store) loadNumbers(next Inode) error {
+	mark, err := s.storedMark()
+	if err != nil {
+		return err
+	}
+	if s.opts.repair && mark < uint64(next) {
 		s.numbers.next.Store(uint64(next) + lostNumbers) // Close writes it
 		return nil
 	}
-	if d.bad || mark < uint64(next) {
+	if mark < uint64(next) {
 		return fmt.Errorf("%w: it does not say which inode numbers are given out", ErrCorrupt)
 	}
 	s.numbers.next.Store(mark)
@@ -117,14 +125,9 @@ func (s *Store) loadNumbers(next Inode) error {
 // liftNumbers has numbers go on from least, and from the watermark in the store, which
 // a repair may have found in a damaged table.
 func (s *Store) liftNumbers(least Inode) error {
-	value, err := s.getString(metaNumbers)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	mark, err := s.storedMark()
+	if err != nil {
 		return err
-	}
-	d := decoder{rest: []byte(value)}
-	mark := d.uvarint()
-	if d.bad {
-		mark = 0
 	}
 	s.numbers.next.Store(max(s.numbers.next.Load(), mark, uint64(least)))
 	return nil

@@ -105,7 +105,7 @@ func (o *Options) EnsureDefaults() {
 		o.Reserve = DefaultReserve
 	}
 	if o.Descriptors == 0 {
-		o.Descriptors = descriptorLimit()
+		o.Descriptors = DescriptorLimit()
 	}
 	if o.FS == nil {
 		o.FS = privateFS{vfs.Default}

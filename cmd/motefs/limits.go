@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"math"
-	"syscall"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/motefs/motefs/cache"
@@ -43,18 +42,14 @@ func limited(o cache.Options) cache.Options {
 	return o
 }
 
-// descriptorLimit is how many files may be open, 0 where that is not known. Go has raised
-// the limit as far as it may be.
+// descriptorLimit is how many files may be open; too few are told of.
 func descriptorLimit(log zerolog.Logger) int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 0
-	}
-	if limit.Cur < enoughDescriptors {
-		log.Warn().Uint64("limit", limit.Cur).Int("enough", enoughDescriptors).Int("connections", connectionsWith(int(limit.Cur))).
+	limit := cache.DescriptorLimit()
+	if limit < enoughDescriptors {
+		log.Warn().Int("limit", limit).Int("enough", enoughDescriptors).Int("connections", connectionsWith(limit)).
 			Msg("few files may be open at a time (ulimit -n): a mirror has few connections, and readers may get errors")
 	}
-	return int(min(limit.Cur, math.MaxInt))
+	return limit
 }
 
 // connectionsWith is how many connections a mirror may have with few descriptors.
