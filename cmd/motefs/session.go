@@ -47,7 +47,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	}
 	opts := limited(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), Log: o.log})
 	connections := o.flags.connections
-	if opts.Descriptors > 0 && opts.Descriptors < enoughDescriptors {
+	if opts.Descriptors < enoughDescriptors {
 		connections = min(connections, connectionsWith(opts.Descriptors))
 	}
 	if s.store, err = cache.Open(opts); err != nil {
@@ -100,6 +100,10 @@ func holder() string {
 	return fmt.Sprintf("motefs, process %d on %s", os.Getpid(), host)
 }
 
+// closePatience is how long what waits for room on the store's disk may go on doing
+// so once a session is closed.
+const closePatience = time.Second
+
 // close ends the engine, then the store that it writes to, then the client. It
 // may be called on a session that is open in part. Where the store is broken it
 // does not wait for commits that hang: the process is about to end.
@@ -108,6 +112,8 @@ func (s *session) close() error {
 	if s.engine != nil {
 		ended := make(chan error, 1)
 		go func() { ended <- s.engine.Close() }()
+		// A fetch for a reader may wait for room on the disk, as store.Close would.
+		defer time.AfterFunc(closePatience, s.store.GiveUp).Stop()
 		select {
 		case err := <-ended:
 			errs = append(errs, err)
