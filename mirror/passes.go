@@ -29,6 +29,7 @@ func (r *run) retryFailed(ctx context.Context) error {
 	if patience := r.e.opts.Outage; patience >= 0 {
 		defer afterLived(patience, func() { over.Store(true) })()
 	}
+	warned := false
 	pause := r.e.opts.Backoff * passPause
 	for pass := 1; ; pass++ {
 		if err := r.underWay.Acquire(ctx, math.MaxInt64); err != nil {
@@ -47,7 +48,8 @@ func (r *run) retryFailed(ctx context.Context) error {
 			return fmt.Errorf("%w: %d files that it listed answer 404 or 410, more than %d (--max-gone); none of them is taken for gone", ErrManyGone, notThere, limit)
 		case !many && (pass > passes || over.Load() && pass > beliefPass):
 			return nil
-		case many:
+		case many && !warned:
+			warned = true
 			r.e.opts.Log.Warn().Int64("files", notThere).Int64("limit", limit).Msg("the origin does not have these files any more; so many are not believed, and asked for again")
 		}
 		if err := sleep(ctx, pause); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -121,6 +122,25 @@ func TestStormOutlastsPatience(t *testing.T) {
 	}
 }
 
+// TestPageRefusedOnce has one page in the middle be refused, as it is where a storm
+// ends between the page and the question whether the origin is well.
+func TestPageRefusedOnce(t *testing.T) {
+	r := newRig(t, serve.Options{PageSize: 70}, serve.NewSynthetic(serve.SyntheticOptions{Files: 1000}))
+	// Twice, as the client asks again on a connection of its own.
+	var refused atomic.Int32
+	r.server.SetFaults(origintest.Faults{OnList: func(marker string, _ int) origintest.Fault {
+		if marker == "700" && refused.Add(1) <= 2 {
+			return origintest.Fault{Location: "/login"}
+		}
+		return origintest.Fault{}
+	}})
+	r.must(r.run(nil))
+	r.complete(1000)
+	if refused.Load() < 3 {
+		t.Error("the page was not refused")
+	}
+}
+
 // TestManyGone has more files gone than are believed.
 func TestManyGone(t *testing.T) {
 	var names []string
@@ -132,9 +152,16 @@ func TestManyGone(t *testing.T) {
 		src.Vanish(name)
 	}
 	r := newRig(t, serve.Options{PageSize: 3000}, src)
-	quick := func(o *mirror.Options) { o.Backoff, o.Outage = 100*time.Microsecond, 3*time.Second }
+	var log strings.Builder
+	quick := func(o *mirror.Options) {
+		warnings(&log)(o)
+		o.Backoff, o.Outage = 100*time.Microsecond, 3*time.Second
+	}
 	if err := r.run(quick); !errors.Is(err, mirror.ErrManyGone) {
 		t.Errorf("1,500 of 3,000 gone gives %v", err)
+	}
+	if n := strings.Count(log.String(), "so many are not believed"); n != 1 {
+		t.Errorf("that is said %d times", n)
 	}
 	r.verify()
 	if p := r.store.Progress(); p.Gone != 0 || p.Fetched != 1500 || p.Failed != 1500 {
