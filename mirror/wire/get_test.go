@@ -38,20 +38,7 @@ func TestKeepaliveRequests(t *testing.T) {
 	const k = 100
 	for _, warned := range []bool{true, false} {
 		t.Run(fmt.Sprintf("warned=%v", warned), func(t *testing.T) {
-			s := wiretest.Serve(t, func(c *wiretest.Conn) {
-				for i := range k {
-					target, ok := c.Next()
-					if !ok {
-						return
-					}
-					if warned && i == k-1 {
-						c.Say("%s", wiretest.Last(target))
-					} else {
-						c.File(target)
-					}
-				}
-				c.CloseGently()
-			})
+			s := wiretest.Serve(t, wiretest.Keepalive(k, warned))
 			var written atomic.Int64
 			c := newClient(t, Options{URL: s.Base(), Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				nc, err := new(net.Dialer).DialContext(ctx, network, addr)

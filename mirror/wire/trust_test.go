@@ -56,20 +56,7 @@ func TestSmallKeepalives(t *testing.T) {
 	for k := 1; k <= 20; k++ {
 		for _, warned := range []bool{true, false} {
 			for name, pipeline := range map[string]int{"on": 1 << 20, "window": 8, "off": 1, "auto": 0} {
-				s := wiretest.Serve(t, func(c *wiretest.Conn) {
-					for i := range k {
-						target, ok := c.Next()
-						if !ok {
-							return
-						}
-						if warned && i == k-1 {
-							c.Say("%s", wiretest.Last(target))
-						} else {
-							c.File(target)
-						}
-					}
-					c.CloseGently()
-				})
+				s := wiretest.Serve(t, wiretest.Keepalive(k, warned))
 				c := newAuto(t, Options{URL: s.Base(), Pipeline: pipeline})
 				teach(t, c)
 				names := numbered(200)

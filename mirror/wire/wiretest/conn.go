@@ -102,6 +102,25 @@ func Echo(c *Conn) {
 	}
 }
 
+// Keepalive answers as Echo does, and closes a connection after k responses; warned
+// says that the last one tells so.
+func Keepalive(k int, warned bool) func(c *Conn) {
+	return func(c *Conn) {
+		for i := range k {
+			target, ok := c.Next()
+			if !ok {
+				return
+			}
+			if warned && i == k-1 {
+				c.Say("%s", Last(target))
+			} else {
+				c.File(target)
+			}
+		}
+		c.CloseGently()
+	}
+}
+
 // Bursts answers one request rightly, and several that come in one piece as the
 // function does, which returns whether the connection goes on.
 func Bursts(several func(c *Conn, targets []string) bool) func(c *Conn) {
