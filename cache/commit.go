@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -113,6 +112,8 @@ func (p *Page) writeRuns(next *Progress) error {
 	next.Next = max(next.Next, p.End())
 	if p.asked && !p.Listed() {
 		next.Asked++
+		p.s.conflicts.add(p.slots[0].parent, p.slots[0].name)
+		return p.batch.Set(appendRunIndexKey(nil, p.first), appendRunIndex(nil, runIndex{p.slots[0].parent, markAsked}), nil)
 	}
 	return nil
 }
@@ -151,7 +152,7 @@ func writeRun(batch *pebble.Batch, parent, first Inode, kind Kind, n int, name f
 	if err := batch.Set(appendRunKey(nil, parent, first), appendRun(nil, kind, n, name), nil); err != nil {
 		return err
 	}
-	return batch.Set(appendRunIndexKey(nil, first), binary.AppendUvarint(nil, uint64(parent)), nil)
+	return batch.Set(appendRunIndexKey(nil, first), appendRunIndex(nil, newRunIndex(parent, kind)), nil)
 }
 
 // punchHoles takes the names of files that are gone out of their runs.
@@ -170,9 +171,9 @@ func (p *Page) punchHoles(gone map[Inode][]Inode) error {
 		if err := r.each(0, func(k int, name []byte) bool { names[k] = string(name); return true }); err != nil {
 			return err
 		}
-		if err := writeRun(p.batch, r.parent, first, r.kind, r.n, func(k int) (string, bool) {
+		if err := p.batch.Set(appendRunKey(nil, r.parent, first), appendRun(nil, r.kind, r.n, func(k int) (string, bool) {
 			return names[k], names[k] != "" && !slices.Contains(inodes, first+Inode(k))
-		}); err != nil {
+		}), nil); err != nil {
 			return err
 		}
 	}

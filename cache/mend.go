@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -113,9 +112,12 @@ func (m *mender) names() error {
 		m.runs++
 		m.top = max(m.top, first+Inode(r.n))
 		old, err := m.r.getOld(m.s, appendRunIndexKey(nil, first))
-		if index := binary.AppendUvarint(nil, uint64(parent)); err == nil && string(old) != string(index) {
+		if err != nil {
+			return err
+		}
+		if index, bad := decodeRunIndex(old); bad != nil || index.parent != parent {
 			m.r.problem("run %d of directory %d had no index", first, parent)
-			err = m.batch.Set(appendRunIndexKey(nil, first), index, nil)
+			err = m.batch.Set(appendRunIndexKey(nil, first), appendRunIndex(nil, newRunIndex(parent, r.kind)), nil)
 		}
 		return err
 	})
@@ -411,10 +413,9 @@ func (m *mender) index() error {
 	}
 	return m.walk(keyRunIndex, func(key, value []byte) error {
 		first, ok := splitInodeKey(key)
-		d := decoder{rest: value}
-		parent := Inode(d.uvarint())
-		if ok && !d.bad {
-			old, err := m.r.getOld(m.s, appendRunKey(nil, parent, first))
+		index, bad := decodeRunIndex(value)
+		if ok && bad == nil {
+			old, err := m.r.getOld(m.s, appendRunKey(nil, index.parent, first))
 			if err != nil || old != nil {
 				return err
 			}

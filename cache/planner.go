@@ -279,6 +279,7 @@ func (pl *Planner) writeDirs(batch *pebble.Batch, dirs []madeDir, now int64) err
 		if err := pl.yield(&dirs[i]); err != nil {
 			return err
 		}
+		pl.s.conflicts.add(dirs[i].parent, dirs[i].name)
 		e := Entry{Inode: dirs[i].inode, Kind: Dir, State: Inline, Size: -1, Fetched: now}
 		if err := batch.Set(appendEntryKey(nil, dirs[i].parent, dirs[i].name), appendEntryHead(nil, &e), nil); err != nil {
 			return err

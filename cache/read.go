@@ -131,18 +131,17 @@ func (s *Store) runOf(ino Inode) (*cachedRun, error) {
 	}
 	first, ok := splitInodeKey(it.Key())
 	value, err := it.ValueAndErr()
-	d := decoder{rest: value}
-	parent := Inode(d.uvarint())
+	index, bad := decodeRunIndex(value)
 	if err := errors.Join(storeError("find inode", err), it.Close()); err != nil {
 		return nil, err
 	}
-	if !ok || d.bad || first > ino {
+	if !ok || bad != nil || first > ino {
 		return nil, fmt.Errorf("%w: index of inode %d does not decode", ErrCorrupt, ino)
 	}
 	if r, ok := s.runs.get(first); ok && ino-first < Inode(r.n) {
 		return r, nil
 	}
-	return s.loadRun(parent, first)
+	return s.loadRun(index.parent, first)
 }
 
 func (s *Store) loadRun(parent, first Inode) (*cachedRun, error) {

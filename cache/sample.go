@@ -27,9 +27,12 @@ func (s *Store) Sample(from Inode, n int, here bool) (names []string, err error)
 		if value, err = runs.ValueAndErr(); err != nil {
 			break
 		}
-		d := decoder{rest: value}
+		var index runIndex
+		if index, err = decodeRunIndex(value); err != nil {
+			break
+		}
 		var r *cachedRun
-		if r, err = s.loadRun(Inode(d.uvarint()), first); err == nil && r.kind == File {
+		if r, err = s.loadRun(index.parent, first); err == nil && r.kind == File {
 			scanned += r.n
 			skip := 0
 			if from > first {

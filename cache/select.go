@@ -87,8 +87,11 @@ func (s *Store) gatherPending(page *Page, runs *pebble.Iterator, entries *cursor
 		if err != nil {
 			return 0, storeError("find pending files", err)
 		}
-		d := decoder{rest: value}
-		r, err := s.loadRun(Inode(d.uvarint()), first)
+		index, err := decodeRunIndex(value)
+		var r *cachedRun
+		if err == nil {
+			r, err = s.loadRun(index.parent, first)
+		}
 		if s.MetDamage(err) {
 			continue
 		}

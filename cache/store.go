@@ -63,7 +63,8 @@ type Store struct {
 		closed  bool
 		buf     []byte
 	}
-	numbers numbers
+	numbers   numbers
+	conflicts conflicts
 	// progress is what commit.progress last was, for readers.
 	progress atomic.Pointer[Progress]
 	// held is how many commit.held are, for readers.
@@ -175,6 +176,7 @@ func openAs(o Options, f *format, readOnly error) (_ *Store, err error) {
 	if err = s.loadMeta(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.conflicts.init(s.progress.Load())
 	s.startFlusher()
 	return s, nil
 }

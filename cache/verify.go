@@ -235,9 +235,8 @@ func (v *verifier) runIndex(parent, first Inode) {
 		v.problem("run %d of directory %d has no index: %v", first, parent, err)
 		return
 	}
-	d := decoder{rest: value}
-	if p := Inode(d.uvarint()); d.bad || p != parent {
-		v.problem("run %d of directory %d is indexed under directory %d", first, parent, p)
+	if index, err := decodeRunIndex(value); err != nil || index.parent != parent {
+		v.problem("run %d of directory %d is indexed under directory %d: %v", first, parent, index.parent, err)
 	}
 	if err := closer.Close(); err != nil {
 		v.problem("index of run %d: %v", first, err)
