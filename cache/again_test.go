@@ -86,9 +86,9 @@ func TestTwiceListedFileThatFailedFirst(t *testing.T) {
 				t.Fatal(err)
 			}
 			if failed {
-				first.Fail(0, MayPass, errors.New("status 500"))
+				first.Fail(1, MayPass, errors.New("status 500"))
 			}
-			if err := first.Put(1, body("a"), 0, nil); err != nil {
+			if err := first.Put(0, body("a"), 0, nil); err != nil {
 				t.Fatal(err)
 			}
 			commit(t, first)

@@ -12,32 +12,30 @@ import (
 // brings page and batch into line with them: a listing may name a file twice, a
 // reader may have asked for it first, and after a crash pages are listed again.
 //
-// It costs one seek for each stretch of sorted names of one directory. Names
-// out of order are looked up one by one, but only where something can be there:
-// a plain shuffled listing into a new store pays nothing.
+// It costs one seek for each row of ascending names of one directory. Names that
+// come in no order are looked up only where something can be there (see conflicts):
+// a shuffled listing into a new store pays nothing.
 func (p *Page) compare() error {
-	it, err := p.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyEntry}, UpperBound: []byte{keyEntry + 1}})
-	if err != nil {
-		return storeError("compare page", err)
-	}
-	c := &cursor{it: it}
-	if p.fresh {
-		err = p.compareFresh(c)
-	} else {
+	c := &cursor{db: p.s.db}
+	var err error
+	switch {
+	case !p.fresh:
 		err = p.compareEach(c, 0, len(p.slots))
+	case p.sorted && !p.careful:
+		p.unchecked = false
+		err = p.compareFew(c, 0, len(p.slots))
+	default:
+		p.unchecked = false
+		err = p.compareRows(c)
 	}
-	return errors.Join(err, it.Close())
+	return errors.Join(err, c.close())
 }
 
-func (p *Page) compareFresh(c *cursor) error {
-	p.unchecked = false
+// compareRows compares the names of a new page, a row of one directory at a time.
+func (p *Page) compareRows(c *cursor) error {
 	for a := 0; a < len(p.slots); {
-		b := p.stretch(a)
-		free, err := p.free(c, a, b)
-		if err == nil && !free {
-			err = p.compareEach(c, a, b)
-		}
-		if err != nil {
+		b := p.row(a)
+		if err := p.compareRow(c, a, b); err != nil {
 			return err
 		}
 		a = b
@@ -45,8 +43,8 @@ func (p *Page) compareFresh(c *cursor) error {
 	return nil
 }
 
-// stretch returns the end of the stretch of one directory that begins at a.
-func (p *Page) stretch(a int) int {
+// row returns the end of the row of one directory that begins at a.
+func (p *Page) row(a int) int {
 	b := a + 1
 	for b < len(p.slots) && p.slots[b].parent == p.slots[a].parent {
 		b++
@@ -54,32 +52,85 @@ func (p *Page) stretch(a int) int {
 	return b
 }
 
-// free reports whether no name of the stretch needs to be looked up.
-func (p *Page) free(c *cursor, a, b int) (bool, error) {
-	sorted := true
+// rowSlack is how many more entries than names there may be where a row's names
+// belong, before it is not the entries that are gone through.
+const rowSlack = 16
+
+// compareRow goes through the entries between the first and the last of the row's
+// names: mostly there are none. Where they are many, pages come in no order.
+func (p *Page) compareRow(c *cursor, a, b int) error {
+	for a < b && p.slots[a].repeated {
+		a++
+	}
+	if a == b {
+		return nil
+	}
 	last := a
 	for k := a + 1; k < b; k++ {
 		if p.slots[k].repeated {
 			continue
 		}
-		sorted = sorted && p.slots[last].name < p.slots[k].name
+		if p.slots[last].name > p.slots[k].name {
+			return p.compareEach(c, a, b) // one gave way, and has another name
+		}
 		last = k
 	}
-	if sorted {
-		return c.empty(p.slots[a].parent, p.slots[a].name, p.slots[last].name)
+	parent, k := p.slots[a].parent, a
+	err := c.seek(parent, p.slots[a].name)
+	for entries := 0; err == nil && c.on; entries++ {
+		at, name, _ := splitEntryKey(c.it.Key())
+		if at != parent || string(name) > p.slots[last].name {
+			return nil
+		}
+		for k < last && (p.slots[k].repeated || p.slots[k].name < string(name)) {
+			k++
+		}
+		switch {
+		case p.slots[k].name == string(name):
+			err = p.compareHere(c, &p.slots[k])
+		case entries >= b-a+rowSlack && p.careful:
+			return p.compareEach(c, k, b)
+		case entries >= b-a+rowSlack:
+			return p.compareFew(c, k, b)
+		}
+		if err == nil {
+			err = c.next()
+		}
 	}
-	if p.careful || p.s.mayHold() {
-		return false, nil
-	}
-	p.unchecked = true
-	return true, nil
+	return err
 }
 
-// mayHold reports whether names may be in the store that the listing has not
-// come to: those of directories, and those that readers asked for.
-func (s *Store) mayHold() bool {
-	p := s.progress.Load()
-	return p.Asked > 0 || p.Dirs > 0
+// compareHere compares a slot with the entry of its name, on which the cursor stands,
+// and leaves it there.
+func (p *Page) compareHere(c *cursor, slot *slot) error {
+	if slot.state == slotClosed || slot.dropped {
+		return nil
+	}
+	value, err := c.value()
+	if err != nil {
+		return err
+	}
+	name := slot.name
+	if err := p.compareSlot(c, slot, value); err != nil || slot.name == name {
+		return err
+	}
+	return c.seek(slot.parent, name)
+}
+
+// compareFew looks up those names that may be in the store though the listing has not
+// come to them. Of the others one may have been listed before.
+func (p *Page) compareFew(c *cursor, a, b int) error {
+	few, all := p.s.conflicts.among(p.slots[a:b])
+	if all {
+		return p.compareEach(c, a, b)
+	}
+	for _, k := range few {
+		if err := p.compareEach(c, a+k, a+k+1); err != nil {
+			return err
+		}
+	}
+	p.unchecked = p.unchecked || len(few) < b-a
+	return nil
 }
 
 // dropRepeated leaves a name that stands twice in the page to its first slot.
@@ -122,20 +173,23 @@ func (p *Page) compareEach(c *cursor, a, b int) error {
 		if !ok {
 			continue
 		}
-		e, err := decodeEntry(value)
-		if err != nil {
-			return err
-		}
-		if e.Kind == Dir {
-			err = p.giveWay(c, slot, value)
-		} else {
-			err = p.meet(slot, &e, value)
-		}
-		if err != nil {
+		if err := p.compareSlot(c, slot, value); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// compareSlot compares a slot with the entry that has its name.
+func (p *Page) compareSlot(c *cursor, slot *slot, value []byte) error {
+	e, err := decodeEntry(value)
+	if err != nil {
+		return err
+	}
+	if e.Kind == Dir {
+		return p.giveWay(c, slot, value)
+	}
+	return p.meet(slot, &e, value)
 }
 
 // meet deals with a slot whose name has the entry e, whose value is raw.

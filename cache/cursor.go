@@ -7,12 +7,29 @@ import (
 )
 
 // cursor finds many entries, fast where they are asked for in the store's
-// order: then the next one is a step and not a search away.
+// order: then the next one is a step and not a search away. It costs nothing until it
+// is used, and must be closed.
 type cursor struct {
+	db       *pebble.DB
 	it       *pebble.Iterator
 	key      []byte
 	on       bool // it stands on an entry
 	searches int  // how often a step did not do
+}
+
+// open makes the iterator, where there is none.
+func (c *cursor) open() (err error) {
+	if c.it == nil {
+		c.it, err = c.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyEntry}, UpperBound: []byte{keyEntry + 1}})
+	}
+	return storeError("find entry", err)
+}
+
+func (c *cursor) close() error {
+	if c.it == nil {
+		return nil
+	}
+	return c.it.Close()
 }
 
 // find returns the value of an entry, valid until the next call.
@@ -23,6 +40,9 @@ func (c *cursor) find(parent Inode, name string) (value []byte, ok bool, err err
 
 // findKey is find for the entry whose key is c.key.
 func (c *cursor) findKey() (value []byte, ok bool, err error) {
+	if err := c.open(); err != nil {
+		return nil, false, err
+	}
 	at := -1
 	if c.on {
 		if at = bytes.Compare(c.it.Key(), c.key); at < 0 {
@@ -41,16 +61,28 @@ func (c *cursor) findKey() (value []byte, ok bool, err error) {
 	if at != 0 {
 		return nil, false, nil
 	}
-	value, err = c.it.ValueAndErr()
-	return value, err == nil, storeError("find entry", err)
+	value, err = c.value()
+	return value, err == nil, err
 }
 
-// empty reports whether the directory has no entry from first to last.
-func (c *cursor) empty(parent Inode, first, last string) (bool, error) {
-	c.key = appendEntryKey(c.key[:0], parent, first)
-	if c.on = c.it.SeekGE(c.key); !c.on {
-		return true, storeError("find entry", c.it.Error())
+// seek moves to the first entry that is not before a name.
+func (c *cursor) seek(parent Inode, name string) error {
+	if err := c.open(); err != nil {
+		return err
 	}
-	c.key = appendEntryKey(c.key[:0], parent, last)
-	return bytes.Compare(c.it.Key(), c.key) > 0, nil
+	c.key = appendEntryKey(c.key[:0], parent, name)
+	c.on = c.it.SeekGE(c.key)
+	return storeError("find entry", c.it.Error())
+}
+
+// next moves to the next entry.
+func (c *cursor) next() error {
+	c.on = c.it.Next()
+	return storeError("find entry", c.it.Error())
+}
+
+// value is that of the entry on which it stands, valid until it moves.
+func (c *cursor) value() ([]byte, error) {
+	value, err := c.it.ValueAndErr()
+	return value, storeError("find entry", err)
 }

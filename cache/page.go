@@ -25,12 +25,13 @@ type Page struct {
 	// fresh is a page whose names have no run yet; its k-th number is first+k.
 	fresh   bool
 	careful bool  // names may be here already, see maybeHereLocked
+	sorted  bool  // the listing's order was none; see sortSlots
 	asked   bool  // made for a reader, not for the listing
 	held    Inode // the number of a page that was asked for; see Store.hold
 	// leaveBelow is that of the page's Planner.
 	leaveBelow Inode
-	// unchecked: some of its names were out of order and could not be compared
-	// with the store at a bearable cost.
+	// unchecked: some of its names were not compared with the store, so that they may
+	// have been listed before.
 	unchecked bool
 	first     Inode
 

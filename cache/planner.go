@@ -78,9 +78,9 @@ type Name struct {
 	Size   int64
 }
 
-// Plan returns the page of those names, at most MaxPage, in their order. Names
-// that no path can stand for are left out, and told to Skip; it is for the caller to
-// count them in a Mark.
+// Plan returns the page of those names, at most MaxPage, in their order or, where that
+// is none, in the store's; see sortSlots. Names that no path can stand for are left out,
+// and told to Skip; it is for the caller to count them in a Mark.
 func (pl *Planner) Plan(names []Name) (*Page, error) {
 	if len(names) > MaxPage {
 		return nil, fmt.Errorf("plan %d names: over %d", len(names), MaxPage)
@@ -101,6 +101,11 @@ func (pl *Planner) Plan(names []Name) (*Page, error) {
 	}
 	if err := pl.commitDirs(); err != nil {
 		return nil, err
+	}
+	if page.sorted = sortSlots(page.slots); page.sorted {
+		if err := pl.s.loadConflicts(); err != nil {
+			return nil, err
+		}
 	}
 	first, err := pl.s.reserve(len(page.slots))
 	if err != nil {

@@ -169,11 +169,11 @@ func TestPutAndRead(t *testing.T) {
 func TestPendingThenFetched(t *testing.T) {
 	backends(t, func(t *testing.T, o Options) {
 		s := open(t, o)
-		commit(t, plan(t, s, "a", "d/b", "c"))
+		commit(t, plan(t, s, "a", "d/b", "e"))
 		if e, err := find(s, "d/b"); err != nil || e.State != Pending {
 			t.Fatalf("%+v, %v", e, err)
 		}
-		before, _ := find(s, "c")
+		before, _ := find(s, "e")
 		page, next, err := s.Pending(0, s.Progress().Next)
 		if err != nil || page == nil || page.Len() != 3 || page.Name(1) != "d/b" || next != s.Progress().Next {
 			t.Fatalf("pending: %+v, %d, %v", page, next, err)
@@ -190,7 +190,7 @@ func TestPendingThenFetched(t *testing.T) {
 		page.Fail(2, MayPass, errors.New("status 500"))
 		commit(t, page)
 		verify(t, s)
-		if got := list(t, s, RootInode); slices.Contains(got, "a") || !slices.Contains(got, "c") {
+		if got := list(t, s, RootInode); slices.Contains(got, "a") || !slices.Contains(got, "e") {
 			t.Errorf("root lists %q", got)
 		}
 		if e, err := find(s, "d/b"); err != nil || e.ModTime != 5 || e.ETag != `"v1"` {
@@ -201,15 +201,15 @@ func TestPendingThenFetched(t *testing.T) {
 		}
 		s = reopen(t, s)
 		failed, _, err := s.Failed(0)
-		if err != nil || failed.Len() != 1 || failed.Name(0) != "c" {
+		if err != nil || failed.Len() != 1 || failed.Name(0) != "e" {
 			t.Fatalf("failed: %+v, %v", failed, err)
 		}
 		put(t, failed)
 		if p := s.Progress(); p.Failed != 0 || p.Fetched != 2 {
 			t.Errorf("progress %+v", p)
 		}
-		if after, _ := find(s, "c"); after.Inode != before.Inode {
-			t.Errorf("inode of c went from %d to %d", before.Inode, after.Inode)
+		if after, _ := find(s, "e"); after.Inode != before.Inode {
+			t.Errorf("inode of e went from %d to %d", before.Inode, after.Inode)
 		}
 		verify(t, s)
 	})
