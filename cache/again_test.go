@@ -114,7 +114,10 @@ func TestTwiceListedFileThatFailedFirst(t *testing.T) {
 				}
 				commit(t, again)
 			}
-			if p := s.Progress(); !p.Complete() || p.Failed != 0 {
+			if err := s.Tally(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if p := s.Progress(); !p.Complete() || p.Failed != 0 || p.Files != 3 {
 				t.Errorf("progress %+v", p)
 			}
 			verify(t, s)

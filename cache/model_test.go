@@ -248,6 +248,16 @@ func TestModel(t *testing.T) {
 				m.finish()
 			}
 			m.check()
+			if err := m.s.Advance(Mark{Listing: true, ListingComplete: true, Listed: m.s.Progress().Next}); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.s.Tally(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if p := m.s.Progress(); p.Unchecked != 0 {
+				t.Fatalf("tallied, and %+v", p)
+			}
+			m.check()
 		})
 	}
 }

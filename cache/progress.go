@@ -35,18 +35,14 @@ type Progress struct {
 	Asked   uint64 // files that a reader asked for before they were listed
 	// Unchecked counts the names of listings out of order that were written
 	// without a look at what is there, so that one of them may have taken the
-	// place of the same name listed before.
+	// place of the same name listed before. The counts may then be too high by as
+	// many. Tally makes it 0.
 	Unchecked uint64
 }
 
 // Complete reports whether every file that the origin listed is here or gone.
 func (p *Progress) Complete() bool {
-	if !p.ListingComplete || p.Failed > 0 {
-		return false
-	}
-	// Where a later listing of a name took the place of a file that was not
-	// here yet, Files counts a number that no file has any more.
-	return p.Fetched+p.Gone == p.Files || p.Unchecked > 0 && p.Settled >= p.Listed
+	return p.ListingComplete && p.Failed == 0 && p.Unchecked == 0 && p.Fetched+p.Gone == p.Files
 }
 
 func (p *Progress) append(dst []byte) []byte {

@@ -380,17 +380,17 @@ func (v *verifier) counts() error {
 		say, seen uint64
 		slack     uint64
 	}{
-		{"files", v.progress.Files, v.seen.Files, v.report.Superseded},
+		{"files", v.progress.Files, v.seen.Files, v.progress.Unchecked},
 		{"directories", v.progress.Dirs, v.seen.Dirs, 0},
-		{"fetched files", v.progress.Fetched, v.seen.Fetched, v.report.Superseded},
-		{"gone files", v.progress.Gone, v.seen.Gone, v.report.Superseded},
-		{"failed files", v.progress.Failed, v.seen.Failed, v.report.Superseded},
+		{"fetched files", v.progress.Fetched, v.seen.Fetched, v.progress.Unchecked},
+		{"gone files", v.progress.Gone, v.seen.Gone, v.progress.Unchecked},
+		{"failed files", v.progress.Failed, v.seen.Failed, v.progress.Unchecked},
 	} {
 		if c.say < c.seen || c.say-c.seen > c.slack {
 			v.problem("the store counts %d %s and holds %d", c.say, c.what, c.seen)
 		}
 	}
-	if v.report.Superseded == 0 && v.progress.Bytes != v.seen.Bytes {
+	if v.progress.Unchecked == 0 && v.progress.Bytes != v.seen.Bytes {
 		v.problem("the store counts %d bytes and holds %d", v.progress.Bytes, v.seen.Bytes)
 	}
 	p := &v.progress

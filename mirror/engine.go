@@ -99,6 +99,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	r := newRun(e, e.opts.Connections)
 	err := r.all(ctx)
 	if err == nil {
+		err = r.around(e.guard(func() error { return e.store.Tally(ctx) }))
+	}
+	if err == nil {
 		err = e.store.Damaged()
 	}
 	if err == nil {

@@ -112,8 +112,8 @@ func TestExpiredMarker(t *testing.T) {
 				if n := strings.Count(log.String(), "\n"); n != 1 || asked.Load() > 2 { // once more on a new connection
 					t.Errorf("%d warnings, the marker was asked for %d times: %s", n, asked.Load(), log.String())
 				}
-				if p := r.store.Progress(); p.Unchecked != before.Unchecked {
-					t.Errorf("names were written without a look at what is there: %+v", p)
+				if p := r.store.Progress(); p.Unchecked != 0 {
+					t.Errorf("it was not looked for names that were listed twice: %+v", p)
 				}
 			})
 		}
@@ -134,7 +134,6 @@ func TestExpiredMarkerStoppedAgain(t *testing.T) {
 				r := newRig(t, serve.Options{PageSize: 100}, src)
 				change := func(o *mirror.Options) { o.Prefetch = prefetch }
 				r.stop(4000, change)
-				before := r.store.Progress()
 				for range 4 {
 					if r.store.Progress().Marker == "" {
 						r.stop(1000, change)
@@ -169,8 +168,8 @@ func TestExpiredMarkerStoppedAgain(t *testing.T) {
 				if n := r.gets() - gets; n != missing {
 					t.Errorf("%d gets for %d files that were missing", n, missing)
 				}
-				if p := r.store.Progress(); p.Unchecked != before.Unchecked {
-					t.Errorf("names were written without a look at what is there: %+v", p)
+				if p := r.store.Progress(); p.Unchecked != 0 {
+					t.Errorf("it was not looked for names that were listed twice: %+v", p)
 				}
 			})
 		}
