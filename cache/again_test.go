@@ -48,7 +48,7 @@ func TestListedAgainInOneSession(t *testing.T) {
 		for range 2 {
 			put(t, plan(t, s, "c", "a", "b"))
 		}
-		if p := s.Progress(); p.Files != 3 || p.Fetched != 3 || p.Unchecked != 3 {
+		if p := s.Progress(); p.Files != 3 || p.Fetched != 3 || p.Unchecked != 0 {
 			t.Errorf("progress %+v", p)
 		}
 		verify(t, s)
@@ -92,6 +92,10 @@ func TestTwiceListedFileThatFailedFirst(t *testing.T) {
 				t.Fatal(err)
 			}
 			commit(t, first)
+			listed(t, s, first.End())
+			if pl, err = s.NewPlanner(); err != nil { // which does not know what was listed
+				t.Fatal(err)
+			}
 			second, err := pl.Plan(names("z", "b"))
 			if err != nil {
 				t.Fatal(err)

@@ -117,8 +117,8 @@ func (p *Page) compareHere(c *cursor, slot *slot) error {
 	return c.seek(slot.parent, name)
 }
 
-// compareFew looks up those names that may be in the store though the listing has not
-// come to them. Of the others one may have been listed before.
+// compareFew looks up those names that are among the conflicts. Unless the planner
+// vouches for them, the others may have been listed before.
 func (p *Page) compareFew(c *cursor, a, b int) error {
 	few, all := p.s.conflicts.among(p.slots[a:b])
 	if all {
@@ -129,7 +129,7 @@ func (p *Page) compareFew(c *cursor, a, b int) error {
 			return err
 		}
 	}
-	p.unchecked = p.unchecked || len(few) < b-a
+	p.unchecked = p.unchecked || len(few) < b-a && !p.vouched
 	return nil
 }
 

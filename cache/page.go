@@ -26,6 +26,7 @@ type Page struct {
 	fresh   bool
 	careful bool  // names may be here already, see maybeHereLocked
 	sorted  bool  // the listing's order was none; see sortSlots
+	vouched bool  // names that were listed before are among the conflicts; see listedNames
 	asked   bool  // made for a reader, not for the listing
 	held    Inode // the number of a page that was asked for; see Store.hold
 	// leaveBelow is that of the page's Planner.

@@ -23,6 +23,7 @@ type Planner struct {
 	lastDir    string
 	lastParent Inode
 	path       []string
+	listed     listedNames
 	// made are the directories that are not committed yet, in the order of their
 	// numbers, and madeBytes what they take.
 	made      []madeDir
@@ -69,7 +70,14 @@ func (s *Store) NewPlanner() (*Planner, error) {
 	s.commit.Lock()
 	s.commit.careful = s.maybeHereLocked()
 	s.commit.Unlock()
-	return &Planner{s: s, known: known, madeIndex: map[dirKey]Inode{}}, nil
+	pl := &Planner{s: s, known: known, madeIndex: map[dirKey]Inode{}}
+	pl.listed.init(s.progress.Load())
+	if !pl.listed.off {
+		if err := s.loadConflicts(); err != nil { // to add to them
+			return nil, err
+		}
+	}
+	return pl, nil
 }
 
 // Name is one name of a listing; Size is its length in bytes, or -1.
@@ -116,6 +124,7 @@ func (pl *Planner) Plan(names []Name) (*Page, error) {
 	page.careful = pl.s.commit.careful > 0
 	pl.s.commit.Unlock()
 	page.dropRepeated()
+	page.vouched = pl.listed.add(page, &pl.s.conflicts)
 	return page, nil
 }
 
