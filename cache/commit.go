@@ -110,7 +110,7 @@ func (p *Page) writeRuns(next *Progress) error {
 		a = b
 	}
 	next.Next = max(next.Next, p.End())
-	if p.asked && !p.Listed() {
+	if p.asked && !p.Listed() && !p.slots[0].dropped {
 		next.Asked++
 		p.s.conflicts.add(p.slots[0].parent, p.slots[0].name)
 		return p.batch.Set(appendRunIndexKey(nil, p.first), appendRunIndex(nil, runIndex{p.slots[0].parent, markAsked}), nil)

@@ -31,10 +31,10 @@ const (
 	listedMost, listedSuspects = 32 << 20, 1 << 20
 )
 
-// init begins the filter, where the store has no name of a listing.
-func (l *listedNames) init(p *Progress) {
+// init begins the filter; fresh: the store has no name of a listing.
+func (l *listedNames) init(fresh bool) {
 	l.filter.sizes = listedLayers
-	l.off = p.Files > p.Asked
+	l.off = !fresh
 }
 
 // add adds a page's names, and reports whether all that were listed before are among

@@ -16,8 +16,9 @@ import (
 // no entry is ever without its directory. One goroutine uses it.
 type Planner struct {
 	s *Store
-	// known has the numbers of directories that names stood in lately.
-	known *lru.Cache[dirKey, Inode]
+	// known has the directories that names stood in lately.
+	known *lru.Cache[dirKey, *knownDir]
+	root  knownDir
 	// lastDir is the origin's name of the directory of the name before, and
 	// lastParent its number: the listing's next name is mostly beside it.
 	lastDir    string
@@ -42,9 +43,19 @@ type dirKey struct {
 	name   string
 }
 
+// knownDir is a directory that the planner knows.
+type knownDir struct {
+	inode Inode
+	// noFiles: the planner made it, and has put no file there. So it holds other
+	// directories, and files that readers asked for; both are among the conflicts.
+	noFiles bool
+}
+
 type madeDir struct {
 	dirKey
 	inode Inode
+	// noFile: no file has its name, but for one that a reader asked for.
+	noFile bool
 }
 
 const (
@@ -63,7 +74,7 @@ const (
 // NewPlanner returns a planner for a listing from the checkpoint on. It needs no
 // Close.
 func (s *Store) NewPlanner() (*Planner, error) {
-	known, err := lru.New[dirKey, Inode](plannerDirs)
+	known, err := lru.New[dirKey, *knownDir](plannerDirs)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +82,10 @@ func (s *Store) NewPlanner() (*Planner, error) {
 	s.commit.careful = s.maybeHereLocked()
 	s.commit.Unlock()
 	pl := &Planner{s: s, known: known, madeIndex: map[dirKey]Inode{}}
-	pl.listed.init(s.progress.Load())
+	p := s.progress.Load()
+	fresh := p.Listed == FirstInode && p.Files == p.Asked
+	pl.root = knownDir{RootInode, fresh}
+	pl.listed.init(fresh)
 	if !pl.listed.off {
 		if err := s.loadConflicts(); err != nil { // to add to them
 			return nil, err
@@ -140,6 +154,7 @@ func (pl *Planner) resolve(name string) (Inode, string, error) {
 	dir, last := splitLast(name)
 	if plain(last) && len(name) <= MaxName {
 		if dir == "" && len(last) == len(name) {
+			pl.root.noFiles = false
 			return RootInode, last, nil
 		}
 		if dir == pl.lastDir && pl.lastParent != 0 {
@@ -155,10 +170,11 @@ func (pl *Planner) resolve(name string) (Inode, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
+	parent.noFiles = false
 	if plain(last) {
-		pl.lastDir, pl.lastParent = dir, parent
+		pl.lastDir, pl.lastParent = dir, parent.inode
 	}
-	return parent, path[len(path)-1], nil
+	return parent.inode, path[len(path)-1], nil
 }
 
 // splitLast cuts the part after the last slash off.
@@ -171,59 +187,65 @@ func splitLast(name string) (dir, last string) {
 	return "", name
 }
 
-func (pl *Planner) directory(path []string) (Inode, error) {
-	parent := RootInode
+func (pl *Planner) directory(path []string) (*knownDir, error) {
+	parent := &pl.root
 	for _, name := range path {
-		ino, ok := pl.known.Get(dirKey{parent, name})
+		dir, ok := pl.known.Get(dirKey{parent.inode, name})
 		if !ok {
 			var err error
-			if ino, err = pl.child(parent, name); err != nil {
-				return 0, err
+			if dir, err = pl.child(parent, name); err != nil {
+				return nil, err
 			}
 			// A clone, as name shares the memory of all that it is a part of.
-			pl.known.Add(dirKey{parent, strings.Clone(name)}, ino)
+			pl.known.Add(dirKey{parent.inode, strings.Clone(name)}, dir)
 		}
-		parent = ino
+		parent = dir
 	}
 	return parent, nil
 }
 
 // child returns the directory called name in parent, or its escaped form where
 // a file came first.
-func (pl *Planner) child(parent Inode, name string) (Inode, error) {
-	ino, taken, err := pl.findDir(parent, name)
+func (pl *Planner) child(parent *knownDir, name string) (*knownDir, error) {
+	noFile := parent.noFiles && !pl.s.conflicts.mayHave(parent.inode, name)
+	if noFile {
+		if _, made := pl.madeIndex[dirKey{parent.inode, name}]; !made {
+			return pl.makeDir(parent.inode, name, noFile)
+		}
+	}
+	ino, taken, err := pl.findDir(parent.inode, name)
 	if err != nil || ino != 0 {
-		return ino, err
+		return &knownDir{inode: ino}, err
 	}
 	if taken {
 		escaped := otherForm(name)
 		if escaped == "" {
-			return 0, fmt.Errorf("%w: a file stands where the directory %q should be", ErrName, name)
+			return nil, fmt.Errorf("%w: a file stands where the directory %q should be", ErrName, name)
 		}
-		if ino, _, err = pl.findDir(parent, escaped); err != nil || ino != 0 {
-			return ino, err
+		if ino, _, err = pl.findDir(parent.inode, escaped); err != nil || ino != 0 {
+			return &knownDir{inode: ino}, err
 		}
 		name = escaped
 	}
-	return pl.makeDir(parent, name)
+	return pl.makeDir(parent.inode, name, false)
 }
 
 // makeDir makes a directory, and commits those made before where they are many.
-func (pl *Planner) makeDir(parent Inode, name string) (Inode, error) {
+func (pl *Planner) makeDir(parent Inode, name string, noFile bool) (*knownDir, error) {
 	if pl.madeBytes >= maxMade {
 		if err := pl.commitDirs(); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	ino, err := pl.s.reserve(1)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	made := madeDir{dirKey{parent, name}, ino}
+	made := madeDir{dirKey{parent, name}, ino, noFile}
 	pl.made = append(pl.made, made)
 	pl.madeIndex[made.dirKey] = made.inode
 	pl.madeBytes += madeOverhead + 3*len(name)
-	return ino, nil
+	return &knownDir{ino, true}, nil
 }
 
 // findDir returns the directory's number, 0 where there is none; taken says
@@ -305,7 +327,7 @@ func (pl *Planner) writeDirs(batch *pebble.Batch, dirs []madeDir, now int64) err
 // yield takes the escaped form for a directory whose name a file took since it
 // was looked up.
 func (pl *Planner) yield(d *madeDir) error {
-	if pl.isMade(d.parent) {
+	if pl.isMade(d.parent) || d.noFile && !pl.s.conflicts.mayHave(d.parent, d.name) {
 		return nil
 	}
 	e, err := pl.s.Lookup(d.parent, d.name)

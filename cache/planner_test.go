@@ -153,3 +153,42 @@ func TestDirectoryTakenWhilePlanned(t *testing.T) {
 	}
 	verify(t, s)
 }
+
+// TestDirectoriesWithoutALook makes directories in such as hold no files, which is done
+// without looking for one of their name; unless the listing, or a reader, brought one.
+func TestDirectoriesWithoutALook(t *testing.T) {
+	s := open(t, Options{Dir: "/store", Origin: testOrigin, FlushEvery: -1, FS: vfs.NewMem()})
+	pl, err := s.NewPlanner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := func(path ...string) *knownDir {
+		t.Helper()
+		d, err := pl.directory(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	put(t, planWith(t, pl, "d/e/f", "d/g/f"))
+	if !pl.root.noFiles || !dir("d").noFiles || dir("d", "e").noFiles {
+		t.Errorf("directories without files: %+v, %+v, %+v", pl.root, dir("d"), dir("d", "e"))
+	}
+	ask, err := s.Ask(dir("d").inode, "asked")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, ask)
+	put(t, planWith(t, pl, "d/asked/1", "d/e/f/2", "d/h/i/3", "d/h/j", "d/h/j/4"))
+	if dir("d", "h").noFiles || !dir("d").noFiles {
+		t.Errorf("d/h: %+v, d: %+v", dir("d", "h"), dir("d"))
+	}
+	pl.known.Purge()
+	put(t, planWith(t, pl, "d/asked/5", "d/e/f/6", "d/h/i/7", "d/h/j/8"))
+	for _, name := range []string{"d/asked", "d/%%asked/1", "d/%%asked/5", "d/e/f", "d/e/%%f/2", "d/e/%%f/6", "d/h/i/3", "d/h/i/7", "d/h/%%j", "d/h/j/4", "d/h/j/8", "d/g/f"} {
+		if e, err := find(s, name); err != nil || !e.Here() || e.Kind == Dir {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
+	}
+	verify(t, s)
+}
