@@ -444,7 +444,7 @@ func (m *mender) count() error {
 	contradicts := 0
 	v := &verifier{s: s, ctx: m.ctx, tell: func(problem string) { contradicts++; m.r.problem("%s", problem) },
 		progress: next, maxSuspects: maxSuspects, counting: true, settled: next.Settled}
-	for _, step := range []func() error{v.runs, v.index, v.entries, v.failures, v.unreferenced} {
+	for _, step := range []func() error{v.runs, v.index, v.entries, v.names, v.failures, v.unreferenced} {
 		if err := step(); err != nil {
 			return err
 		}

@@ -36,6 +36,10 @@ type verifier struct {
 	progress Progress
 	seen     Progress // counted here, to be compared with progress
 	steps    uint64
+	// named are the names of the runs, with their numbers, without those of the entries,
+	// and indexed the runs without those of their index.
+	named, indexed blobTally
+	shown          uint64 // entries that are not gone
 	// blobs are those of the entries, then without those that have a file.
 	blobs       blobTally
 	maxSuspects int
@@ -61,7 +65,7 @@ func (s *Store) Verify(ctx context.Context, tell func(problem string)) (Report, 
 
 func (s *Store) verify(ctx context.Context, tell func(problem string), suspects int) (Report, error) {
 	v := &verifier{s: s, ctx: ctx, tell: tell, progress: s.Progress(), maxSuspects: suspects}
-	for _, step := range []func() error{v.tables, v.runs, v.index, v.entries, v.failures, v.counts, v.unreferenced} {
+	for _, step := range []func() error{v.tables, v.runs, v.index, v.entries, v.names, v.failures, v.counts, v.unreferenced} {
 		if err := step(); err != nil {
 			return v.report, err
 		}
@@ -181,108 +185,9 @@ func ignoreCorrupt(err error) error {
 	return err
 }
 
-// runs checks that every name of a run has an entry with its number, and that
-// its directory is there.
-func (v *verifier) runs() error {
-	it, err := v.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyEntry}, UpperBound: []byte{keyEntry + 1}})
-	if err != nil {
-		return storeError("verify", err)
-	}
-	c := &cursor{it: it}
-	lastParent := RootInode
-	err = v.walk(keyRun, func(key, value []byte) error {
-		parent, first, ok := splitRunKey(key)
-		r, err := decodeRun(value)
-		if !ok || err != nil {
-			v.problem("run %x: %v", key, errors.Join(err, ErrCorrupt))
-			return nil
-		}
-		v.report.Runs++
-		if parent != lastParent {
-			lastParent = parent
-			v.directory(parent, first)
-		}
-		v.runIndex(parent, first)
-		if end := first + Inode(r.n); first < FirstInode || end > v.progress.Next {
-			v.problem("run %d…%d of directory %d is outside the numbers given out, %d…%d", first, end-1, parent, FirstInode, v.progress.Next-1)
-		}
-		if err := r.each(0, func(k int, name []byte) bool {
-			v.name(c, parent, first+Inode(k), r.kind, string(name))
-			return true
-		}); err != nil {
-			v.problem("run %d of directory %d: %v", first, parent, err)
-		}
-		return nil
-	})
-	return errors.Join(err, ignoreCorrupt(it.Close()))
-}
-
-func (v *verifier) directory(ino, run Inode) {
-	if ino == RootInode || v.short {
-		return
-	}
-	if e, err := v.s.Get(ino); err != nil || e.Kind != Dir {
-		v.problem("run %d stands in inode %d, which is not a directory: %v", run, ino, err)
-	}
-}
-
-func (v *verifier) runIndex(parent, first Inode) {
-	if inSpans(v.lost, appendRunIndexKey(nil, first)) {
-		return
-	}
-	value, closer, err := v.s.db.Get(appendRunIndexKey(nil, first))
-	if err != nil {
-		v.problem("run %d of directory %d has no index: %v", first, parent, err)
-		return
-	}
-	if index, err := decodeRunIndex(value); err != nil || index.parent != parent {
-		v.problem("run %d of directory %d is indexed under directory %d: %v", first, parent, index.parent, err)
-	}
-	if err := closer.Close(); err != nil {
-		v.problem("index of run %d: %v", first, err)
-	}
-}
-
-func (v *verifier) name(c *cursor, parent, ino Inode, kind Kind, name string) {
-	if v.short && inSpans(v.lost, appendEntryKey(nil, parent, name)) {
-		return
-	}
-	value, ok, err := c.find(parent, name)
-	if err != nil || !ok {
-		v.problem("inode %d: %q of directory %d has no entry: %v", ino, name, parent, err)
-		return
-	}
-	e, err := decodeEntry(value)
-	switch {
-	case err != nil:
-		v.problem("inode %d: %q of directory %d: %v", ino, name, parent, err)
-	case e.Inode != ino && (v.progress.Unchecked > 0 || v.counting) && e.Kind == kind:
-		v.report.Superseded++
-	case e.Inode != ino || e.Kind != kind:
-		v.problem("inode %d: %q of directory %d has an entry with number %d", ino, name, parent, e.Inode)
-	case e.State == Gone:
-		v.problem("inode %d: %q of directory %d is gone but still shown", ino, name, parent)
-	case kind == Dir:
-		v.seen.Dirs++
-	default:
-		v.seen.Files++ // those with a run; the gone ones are added by entries
-	}
-}
-
-// index checks that no index stands without its run.
-func (v *verifier) index() error {
-	n := uint64(0)
-	err := v.walk(keyRunIndex, func(key, value []byte) error { n++; return nil })
-	if n != v.report.Runs && !v.short {
-		v.problem("%d runs have %d indexes", v.report.Runs, n)
-	}
-	return err
-}
-
 // entries reads every entry and blob, and counts them.
 func (v *verifier) entries() error {
-	shown := uint64(0)
-	err := v.walk(keyEntry, func(key, value []byte) error {
+	return v.walk(keyEntry, func(key, value []byte) error {
 		parent, name, _ := splitEntryKey(key)
 		e, err := decodeEntry(value)
 		if err != nil {
@@ -291,25 +196,17 @@ func (v *verifier) entries() error {
 			return nil
 		}
 		v.report.Entries++
-		switch {
-		case e.Kind == Dir:
-			shown++
-		case e.State == Gone:
+		if e.Kind == File && e.State == Gone {
 			v.seen.Gone++
-		default:
-			shown++
-			return v.content(parent, name, &e)
+			return nil
 		}
-		return nil
+		v.shown++
+		v.named.toggle(entryHash(parent, name, e.Inode, e.Kind))
+		if e.Kind == Dir {
+			return nil
+		}
+		return v.content(parent, name, &e)
 	})
-	if err != nil {
-		return err
-	}
-	if all := v.seen.Files + v.seen.Dirs; shown != all && !v.short {
-		v.problem("%d entries are in no run of names", int64(shown)-int64(all))
-	}
-	v.seen.Files += v.seen.Gone
-	return nil
 }
 
 func (v *verifier) content(parent Inode, name []byte, e *Entry) error {
