@@ -25,12 +25,14 @@
 //	                             file: two cost twice as much
 //	p parent-inode first-inode   a run; its value is in run.go. Turns a number
 //	                             into a name, and is what a directory is read from
-//	i first-inode                the directory of the run that begins there
+//	i first-inode                the directory of the run that begins there, and
+//	                             whether its names are the listing's; see index.go
 //	f inode                      why a file could not be fetched; see failed.go
 //	m i, m p, m n                the identity that FORMAT has too, progress, and the
 //	                             watermark of numbers; see numbers.go
 //
-// Numbers are given out in listing order, each once. The root is 1. A directory
+// Numbers are given out in listing order, each once; the names of a page that come in
+// no order are sorted by directory and name first (sort.go). The root is 1. A directory
 // is an entry like any other, with a run of its own kind.
 //
 // # What a crash leaves
@@ -50,9 +52,12 @@
 //
 // # Invariants
 //
-//   - An entry's number never changes, and no other entry ever gets it. (In a listing out of order that names a
-//     file twice, the later number wins and the earlier one still resolves.)
+//   - An entry's number never changes, and no other entry ever gets it.
 //   - A name stands in at most one run, and in none while its file is gone.
+//   - While Progress.Unchecked is over 0, a name that was listed twice may have two
+//     numbers, of which that of its entry counts and the other resolves too, and counts
+//     are bounds. Once the listing is complete Tally ends that: the other number is
+//     taken out of its run.
 //   - Progress.ListingComplete is set only by a commit after the last page.
 //
 // Verify checks all of this, and Repair brings it about again after damage.

@@ -149,3 +149,37 @@ func TestTallyOfDamage(t *testing.T) {
 		t.Errorf("%+v, and before %+v", p, before)
 	}
 }
+
+// TestEarlierNumberIsTakenBack has a file keep the number by which it was seen until the
+// listing is complete, beside the one that it has then.
+func TestEarlierNumberIsTakenBack(t *testing.T) {
+	s := open(t, Options{Dir: "/store", Origin: testOrigin, FlushEvery: -1, FS: vfs.NewMem()})
+	put(t, plan(t, s, "b", "a"))
+	before, err := find(s, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed(t, s, s.Progress().Next)
+	put(t, plan(t, s, "c", "a"))
+	after, err := find(s, "a")
+	if err != nil || after.Inode == before.Inode {
+		t.Fatalf("it is not listed a second time: %+v, %v", after, err)
+	}
+	if e, err := s.Get(before.Inode); err != nil || !e.Here() {
+		t.Errorf("the number from before: %+v, %v", e, err)
+	}
+	complete(t, s)
+	if err := s.Tally(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, s)
+	if e, err := s.Get(before.Inode); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the number from before: %+v, %v", e, err)
+	}
+	if e, err := s.Get(after.Inode); err != nil || content(t, s, "a") != string(body("a")) || !e.Here() {
+		t.Errorf("the number that it has: %+v, %v", e, err)
+	}
+	if got := list(t, s, RootInode); !slices.Equal(got, []string{"b", "a", "c"}) {
+		t.Errorf("root lists %q", got)
+	}
+}
