@@ -45,6 +45,17 @@ func (c *cursor) findKey() (value []byte, ok bool, err error) {
 	return value, err == nil, storeError("find entry", err)
 }
 
+// entry is find with the entry that the value stands for; raw is nil where there is
+// none. Its content is valid until the next call, as raw is.
+func (c *cursor) entry(parent Inode, name string) (raw []byte, e Entry, err error) {
+	raw, ok, err := c.find(parent, name)
+	if err != nil || !ok {
+		return nil, Entry{}, err
+	}
+	e, err = decodeEntry(raw)
+	return raw, e, err
+}
+
 // empty reports whether the directory has no entry from first to last.
 func (c *cursor) empty(parent Inode, first, last string) (bool, error) {
 	c.key = appendEntryKey(c.key[:0], parent, first)

@@ -170,6 +170,10 @@ func what(letter byte) string {
 		return "records of failure"
 	case keyMeta:
 		return "the checkpoint and the counts"
+	case keyAside:
+		return "what was replaced"
+	case keySeen:
+		return "what a refresh has seen"
 	}
 	return fmt.Sprintf("keys %q", letter)
 }

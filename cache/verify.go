@@ -306,6 +306,17 @@ func (v *verifier) entries() error {
 	if err != nil {
 		return err
 	}
+	if err := v.walk(keyAside, func(key, value []byte) error {
+		e, err := decodeEntry(value)
+		if err != nil {
+			v.problem("what was replaced, %x: %v", key, err)
+		} else if e.State == Blob {
+			v.blobs.toggle(e.blob)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
 	if all := v.seen.Files + v.seen.Dirs; shown != all && !v.short {
 		v.problem("%d entries are in no run of names", int64(shown)-int64(all))
 	}
