@@ -32,13 +32,12 @@ func (p *Page) Commit() error {
 	c := &carrier{p: p, s: p.s, next: p.s.commit.progress, edits: runEdits{}}
 	if p.refresh != nil {
 		c.counts = p.refresh.counts
+		if p.refresh.o.DryRun {
+			return p.countLocked(c)
+		}
 	}
 	if err := c.carryOut(); err != nil {
 		return err
-	}
-	if p.refresh != nil && p.refresh.o.DryRun {
-		p.refresh.counts = c.counts
-		return p.committedLocked(c)
 	}
 	if p.refresh != nil && p.refresh.counts != c.counts {
 		if err := p.batch.Set(metaRefresh, p.refresh.append(&c.counts), nil); err != nil {
@@ -88,6 +87,9 @@ func (c *carrier) carryOut() error {
 		slot := &p.slots[k]
 		if slot.state == slotDiffers {
 			differ++
+		}
+		if p.event == onReview && (slot.state == slotDiffers || slot.state == slotSame) {
+			c.counts.Reviewed++
 		}
 		if err := c.slot(slot); err != nil {
 			return err
@@ -239,7 +241,7 @@ func (p *Page) committedLocked(c *carrier) error {
 		}
 		if !open {
 			// What is kept for want of an answer is asked for again.
-			if again := slot.state == slotFailed && slot.review != nil; !again && p.refresh != nil && p.event != onRelisted {
+			if again := slot.review != nil && (slot.state == slotFailed || slot.state == slotMissing); !again && p.refresh != nil && p.event != onRelisted {
 				if err := p.refresh.saw(slot.inode); err != nil {
 					return err
 				}

@@ -154,6 +154,9 @@ func (p *Page) ShouldCommit(more int) bool {
 // the same. Known is then the validators of what is here, if there are any.
 func (p *Page) Reviewed(k int) bool { return p.slots[k].review != nil }
 
+// Unlisted reports whether the page is of files that are not listed any more.
+func (p *Page) Unlisted() bool { return p.event == onUnlisted }
+
 // Known returns what an origin can be asked with whether the k-th file is still
 // what is here; "" and 0 where nothing is. size is its length.
 func (p *Page) Known(k int) (etag string, modTime, size int64) {

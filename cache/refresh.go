@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -194,7 +196,16 @@ func (r *Refresh) Counts() Refreshed {
 
 // Walking reports whether the listing has to be walked, and from which marker on.
 func (r *Refresh) Walking() (marker string, walking bool) {
+	r.s.commit.Lock()
+	defer r.s.commit.Unlock()
 	return r.state.marker, r.state.phase == phaseWalk
+}
+
+// AskAgain takes back that n files were kept, as they are asked for again.
+func (r *Refresh) AskAgain(n uint64) {
+	r.s.commit.Lock()
+	defer r.s.commit.Unlock()
+	r.counts.Kept -= n
 }
 
 // Restart has the walk begin again, for an origin that does not take the marker any
@@ -249,6 +260,9 @@ func (r *Refresh) Finish() error {
 	defer r.s.commit.Unlock()
 	next := r.s.commit.progress
 	next.ListedAt = r.state.begun
+	if next.Complete() {
+		next.Settled = next.Next
+	}
 	r.state.phase = phaseDone
 	return r.writeLocked(next, r.drop)
 }
@@ -316,4 +330,59 @@ func (r *Refresh) CountUnseen(ctx context.Context) (n uint64, err error) {
 		return errors.Join(err, inner)
 	})
 	return n, err
+}
+
+// CountRemoved counts, for a dry run, files that would be asked for whether they are to
+// be removed.
+func (r *Refresh) CountRemoved(n uint64) {
+	r.s.commit.Lock()
+	defer r.s.commit.Unlock()
+	r.counts.Removed = n
+}
+
+// Reviewing reports whether the contents are being compared, and all that comes before
+// is done.
+func (r *Refresh) Reviewing() bool {
+	r.s.commit.Lock()
+	defer r.s.commit.Unlock()
+	return r.state.phase == phaseContents
+}
+
+// Draw returns a page of up to n files that are here, drawn at random, each number as
+// likely as any other and with replacement; nil where too few of the numbers have one.
+func (r *Refresh) Draw(n int) (*Page, error) {
+	page := &Page{s: r.s, event: onReview, refresh: r}
+	var drawn []Inode
+	for range 100 * n {
+		if len(page.slots) == n || r.state.limit <= FirstInode {
+			break
+		}
+		ino := FirstInode + Inode(rand.Uint64N(uint64(r.state.limit-FirstInode))) //nolint:gosec // a sample, no secret
+		if slices.Contains(drawn, ino) {
+			continue // once in a page
+		}
+		parent, name, err := r.s.locate(ino)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		e, err := r.s.Lookup(parent, name)
+		if err != nil {
+			return nil, err
+		}
+		if !e.Here() || e.Kind != File || e.Inode != ino {
+			continue
+		}
+		g := gatherer{s: r.s, page: page}
+		if err := g.add(parent, name, &e); err != nil {
+			return nil, err
+		}
+		drawn = append(drawn, ino)
+	}
+	if len(page.slots) == 0 {
+		return nil, nil
+	}
+	return page, nil
 }
