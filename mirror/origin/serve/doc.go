@@ -23,7 +23,9 @@
 //
 // What is served is a [Source]. [Synthetic] has files whose names and bodies
 // are pure functions of their index, so that a billion of them need neither
-// memory nor disk. [Tree] is a real directory.
+// memory nor disk; a [SyntheticEdition] says what has become of them since, so that
+// an origin that changed is served as cheaply. [Tree] is a real directory. A [Switch]
+// is any source, and another one at any moment.
 //
 // # Interception
 //
