@@ -15,8 +15,8 @@
 // "..", "%" and NUL are names like any other. A "+" is a plus. A name that is
 // not valid UTF-8 stands in the JSON as the raw bytes that it is.
 //
-// Gets answer HEAD, one byte range (206, 416), If-Range and If-None-Match
-// (304). A bad marker or a bad percent-encoding is 400, another method 405.
+// Gets answer HEAD, one byte range (206, 416), If-Range, If-None-Match and
+// If-Modified-Since (304). A bad marker or a bad percent-encoding is 400, another method 405.
 // No Date, Server or Content-Type header is sent with a file.
 //
 // # Sources

@@ -22,7 +22,7 @@ type Request struct {
 	// Range is the header field of that name of a get.
 	Range []byte
 	// Unconditional, which the Interceptor may set, has a get answered whole:
-	// Range and If-None-Match are ignored.
+	// Range, If-None-Match and If-Modified-Since are ignored.
 	Unconditional bool
 }
 
