@@ -27,6 +27,13 @@ type Listed struct {
 	Name string
 	// Size is the file's length in bytes, -1 where the listing does not say.
 	Size int64
+	// ModTime is when the file was changed last, in seconds since 1970, 0 where
+	// the listing does not say.
+	ModTime int64
+	// ETag is the file's validator, as a get of it would say, empty where the
+	// listing does not say. It is a string, as Name is: one that is empty costs
+	// nothing, and one that is not can share the page's memory.
+	ETag string
 }
 
 // Lister walks the origin's listing, one page after another.
@@ -64,8 +71,15 @@ type Object struct {
 type Receiver struct {
 	// Receive is called exactly once for each name, in any order: with its
 	// content, of which it is certain by then that it is this name's, or with the
-	// error for which there is none.
+	// error for which there is none. That is ErrNotModified where the origin
+	// has just the version that Known told of, which is as certain.
 	Receive func(i int, obj *Object, err error)
+	// Known tells which version of a name the caller has: its ETag as an Object
+	// had it, empty if none, and its ModTime in seconds since 1970, 0 if unknown.
+	// It is called once for each name before any is asked for, and the ETag is
+	// not kept. With neither, or where Known is nil, the content comes whatever
+	// it is. A ModTime alone cannot tell apart two versions of one second.
+	Known func(i int) (etag []byte, modTime int64)
 	// Settled, where it is not nil, is called now and then when files have been
 	// received and others may be a while in coming.
 	Settled func()

@@ -16,10 +16,11 @@ var (
 // Client talks to one origin. Its methods may be called from any goroutine.
 type Client struct {
 	*wire.Client
-	maxPage int64
-	base    *base
-	pages   sync.Pool // *[]byte of pages that were decoded
-	recent  recent
+	maxPage     int64
+	base        *base
+	pages       sync.Pool // *[]byte of pages that were decoded
+	conditioned sync.Pool // *conditions of calls that are over
+	recent      recent
 }
 
 // New returns a client that Close must be called on. It connects to nothing.

@@ -8,6 +8,12 @@
 //     "a/../b" reach the origin as they stand.
 //   - A redirect is followed to the same host, and to a path that ends in the same
 //     name: /login is not the file.
+//   - A file of which the caller knows a version is asked for on the condition that
+//     there is another: by its ETag, weak or strong, else by its time. Redirects keep
+//     the condition. A 304 is proven as any response (see package wire), counts only
+//     where there was a condition, and not where it tells of another version: then,
+//     and where its framing is broken, the file is asked for without. Only what is one
+//     well-formed ETag is sent.
 //   - A page may come on a connection that was used before. It is believed by what
 //     it says: one that leads to itself, or is no page, is asked for again on a
 //     connection of its own.
