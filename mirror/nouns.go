@@ -9,6 +9,9 @@ import (
 type Page struct {
 	// Next is the marker of the page that follows; empty on the last page.
 	Next string
+	// ETag is the page's validator, for ConditionalLister; empty where the origin
+	// says none that could be sent back.
+	ETag string
 	// Size is what the page holds in memory until it is decoded, in bytes.
 	Size int
 	// Decode appends the page's next entries to dst, at most most of them, and
@@ -42,6 +45,15 @@ type Lister interface {
 	// An answer that is no page is an error that wraps ErrListing; anything
 	// that may pass is one for which Temporary holds.
 	List(ctx context.Context, marker string) (Page, error)
+}
+
+// ConditionalLister is a Lister that can be told which page the caller has. The
+// engine does without where there is none.
+type ConditionalLister interface {
+	// ListIf is List, but that its error is ErrNotModified where the origin says
+	// that the page at marker still is the one that had this ETag, and where it is
+	// certain that it says so of this page. With an empty etag it is List.
+	ListIf(ctx context.Context, marker, etag string) (Page, error)
 }
 
 // Object is the content of a file. It and everything in it is valid only until

@@ -55,6 +55,9 @@ func (c *Client) conditions(n int, r *mirror.Receiver) *conditions {
 		cs.fields = appendCondition(cs.fields, etag, modTime)
 		cs.of = append(cs.of, condition{len(cs.fields), modTime})
 	}
+	if len(cs.fields) > 0 && !c.conditional.Load() {
+		c.conditional.Store(true)
+	}
 	return cs
 }
 

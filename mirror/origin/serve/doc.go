@@ -16,8 +16,8 @@
 // not valid UTF-8 stands in the JSON as the raw bytes that it is.
 //
 // Gets answer HEAD, one byte range (206, 416), If-Range, If-None-Match and
-// If-Modified-Since (304). A bad marker or a bad percent-encoding is 400, another method 405.
-// No Date, Server or Content-Type header is sent with a file.
+// If-Modified-Since (304); pages that have an ETag answer If-None-Match. A bad
+// marker or a bad percent-encoding is 400, another method 405. No Date, Server or Content-Type header is sent with a file.
 //
 // # Sources
 //

@@ -134,10 +134,10 @@ func (e *edition) modTime(version uint64) int64 {
 	return sinceEdition + 1 + e.delay + int64(version%editionSeconds)
 }
 
-// editedPage calls add for each file of the page at from, and returns where the next
-// one begins. It looks at no more than limit positions, for many in a row may be
-// removed.
-func (s *Synthetic) editedPage(from position, limit int, add func(i int64)) position {
+// editedPage calls add for each file of the page at from, with its position, and
+// returns where the next page begins. It looks at no more than limit positions, for
+// many in a row may be removed.
+func (s *Synthetic) editedPage(from position, limit int, add func(at position, i int64)) position {
 	at, n := from, 0
 	for end := min(from.k+int64(limit), s.o.Files); at.k < end; at = (position{k: at.k + 1}) {
 		i := s.Listed(at.k)
@@ -145,13 +145,14 @@ func (s *Synthetic) editedPage(from position, limit int, add func(i int64)) posi
 			if n++; n > limit {
 				return at
 			}
-			add(i)
+			add(at, i)
 		}
 		if extra, ok := s.Added(i); ok {
+			behind := position{at.k, true}
 			if n++; n > limit {
-				return position{at.k, true}
+				return behind
 			}
-			add(extra)
+			add(behind, extra)
 		}
 	}
 	return at

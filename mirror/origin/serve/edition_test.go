@@ -221,3 +221,54 @@ func TestSwitch(t *testing.T) {
 		t.Error("the first page is not as it was")
 	}
 }
+
+// TestPageETags has an ETag stand for what is on a page, in every edition.
+func TestPageETags(t *testing.T) {
+	seen := map[string]string{} // the page of each ETag
+	ask := func(addr, marker string, header ...string) (*http.Response, string) {
+		return rawhttp.Ask(t, addr, http.MethodGet, "/list?next-marker="+marker, header...)
+	}
+	for _, o := range []SyntheticOptions{{Files: 100}, {Files: 101}, {Files: 100, FilesPerDir: 7}, {Files: 100, Shuffle: true}, {Files: 100, Shuffle: true, Seed: 1}} {
+		for _, e := range []SyntheticEdition{{}, {Changed: 1}, {Removed: .02}, {Added: .02}, {Removed: .1, Added: .1}, {Added: 1}, {Removed: 1}} {
+			o.Edition, o.Validators = e, true
+			addr := OpenTest(t, Options{PageSize: 10}, NewSwitch(NewSynthetic(o))).Addr()
+			for _, marker := range []string{"", "0n", "10", "20", "20n", "90", "95"} {
+				resp, body := ask(addr, marker)
+				tag := resp.Header.Get("ETag")
+				if old, ok := seen[tag]; tag == "" || ok && old != body {
+					t.Errorf("%+v: %q has ETag %s, as %q", o, body, tag, old)
+				}
+				seen[tag] = body
+				resp, body = ask(addr, marker, "If-None-Match", tag)
+				if resp.StatusCode != 304 || body != "" || resp.Header.Get("ETag") != tag || resp.Header.Get("Content-Type") != "" {
+					t.Errorf("%+v: with ETag %s: %+v, %q", o, tag, resp, body)
+				}
+				if resp, _ := ask(addr, marker, "If-None-Match", `"x"`); resp.StatusCode != 200 {
+					t.Errorf("%+v: with another ETag: %d", o, resp.StatusCode)
+				}
+			}
+			if resp, _ := ask(addr, "x", "If-None-Match", "*"); resp.StatusCode != 400 {
+				t.Errorf("a bad marker: %d", resp.StatusCode)
+			}
+		}
+	}
+	if len(seen) < 60 {
+		t.Errorf("only %d pages", len(seen))
+	}
+	plain := NewSynthetic(SyntheticOptions{Files: 100})
+	if resp, _ := ask(OpenTest(t, Options{}, plain).Addr(), "", "If-None-Match", "*"); resp.StatusCode != 200 || resp.Header.Get("ETag") != "" {
+		t.Errorf("without validators: %+v", resp)
+	}
+	// A change elsewhere leaves a page's ETag as it is.
+	was := NewSynthetic(SyntheticOptions{Files: 100_000, Validators: true})
+	is := NewSynthetic(SyntheticOptions{Files: 100_000, Validators: true, Edition: SyntheticEdition{Removed: .0002}})
+	same := 0
+	for k := int64(0); k < was.Len(); k += 1000 {
+		if bytes.Equal(was.pageETag(position{k: k}, 1000), is.pageETag(position{k: k}, 1000)) {
+			same++
+		}
+	}
+	if same < 60 || same == 100 {
+		t.Errorf("%d of 100 pages are the same after 20 files of 100,000 were removed", same)
+	}
+}

@@ -21,7 +21,7 @@ type Request struct {
 	Name []byte
 	// Range is the header field of that name of a get.
 	Range []byte
-	// Unconditional, which the Interceptor may set, has a get answered whole:
+	// Unconditional, which the Interceptor may set, has a get or a page answered whole:
 	// Range, If-None-Match and If-Modified-Since are ignored.
 	Unconditional bool
 }

@@ -6,7 +6,7 @@ import "sync/atomic"
 // that changes. Each request is answered by one of them alone.
 type Switch struct{ now atomic.Pointer[Source] }
 
-var _ Source = (*Switch)(nil)
+var _ PageTagger = (*Switch)(nil)
 
 // NewSwitch returns a switch that is at src.
 func NewSwitch(src Source) *Switch {
@@ -22,6 +22,15 @@ func (s *Switch) Set(src Source) { s.now.Store(&src) }
 // Page implements Source.
 func (s *Switch) Page(marker string, limit int, add func(name []byte)) (next string, err error) {
 	return (*s.now.Load()).Page(marker, limit, add)
+}
+
+// TaggedPage implements PageTagger. Sources that are none have pages without ETags.
+func (s *Switch) TaggedPage(marker string, limit int, told func(etag []byte) bool, add func(name []byte)) (next string, err error) {
+	src := *s.now.Load()
+	if tagger, ok := src.(PageTagger); ok {
+		return tagger.TaggedPage(marker, limit, told, add)
+	}
+	return src.Page(marker, limit, add)
 }
 
 // Get implements Source.

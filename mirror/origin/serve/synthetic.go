@@ -45,8 +45,8 @@ type SyntheticOptions struct {
 	// Compressible makes bodies of text that compresses well instead of
 	// random bytes.
 	Compressible bool
-	// Validators sends an ETag and a Last-Modified with each file. Default
-	// neither.
+	// Validators sends an ETag and a Last-Modified with each file, and an ETag
+	// with each page. Default none of them.
 	Validators bool
 	// Seed changes all bodies and the shuffled order.
 	Seed uint64
@@ -62,7 +62,7 @@ type Synthetic struct {
 	edition *edition // nil: nothing has changed
 }
 
-var _ Source = (*Synthetic)(nil)
+var _ PageTagger = (*Synthetic)(nil)
 
 // NewSynthetic returns a source of the files that o describes.
 func NewSynthetic(o SyntheticOptions) *Synthetic {
@@ -162,7 +162,7 @@ func (s *Synthetic) Page(marker string, limit int, add func(name []byte)) (strin
 			add(s.AppendName(buf[:0], s.Listed(k)))
 		}
 	} else {
-		to = s.editedPage(from, limit, func(i int64) { add(s.AppendName(buf[:0], i)) })
+		to = s.editedPage(from, limit, func(_ position, i int64) { add(s.AppendName(buf[:0], i)) })
 	}
 	if to.k == s.o.Files {
 		return "", nil
