@@ -17,7 +17,8 @@
 //
 // Gets answer HEAD, one byte range (206, 416), If-Range, If-None-Match and
 // If-Modified-Since (304); pages that have an ETag answer If-None-Match. A bad
-// marker or a bad percent-encoding is 400, another method 405. No Date, Server or Content-Type header is sent with a file.
+// marker or a bad percent-encoding is 400, another method 405. No Date, Server or
+// Content-Type header is sent with a file.
 //
 // # Sources
 //
