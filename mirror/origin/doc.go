@@ -1,6 +1,6 @@
 // Package origin is the list-and-get protocol of the mirrored service, on package
 // wire: it lists the service page by page and gets its files. Client is a
-// mirror.Lister, a mirror.Fetcher and a mirror.RangeFetcher.
+// mirror.Lister, a mirror.ConditionalLister, a mirror.Fetcher and a mirror.RangeFetcher.
 //
 // # Invariants
 //
@@ -16,6 +16,10 @@
 //     well-formed ETag is sent.
 //   - A page may come on a connection that was used before. It is believed by what
 //     it says: one that leads to itself, or is no page, is asked for again on a
+//     connection of its own. A 304 says only its ETag. It is believed as the first
+//     response of its connection, or with the ETag that was sent, which ties it to its
+//     page as long as no other late response can have that: an ETag that was sent for
+//     another page lately, or any condition on a file, has the page be asked for on a
 //     connection of its own.
 //   - A part of a file is believed only if it says which part it is, and of which
 //     version.

@@ -83,7 +83,11 @@ func (r *round) run() error {
 // receive holds the responses and checks those of the guards.
 func (r *round) receive(s *sender) error {
 	if r.depth >= r.n+r.word { // else what is not asked for yet would be waited for
-		r.cn.gather.begin(r.n + r.word)
+		least := leastResponse
+		if r.b.Fields != nil {
+			least = leastBodiless
+		}
+		r.cn.gather.begin(r.n+r.word, least)
 	}
 	defer func() {
 		r.cn.ahead = false
