@@ -1,8 +1,6 @@
 package cache
 
 import (
-	"slices"
-
 	"github.com/cockroachdb/pebble/v2"
 )
 
@@ -29,111 +27,187 @@ func (p *Page) Commit() error {
 			return err
 		}
 	}
-	next := p.s.commit.progress
-	if err := p.writeLocked(&next); err != nil {
+	c := &carrier{p: p, s: p.s, next: p.s.commit.progress, edits: runEdits{}}
+	if p.refresh != nil {
+		c.counts = p.refresh.counts
+		if p.refresh.o.DryRun {
+			return p.countLocked(c)
+		}
+	}
+	if err := c.carryOut(); err != nil {
 		return err
 	}
-	if err := p.s.applyLocked(p.batch, next); err != nil {
-		return err
+	if p.refresh != nil && p.refresh.counts != c.counts {
+		if err := p.batch.Set(metaRefresh, p.refresh.append(&c.counts), nil); err != nil {
+			return err
+		}
 	}
-	return p.committedLocked()
+	if !p.batch.Empty() || c.next != p.s.commit.progress {
+		if err := p.s.applyLocked(p.batch, c.next); err != nil {
+			return err
+		}
+	}
+	if p.refresh != nil {
+		p.refresh.counts = c.counts
+	}
+	return p.committedLocked(c)
 }
 
-// writeLocked adds to the batch all that does not depend on a content.
-func (p *Page) writeLocked(next *Progress) error {
+// carrier carries out what was decided of a page's names: it adds to the batch all
+// that does not depend on a content.
+type carrier struct {
+	p      *Page
+	s      *Store
+	next   Progress
+	counts Refreshed
+	edits  runEdits
+	// removed are the names that go, by their directory.
+	removed map[Inode]map[string]bool
+	// forgotten are numbers that no entry has any more.
+	forgotten []Inode
+}
+
+func (c *carrier) carryOut() error {
+	p := c.p
 	if p.fresh {
-		if err := p.writeRuns(next); err != nil {
+		if err := c.writeRuns(); err != nil {
 			return err
 		}
 	}
 	for _, ino := range p.obsolete {
-		next.Failed--
+		c.next.Failed--
 		if err := p.batch.Delete(appendFailedKey(nil, ino), nil); err != nil {
 			return err
 		}
 	}
-	goneRuns := map[Inode][]Inode(nil)
+	differ := 0
 	for k := range p.slots {
 		slot := &p.slots[k]
-		switch slot.state {
-		case slotPut:
-			next.Fetched++
-			next.Bytes += uint64(slot.size)
-		case slotGone:
-			next.Gone++
-			if slot.elsewhere || !p.fresh {
-				r, err := p.s.runOf(slot.inode)
-				if err != nil {
-					return err
-				}
-				if goneRuns == nil {
-					goneRuns = map[Inode][]Inode{}
-				}
-				goneRuns[r.first] = append(goneRuns[r.first], slot.inode)
-			}
-		case slotFailed:
-			if err := p.writeFailure(slot, next); err != nil {
-				return err
-			}
-			continue
-		default:
-			continue
+		if slot.state == slotDiffers {
+			differ++
 		}
-		if slot.hadFailed {
-			next.Failed--
-			if err := p.batch.Delete(appendFailedKey(nil, slot.inode), nil); err != nil {
-				return err
-			}
+		if p.event == onReview && (slot.state == slotDiffers || slot.state == slotSame) {
+			c.counts.Reviewed++
+		}
+		if err := c.slot(slot); err != nil {
+			return err
 		}
 	}
-	return p.punchHoles(goneRuns)
+	if differ > 0 {
+		if err := c.replace(differ); err != nil {
+			return err
+		}
+	}
+	if err := c.empty(); err != nil {
+		return err
+	}
+	return c.edits.write(c.s, p.batch)
 }
 
-func (p *Page) writeFailure(slot *slot, next *Progress) error {
-	if !slot.hadFailed {
-		next.Failed++
+// slot carries out what was decided of one name, but for contents that differ.
+func (c *carrier) slot(slot *slot) error {
+	p := c.p
+	switch slot.state {
+	case slotCame:
+		c.next.Fetched++
+		c.next.Bytes += uint64(slot.stored)
+	case slotMissing:
+		if slot.review != nil { // it is listed, so it stays
+			c.counts.Kept++
+			return nil
+		}
+		c.next.Gone++
+		e := p.entry(0, Gone, 0, nil)
+		e.Inode = slot.inode
+		if err := p.set(slot.parent, slot.name, &e, nil); err != nil {
+			return err
+		}
+		if slot.known || !p.fresh {
+			c.edits.set(slot.inode, "")
+		}
+	case slotRemoved:
+		if err := c.remove(slot); err != nil {
+			return err
+		}
+	case slotFailed:
+		if slot.review != nil {
+			c.counts.Kept++
+			return nil
+		}
+		return c.fail(slot)
+	case slotOpen:
+		if !slot.changed || !slot.known || slot.review != nil {
+			return nil
+		}
+		return p.set(slot.parent, slot.name, slot.pending(), nil)
+	default:
+		return nil
 	}
-	return p.batch.Set(appendFailedKey(nil, slot.inode), slot.failure.append(nil), nil)
+	return c.forgive(slot)
+}
+
+// pending is the entry of a file that is not fetched.
+func (s *slot) pending() *Entry {
+	return &Entry{Inode: s.inode, State: Pending, Size: s.size, ModTime: s.modTime, ETag: s.etag}
+}
+
+// forgive deletes the record of an earlier failure.
+func (c *carrier) forgive(slot *slot) error {
+	if !slot.hadFailed {
+		return nil
+	}
+	c.next.Failed--
+	return c.p.batch.Delete(appendFailedKey(nil, slot.inode), nil)
+}
+
+func (c *carrier) fail(slot *slot) error {
+	if !slot.hadFailed {
+		c.next.Failed++
+	}
+	return c.p.batch.Set(appendFailedKey(nil, slot.inode), slot.failure.append(nil), nil)
 }
 
 // writeRuns gives a new page's names their numbers, and pending entries to
 // those that nothing was decided for.
-func (p *Page) writeRuns(next *Progress) error {
+func (c *carrier) writeRuns() error {
+	p := c.p
 	for a := 0; a < len(p.slots); {
-		b := a + 1
-		for b < len(p.slots) && p.slots[b].parent == p.slots[a].parent {
-			b++
-		}
-		if err := p.writeRun(a, b, next); err != nil {
+		b := p.row(a)
+		if err := c.writeRun(a, b); err != nil {
 			return err
 		}
 		a = b
 	}
-	next.Next = max(next.Next, p.End())
-	if p.asked && !p.Listed() && !p.slots[0].dropped {
-		next.Asked++
+	c.next.Next = max(c.next.Next, p.End())
+	if p.event == onAsked && !p.Listed() && !p.slots[0].dropped {
+		c.next.Asked++
 		p.s.conflicts.add(p.slots[0].parent, p.slots[0].name)
 		return p.batch.Set(appendRunIndexKey(nil, p.first), appendRunIndex(nil, runIndex{p.slots[0].parent, markAsked}), nil)
 	}
 	return nil
 }
 
-func (p *Page) writeRun(a, b int, next *Progress) error {
+func (c *carrier) writeRun(a, b int) error {
+	p := c.p
 	names := 0
 	for k := a; k < b; k++ {
 		slot := &p.slots[k]
-		if slot.elsewhere || slot.dropped {
+		if slot.known || slot.dropped {
 			continue
 		}
-		next.Files++
+		c.next.Files++
 		if p.unchecked {
-			next.Unchecked++
+			c.next.Unchecked++
 		}
-		if slot.state != slotGone {
+		if p.refresh != nil {
+			c.next.Changed++
+			c.counts.New++
+		}
+		if slot.state != slotMissing {
 			names++
 		}
 		if slot.state == slotOpen || slot.state == slotFailed {
-			if err := p.set(slot.parent, slot.name, &Entry{Inode: slot.inode, State: Pending, Size: slot.size}, nil); err != nil {
+			if err := p.set(slot.parent, slot.name, slot.pending(), nil); err != nil {
 				return err
 			}
 		}
@@ -143,7 +217,7 @@ func (p *Page) writeRun(a, b int, next *Progress) error {
 	}
 	return writeRun(p.batch, p.slots[a].parent, p.first+Inode(a), File, b-a, func(k int) (string, bool) {
 		slot := &p.slots[a+k]
-		return slot.name, !slot.elsewhere && !slot.dropped && slot.state != slotGone
+		return slot.name, !slot.known && !slot.dropped && slot.state != slotMissing
 	})
 }
 
@@ -155,65 +229,40 @@ func writeRun(batch *pebble.Batch, parent, first Inode, kind Kind, n int, name f
 	return batch.Set(appendRunIndexKey(nil, first), appendRunIndex(nil, newRunIndex(parent, kind)), nil)
 }
 
-// punchHoles takes the names of files that are gone out of their runs.
-func (p *Page) punchHoles(gone map[Inode][]Inode) error {
-	for first, inodes := range gone {
-		r, err := p.s.runOf(first)
-		if err == nil {
-			// Read anew: a reader that began before the last hole was punched
-			// may have put the run as it was into the cache after it.
-			r, err = p.s.loadRun(r.parent, r.first)
-		}
-		if err != nil {
-			return err
-		}
-		names := make([]string, r.n)
-		if err := r.each(0, func(k int, name []byte) bool { names[k] = string(name); return true }); err != nil {
-			return err
-		}
-		if err := p.batch.Set(appendRunKey(nil, r.parent, first), appendRun(nil, r.kind, r.n, func(k int) (string, bool) {
-			return names[k], names[k] != "" && !slices.Contains(inodes, first+Inode(k))
-		}), nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // committedLocked brings the page up to what the store now holds.
-func (p *Page) committedLocked() error {
-	updated := false
+func (p *Page) committedLocked(c *carrier) error {
+	updated := len(c.forgotten) > 0
 	for k := range p.slots {
 		slot := &p.slots[k]
-		updated = updated || slot.state != slotOpen && slot.state != slotClosed && (!p.fresh || slot.elsewhere)
-		if slot.state != slotOpen && len(p.s.commit.held) > 0 {
+		open := slot.state == slotOpen
+		updated = updated || !open && slot.state != slotSettled && (!p.fresh || slot.known)
+		if !open && len(p.s.commit.held) > 0 {
 			p.s.unholdLocked(slot.inode)
 		}
-		switch slot.state {
-		case slotPut, slotFailed:
-			slot.state = slotClosed
-		case slotGone:
-			p.s.forgetRun(slot.inode)
-			slot.state = slotClosed
+		if !open {
+			// What is kept for want of an answer is asked for again.
+			if again := slot.review != nil && (slot.state == slotFailed || slot.state == slotMissing); !again && p.refresh != nil && p.event != onRelisted {
+				if err := p.refresh.saw(slot.inode); err != nil {
+					return err
+				}
+			}
+			slot.state = slotSettled
 		}
-		slot.blob = 0
+		slot.blob, slot.late = 0, nil
 	}
 	if updated {
 		p.s.commit.updates++
 	}
-	if p.fresh && !p.asked {
+	c.edits.forget(p.s)
+	for _, ino := range c.forgotten {
+		p.s.entries.remove(ino)
+	}
+	if p.fresh && p.event == onListed {
 		p.s.commit.careful -= min(p.s.commit.careful, uint64(len(p.slots)))
 	}
-	p.fresh, p.inBatch, p.now, p.obsolete = false, 0, 0, nil
+	p.fresh, p.inBatch, p.late, p.now, p.obsolete = false, 0, 0, 0, nil
 	p.updates = p.s.commit.updates
 	err := p.batch.Close()
 	p.batch = nil
 	return err
-}
-
-// forgetRun drops a run that was rewritten from the cache.
-func (s *Store) forgetRun(ino Inode) {
-	if r, err := s.runOf(ino); err == nil {
-		s.runs.remove(r.first)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -103,15 +104,8 @@ func (p *Page) compareRow(c *cursor, a, b int) error {
 // compareHere compares a slot with the entry of its name, on which the cursor stands,
 // and leaves it there.
 func (p *Page) compareHere(c *cursor, slot *slot) error {
-	if slot.state == slotClosed || slot.dropped {
-		return nil
-	}
-	value, err := c.value()
-	if err != nil {
-		return err
-	}
 	name := slot.name
-	if err := p.compareSlot(c, slot, value); err != nil || slot.name == name {
+	if err := p.compareSlot(c, slot); err != nil || slot.name == name {
 		return err
 	}
 	return c.seek(slot.parent, name)
@@ -151,7 +145,7 @@ func (p *Page) dropRepeated() {
 		one, two := &p.slots[order[i-1]], &p.slots[order[i]]
 		if one.compare(two) == 0 {
 			order[i] = order[i-1]
-			two.repeated, two.elsewhere, two.inode, two.state = true, true, one.inode, slotClosed
+			two.repeated, two.known, two.inode, two.state = true, true, one.inode, slotSettled
 		}
 	}
 }
@@ -162,76 +156,157 @@ func (s *slot) compare(t *slot) int {
 
 func (p *Page) compareEach(c *cursor, a, b int) error {
 	for k := a; k < b; k++ {
-		slot := &p.slots[k]
-		if slot.state == slotClosed || slot.dropped {
-			continue
-		}
-		value, ok, err := c.find(slot.parent, slot.name)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		if err := p.compareSlot(c, slot, value); err != nil {
+		if err := p.compareSlot(c, &p.slots[k]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// compareSlot compares a slot with the entry that has its name.
-func (p *Page) compareSlot(c *cursor, slot *slot, value []byte) error {
-	e, err := decodeEntry(value)
+func (p *Page) compareSlot(c *cursor, slot *slot) error {
+	if slot.state == slotSettled || slot.dropped {
+		return nil
+	}
+	return p.meet(c, slot)
+}
+
+// meet finds what the store has of a slot's name, and decides what becomes of it.
+func (p *Page) meet(c *cursor, slot *slot) error {
+	raw, e, err := c.entry(slot.parent, slot.name)
 	if err != nil {
 		return err
 	}
-	if e.Kind == Dir {
-		return p.giveWay(c, slot, value)
-	}
-	return p.meet(slot, &e, value)
-}
-
-// meet deals with a slot whose name has the entry e, whose value is raw.
-func (p *Page) meet(slot *slot, e *Entry, raw []byte) error {
-	settled := e.State != Pending
-	if p.fresh {
-		slot.elsewhere = true
-	}
-	old := slot.inode
-	if !p.fresh && slot.hadFailed && old != e.Inode {
-		p.obsolete = append(p.obsolete, old)
-		slot.hadFailed = false
-	}
-	slot.inode = e.Inode
-	if !settled {
-		failed, err := p.s.hasFailed(e.Inode)
-		if err != nil {
+	have, err := p.haveOf(raw, &e)
+	if err == nil && decide(have, p.eventOf(slot, &e)) == yield {
+		if err = p.escape(slot, raw); err != nil || slot.dropped {
 			return err
 		}
-		slot.hadFailed = failed
-		if old != e.Inode && (slot.state == slotPut || slot.state == slotGone) {
+		if raw, e, err = c.entry(slot.parent, slot.name); err != nil {
+			return err
+		}
+		have, err = p.haveOf(raw, &e)
+	}
+	switch {
+	case err != nil:
+		return err
+	case have == haveNothing && p.fresh:
+		slot.known = false
+		return nil // the page's own number is for it
+	case have == haveNothing, have == haveDir:
+		slot.dropped = have == haveDir && p.fresh
+		return p.settle(slot, raw)
+	}
+	before := slot.inode
+	p.takeNumber(slot, e.Inode)
+	slot.hadFailed = have == haveFailed
+	slot.changed = p.lists() && slot.differsFrom(&e)
+	if p.refresh != nil && p.event == onRelisted {
+		if err := p.refresh.saw(e.Inode); err != nil {
+			return err
+		}
+	}
+	switch decide(have, p.eventOf(slot, &e)) {
+	case ask:
+		if e.State != Pending {
+			slot.review = &version{inode: e.Inode, state: e.State, size: e.Size, sum: e.contentSum(), blob: e.blob, modTime: e.ModTime, etag: e.ETag}
+		} else if e.Inode < p.leaveBelow {
+			slot.state = slotSettled
+		}
+	case keep:
+		if slot.state == slotOpen || slot.review == nil {
+			return p.settle(slot, raw)
+		}
+	case replace, remove:
+		if slot.review != nil && slot.review.inode != e.Inode { // somebody else has replaced it
+			return p.settle(slot, raw)
+		}
+	case fill:
+		if before != e.Inode {
 			return p.renumber(slot)
 		}
-		if slot.state == slotOpen && e.Inode < p.leaveBelow {
-			slot.state = slotClosed
-		}
-		return nil
 	}
-	if slot.state == slotPut || slot.state == slotGone {
-		// Undo in the batch what came second.
-		if err := p.batch.Set(appendEntryKey(nil, slot.parent, slot.name), slices.Clone(raw), nil); err != nil {
+	return nil
+}
+
+// lists reports whether the page is of a listing.
+func (p *Page) lists() bool { return p.event == onListed || p.event == onRelisted }
+
+// haveOf is what the store has of a name with the entry e, whose value is raw.
+func (p *Page) haveOf(raw []byte, e *Entry) (have, error) {
+	switch {
+	case raw == nil:
+		return haveNothing, nil
+	case e.Kind == Dir:
+		return haveDir, nil
+	case e.State == Gone:
+		return haveGone, nil
+	case e.State != Pending:
+		return haveHere, nil
+	}
+	failed, err := p.s.hasFailed(e.Inode)
+	if failed {
+		return haveFailed, err
+	}
+	return havePending, err
+}
+
+// eventOf is what comes to a slot whose name has the entry e.
+func (p *Page) eventOf(slot *slot, e *Entry) event {
+	switch {
+	case slot.state != slotOpen:
+		return outcomes[slot.state]
+	case p.lists() && e.Kind == File && slot.differsFrom(e):
+		return onChanged
+	}
+	return p.event
+}
+
+// differsFrom reports whether the listing says something else than the entry has.
+// What either does not know does not count.
+func (s *slot) differsFrom(e *Entry) bool {
+	return s.size >= 0 && e.Size >= 0 && s.size != e.Size ||
+		s.modTime != 0 && e.ModTime != 0 && s.modTime != e.ModTime ||
+		s.etag != "" && e.ETag != "" && weakETag(s.etag) != weakETag(e.ETag)
+}
+
+// weakETag is what two ETags are compared by where not every byte counts.
+func weakETag(etag string) string { return strings.TrimPrefix(etag, "W/") }
+
+// takeNumber gives the slot the number of its entry.
+func (p *Page) takeNumber(slot *slot, ino Inode) {
+	if p.fresh {
+		slot.known = true
+	} else if slot.hadFailed && slot.inode != ino {
+		p.obsolete = append(p.obsolete, slot.inode)
+	}
+	slot.inode = ino
+}
+
+// settle leaves the name to what the store has: the entry whose value is raw, nil for
+// none. What is in the batch for it is undone.
+func (p *Page) settle(slot *slot, raw []byte) error {
+	if slot.state == slotCame {
+		if err := p.restore(slot, raw); err != nil {
 			return err
 		}
-		if slot.blob != 0 {
-			if err := p.s.blobs.remove(slot.blob); err != nil {
-				return err
-			}
-			slot.blob = 0
-		}
 	}
-	slot.state = slotClosed
+	if slot.blob != 0 {
+		if err := p.s.blobs.remove(slot.blob); err != nil {
+			return err
+		}
+		slot.blob = 0
+	}
+	slot.state, slot.late = slotSettled, nil
 	return nil
+}
+
+// restore puts the value that the store has of the slot's name into the batch.
+func (p *Page) restore(slot *slot, raw []byte) error {
+	key := appendEntryKey(nil, slot.parent, slot.name)
+	if raw == nil {
+		return p.batch.Delete(key, nil)
+	}
+	return p.batch.Set(key, slices.Clone(raw), nil)
 }
 
 // renumber rewrites the slot's entry in the batch with the number that it has.
@@ -244,41 +319,30 @@ func (p *Page) renumber(slot *slot) error {
 	return p.set(slot.parent, slot.name, &e, body)
 }
 
-// giveWay shows a file under its escaped form because a directory has its name.
-func (p *Page) giveWay(c *cursor, slot *slot, dir []byte) error {
+// escape moves a file to the other form of its name because a directory, whose entry
+// is dir, has it.
+func (p *Page) escape(slot *slot, dir []byte) error {
 	name := otherForm(slot.name)
-	if name == "" {
-		slot.dropped = true
-	}
-	dir = slices.Clone(dir)
-	if slot.state == slotPut || slot.state == slotGone {
+	if slot.state == slotCame {
 		e, body, err := p.inBatchEntry(slot.parent, slot.name)
 		if err != nil {
 			return err
 		}
-		if err := p.batch.Set(appendEntryKey(nil, slot.parent, slot.name), dir, nil); err != nil {
+		if err := p.restore(slot, dir); err != nil {
 			return err
 		}
-		if !slot.dropped {
+		if name != "" {
 			if err := p.set(slot.parent, name, &e, body); err != nil {
 				return err
 			}
 		}
 	}
-	if slot.dropped {
-		slot.state = slotClosed
+	if name == "" {
+		slot.dropped, slot.state = true, slotSettled
 		return nil
 	}
 	slot.name = name
-	value, ok, err := c.find(slot.parent, name)
-	if err != nil || !ok {
-		return err
-	}
-	e, err := decodeEntry(value)
-	if err != nil {
-		return err
-	}
-	return p.meet(slot, &e, value)
+	return nil
 }
 
 // inBatchEntry finds what the batch would make of an entry. It is slow, and

@@ -65,6 +65,17 @@ func (c *cursor) findKey() (value []byte, ok bool, err error) {
 	return value, err == nil, err
 }
 
+// entry is find with the entry that the value stands for; raw is nil where there is
+// none. Its content is valid until the next call, as raw is.
+func (c *cursor) entry(parent Inode, name string) (raw []byte, e Entry, err error) {
+	raw, ok, err := c.find(parent, name)
+	if err != nil || !ok {
+		return nil, Entry{}, err
+	}
+	e, err = decodeEntry(raw)
+	return raw, e, err
+}
+
 // seek moves to the first entry that is not before a name.
 func (c *cursor) seek(parent Inode, name string) error {
 	if err := c.open(); err != nil {

@@ -3,6 +3,8 @@ package cache
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // The first byte of an entry's value.
@@ -72,6 +74,17 @@ func appendEntryHead(dst []byte, e *Entry) []byte {
 	}
 	return dst
 }
+
+// contentSum is a sum of the content of a file that is here.
+func (e *Entry) contentSum() uint64 {
+	if e.State == Blob {
+		return e.sum
+	}
+	return contentSum(e.Content)
+}
+
+// contentSum is what a short content is compared by where it is asked for again.
+func contentSum(content []byte) uint64 { return xxhash.Sum64(content) }
 
 // decodeEntry reads an entry's value. Content shares its memory; the rest does
 // not. The error is ErrCorrupt.

@@ -13,9 +13,15 @@ import (
 )
 
 const (
-	// formatVersion is the layout that this program writes and reads. Every change
-	// of it, also of the database's own, gets a number.
-	formatVersion = 3
+	// formatVersion is the layout that this program writes. Every change of it, also of
+	// the database's own, gets a number. oldestVersion is the oldest that it reads: it
+	// makes a store of that one of its own when it first writes to it, as nobody wants
+	// to mirror for a week again for a few bytes that are new.
+	//
+	//	3	the first with a FORMAT file
+	//	4	what a refresh keeps (the keys m r, o and s), and more in the progress
+	formatVersion = 4
+	oldestVersion = 3
 	formatFile    = "FORMAT"
 	// maxFormat bounds the FORMAT file, in bytes.
 	maxFormat = 128 << 10
@@ -52,7 +58,7 @@ func decodeFormat(text []byte) (*format, error) {
 		return nil, fmt.Errorf("%w: its %s file is not one of motefs", ErrFormat, formatFile)
 	case head.Version > formatVersion:
 		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d; use that one, or another --store", ErrNewer, head.Version, formatVersion)
-	case head.Version < formatVersion:
+	case head.Version < oldestVersion:
 		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d; use the program that wrote it, or another --store", ErrFormat, head.Version, formatVersion)
 	}
 	f := &format{}

@@ -114,12 +114,12 @@ func TestForeignFolder(t *testing.T) {
 		"a format":         {"FORMAT": "precious"},
 		"another program":  {"FORMAT": `{"store":"other","version":1}`, "db/precious": "x"},
 		"a later version":  {"FORMAT": `{"store":"motefs","version":99,"origin":7}`, "db/precious": "x"},
-		"a later feature":  {"FORMAT": `{"store":"motefs","version":3,"origin":"o","id":"i","features":["f"]}`},
-		"a later field":    {"FORMAT": `{"store":"motefs","version":3,"origin":"o","id":"i","field":1}`},
+		"a later feature":  {"FORMAT": `{"store":"motefs","version":4,"origin":"o","id":"i","features":["f"]}`},
+		"a later field":    {"FORMAT": `{"store":"motefs","version":4,"origin":"o","id":"i","field":1}`},
 		"a link for LOCK":  {"precious": "x", "store/LOCK": "->../precious"},
 		"a link for db":    {"precious/tmp/x": "x", "store/LOCK": "", "store/blobs": "->../precious"},
 		"a dangling link":  {"store/LOCK": "->../precious"},
-		"a link as FORMAT": {"precious": `{"store":"motefs","version":3,"origin":"o","id":"i"}`, "store/FORMAT": "->../precious"},
+		"a link as FORMAT": {"precious": `{"store":"motefs","version":4,"origin":"o","id":"i"}`, "store/FORMAT": "->../precious"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -330,7 +330,7 @@ func TestReadOnly(t *testing.T) {
 }
 
 func FuzzFormat(f *testing.F) {
-	for _, seed := range []string{"", "{}", `{"store":"motefs","version":3,"origin":"o","id":"i"}`, `{"store":"motefs","version":4}`} {
+	for _, seed := range []string{"", "{}", `{"store":"motefs","version":4,"origin":"o","id":"i"}`, `{"store":"motefs","version":4}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

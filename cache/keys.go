@@ -8,7 +8,9 @@ const (
 	keyFailed   = 'f'
 	keyRunIndex = 'i'
 	keyMeta     = 'm'
+	keyAside    = 'o'
 	keyRun      = 'p'
+	keySeen     = 's'
 )
 
 // inodeLen is the length of an inode number in a key: big endian, so that keys
@@ -22,6 +24,7 @@ var (
 	metaID       = []byte{keyMeta, 'i'}
 	metaNumbers  = []byte{keyMeta, 'n'}
 	metaProgress = []byte{keyMeta, 'p'}
+	metaRefresh  = []byte{keyMeta, 'r'}
 )
 
 func appendEntryKey(dst []byte, parent Inode, name string) []byte {
@@ -48,6 +51,14 @@ func appendRunIndexKey(dst []byte, first Inode) []byte {
 
 func appendFailedKey(dst []byte, ino Inode) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, keyFailed), uint64(ino))
+}
+
+func appendAsideKey(dst []byte, ino Inode) []byte {
+	return binary.BigEndian.AppendUint64(append(dst, keyAside), uint64(ino))
+}
+
+func appendSeenKey(dst []byte, chunk uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(dst, keySeen), chunk)
 }
 
 // splitEntryKey takes an entry's key apart. The name shares the key's memory.

@@ -44,7 +44,7 @@ type found struct {
 const lostNumbers = 1 << 40
 
 func (m *mender) mend() error {
-	for _, step := range []func() error{m.names, m.entries, m.rehouse, m.match, m.failures, m.index, m.count} {
+	for _, step := range []func() error{m.refresh, m.names, m.entries, m.rehouse, m.match, m.failures, m.index, m.count} {
 		if err := errors.Join(step(), m.apply()); err != nil {
 			return err
 		}
@@ -93,6 +93,13 @@ func (m *mender) walk(letter byte, fn func(key, value []byte) error) error {
 		}
 	}
 	return errors.Join(storeError("repair", it.Error()), it.Close(), m.ctx.Err())
+}
+
+// refresh has the next refresh begin anew, and forgets what was set aside. The blob files
+// of that stay, to be reclaimed: an entry that came up again may name them.
+func (m *mender) refresh() error {
+	drop := func(key, _ []byte) error { return m.batch.Delete(slices.Clone(key), nil) }
+	return errors.Join(m.batch.Delete(metaRefresh, nil), m.walk(keySeen, drop), m.walk(keyAside, drop))
 }
 
 // names drops the runs that do not decode, and gives each of the others its index.

@@ -42,6 +42,9 @@ type Options struct {
 	// ReadOnly has the store be read alone: nothing in it is written or removed but
 	// the lock. A store that does not exist is refused.
 	ReadOnly bool
+	// KeepOld has contents that are replaced or removed be read under their old numbers
+	// until the next refresh, by who has them open.
+	KeepOld bool
 	// FS is where the store stands. Default: the machine's disk.
 	FS vfs.FS
 	// Now is the clock. Default time.Now.

@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -17,17 +18,22 @@ import (
 //	page.Close()
 //
 // Files that nothing was decided for when a new page is committed become
-// pending entries. More can be decided after a Commit and committed by another.
+// pending entries. More can be decided after a Commit and committed by another. What
+// becomes of each name is in the table of decide.go; compare.go finds what the store
+// has of it, and commit.go carries decisions out.
 type Page struct {
 	s     *Store
 	slots []slot
+	// event is how its names were met.
+	event event
+	// refresh is the one that the page belongs to, or nil.
+	refresh *Refresh
 
 	// fresh is a page whose names have no run yet; its k-th number is first+k.
 	fresh   bool
 	careful bool  // names may be here already, see maybeHereLocked
 	sorted  bool  // the listing's order was none; see sortSlots
 	vouched bool  // names that were listed before are among the conflicts; see listedNames
-	asked   bool  // made for a reader, not for the listing
 	held    Inode // the number of a page that was asked for; see Store.hold
 	// leaveBelow is that of the page's Planner.
 	leaveBelow Inode
@@ -38,6 +44,7 @@ type Page struct {
 
 	batch   *pebble.Batch
 	inBatch int    // slots decided and not committed
+	late    int    // bytes that wait in slots; see slot.late
 	now     int64  // when the first of them was, in seconds since 1970; 0: none
 	updates uint64 // commit.updates when the slots were last compared
 	// obsolete are numbers with a record of failure whose name another number
@@ -51,31 +58,65 @@ const MaxPage = 4096
 type slotState uint8
 
 const (
-	slotOpen   slotState = iota // nothing is decided
-	slotPut                     // content is in the batch
-	slotGone                    // 404 or 410
-	slotFailed                  // a record of failure is to be written
-	slotClosed                  // committed, or settled before
+	slotOpen    slotState = iota // the origin is to be asked
+	slotCame                     // content is in the batch
+	slotDiffers                  // content waits in late
+	slotSame                     // the origin has what is here
+	slotMissing                  // 404 or 410
+	slotRemoved                  // the same, of a name that is not listed any more
+	slotFailed                   // it did not come
+	slotSettled                  // committed, or nothing to do
 )
+
+// outcomes are the events that the states of a slot stand for.
+var outcomes = [...]event{slotCame: onCame, slotDiffers: onDiffers, slotSame: onSame, slotMissing: onMissing, slotRemoved: onRemoved, slotFailed: onFailed}
 
 // slot is one file of a page.
 type slot struct {
 	origin string // the origin's name
 	name   string // the last component of its path
 	parent Inode
-	inode  Inode
-	size   int64 // listed, or stored in this batch
+	inode  Inode // of its entry, or the page's for it
+	// size, modTime and etag are what the listing says; see Name.
+	size    int64
+	modTime int64
+	etag    string
+	// stored is the length of the content in the batch, blob that of its file.
+	stored int64
 	blob   uint64
 	state  slotState
-	// repeated: the name stands in the page before; elsewhere is set too.
+	// repeated: the name stands in the page before; known is set too.
 	repeated bool
-	// elsewhere: the name has an entry already, with a number of its own.
-	elsewhere bool
+	// known: the name has an entry already.
+	known bool
 	// dropped: no path can stand for it.
 	dropped bool
+	// changed: the listing says something else than the entry.
+	changed bool
 	// hadFailed: there is a record of an earlier failure.
 	hadFailed bool
 	failure   *Failure
+	// review is what is here, or gone, and asked for all the same.
+	review *version
+	// late is another content than that. It gets its number when it is committed, so
+	// that numbers lie close together however few files have changed.
+	late *late
+}
+
+// version is what a slot remembers of an entry while the origin is asked for it.
+type version struct {
+	inode   Inode
+	state   State
+	size    int64
+	sum     uint64 // of its content, as that of a blob
+	blob    uint64
+	modTime int64
+	etag    string
+}
+
+type late struct {
+	entry Entry
+	body  []byte
 }
 
 // Len is the number of files.
@@ -104,7 +145,27 @@ func (p *Page) End() Inode { return p.first + Inode(len(p.slots)) }
 // ShouldCommit reports whether the page has gathered so much content that it is
 // to be committed before more bytes of it are added.
 func (p *Page) ShouldCommit(more int) bool {
-	return p.inBatch > 0 && p.batch != nil && p.batch.Len()+more > p.s.batchLimit
+	gathered := p.late
+	if p.batch != nil {
+		gathered += p.batch.Len()
+	}
+	return p.inBatch > 0 && gathered > 0 && gathered+more > p.s.batchLimit
+}
+
+// Reviewed reports whether the k-th file is here, or gone, and to be asked for all
+// the same. Known is then the validators of what is here, if there are any.
+func (p *Page) Reviewed(k int) bool { return p.slots[k].review != nil }
+
+// Unlisted reports whether the page is of files that are not listed any more.
+func (p *Page) Unlisted() bool { return p.event == onUnlisted }
+
+// Known returns what an origin can be asked with whether the k-th file is still
+// what is here; "" and 0 where nothing is. size is its length.
+func (p *Page) Known(k int) (etag string, modTime, size int64) {
+	if v := p.slots[k].review; v != nil && v.state != Gone {
+		return v.etag, v.modTime, v.size
+	}
+	return "", 0, -1
 }
 
 // Load finds out which of the page's files are in the store already; those that
@@ -121,20 +182,57 @@ func (p *Page) Load() error {
 // 1970 or 0; etag may be empty. Neither body nor etag is kept.
 func (p *Page) Put(k int, body []byte, modTime int64, etag []byte) error {
 	e := p.entry(k, Inline, modTime, etag)
-	return p.put(k, &e, body)
+	slot := &p.slots[k]
+	if slot.review == nil {
+		return p.put(k, &e, body)
+	}
+	if v := slot.review; v.state == Inline && v.size == int64(len(body)) && v.sum == contentSum(body) {
+		return p.Same(k)
+	}
+	e.Size = int64(len(body))
+	return p.differs(k, &e, slices.Clone(body))
 }
 
 // PutBlob decides that the k-th file has the content that w has taken, and ends
 // w.
 func (p *Page) PutBlob(k int, w *BlobWriter, modTime int64, etag []byte) error {
+	sum := w.sum.Sum64()
+	slot := &p.slots[k]
+	if v := slot.review; v != nil && v.state == Blob && v.size == w.size && v.sum == sum {
+		return errors.Join(w.Abort(), p.Same(k))
+	}
 	if err := w.finish(); err != nil {
 		return err
 	}
 	e := p.entry(k, Blob, modTime, etag)
-	e.Size, e.blob, e.sum = w.size, w.id, w.sum.Sum64()
+	e.Size, e.blob, e.sum = w.size, w.id, sum
 	e.Fetched = w.began // readers may have been told already
-	p.slots[k].blob = w.id
+	slot.blob = w.id
+	if slot.review != nil {
+		return p.differs(k, &e, nil)
+	}
 	return p.put(k, &e, nil)
+}
+
+// Same decides that the origin still has what is here.
+func (p *Page) Same(k int) error {
+	return p.decideSlot(k, slotSame)
+}
+
+func (p *Page) differs(k int, e *Entry, body []byte) error {
+	p.slots[k].late = &late{*e, body}
+	p.late += entryHeadLen(e) + len(body)
+	return p.decideSlot(k, slotDiffers)
+}
+
+func (p *Page) decideSlot(k int, state slotState) error {
+	slot := &p.slots[k]
+	if slot.state != slotOpen {
+		return fmt.Errorf("decide %q: decided before", slot.origin)
+	}
+	slot.state = state
+	p.inBatch++
+	return nil
 }
 
 func (p *Page) entry(k int, state State, modTime int64, etag []byte) Entry {
@@ -150,16 +248,11 @@ func (p *Page) entry(k int, state State, modTime int64, etag []byte) Entry {
 
 func (p *Page) put(k int, e *Entry, body []byte) error {
 	slot := &p.slots[k]
-	if slot.state != slotOpen {
-		return fmt.Errorf("put %q: decided before", slot.origin)
-	}
-	if err := p.set(slot.parent, slot.name, e, body); err != nil {
+	if err := p.decideSlot(k, slotCame); err != nil {
 		return err
 	}
-	slot.size = max(e.Size, int64(len(body)))
-	slot.state = slotPut
-	p.inBatch++
-	return nil
+	slot.stored = max(e.Size, int64(len(body)))
+	return p.set(slot.parent, slot.name, e, body)
 }
 
 // set adds an entry to the batch, its content copied straight into it.
@@ -176,24 +269,22 @@ func (p *Page) set(parent Inode, name string, e *Entry, body []byte) error {
 
 // Gone decides that the origin does not have the k-th file any more.
 func (p *Page) Gone(k int) error {
-	slot := &p.slots[k]
-	e := p.entry(k, Gone, 0, nil)
-	if err := p.set(slot.parent, slot.name, &e, nil); err != nil {
-		return err
+	if p.event == onUnlisted {
+		return p.decideSlot(k, slotRemoved)
 	}
-	slot.state = slotGone
-	p.inBatch++
-	return nil
+	return p.decideSlot(k, slotMissing)
 }
 
 // Fail records that the k-th file could not be fetched, once more if that is on
-// record; it stays pending.
+// record; it stays pending. What is here stays so, and nothing is recorded.
 func (p *Page) Fail(k int, verdict Verdict, cause error) {
 	slot, tries := &p.slots[k], 1
 	if slot.failure != nil {
 		tries += slot.failure.Tries
 	}
-	slot.failure = &Failure{Name: slot.origin, When: p.s.opts.Now().Unix(), Tries: tries, Verdict: verdict, Reason: cause.Error()}
+	if slot.review == nil {
+		slot.failure = &Failure{Name: slot.origin, When: p.s.opts.Now().Unix(), Tries: tries, Verdict: verdict, Reason: cause.Error()}
+	}
 	slot.state = slotFailed
 	p.inBatch++
 }
@@ -228,7 +319,7 @@ func (p *Page) Settled() bool {
 func (p *Page) Close() error {
 	var errs []error
 	for k := range p.slots {
-		if slot := &p.slots[k]; slot.state == slotPut && slot.blob != 0 {
+		if slot := &p.slots[k]; slot.blob != 0 {
 			errs = append(errs, p.s.blobs.remove(slot.blob))
 			slot.blob = 0
 		}

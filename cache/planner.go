@@ -25,6 +25,8 @@ type Planner struct {
 	lastParent Inode
 	path       []string
 	listed     listedNames
+	// refresh is the one whose names it gets, or nil.
+	refresh *Refresh
 	// made are the directories that are not committed yet, in the order of their
 	// numbers, and madeBytes what they take.
 	made      []madeDir
@@ -83,7 +85,7 @@ func (s *Store) NewPlanner() (*Planner, error) {
 	s.commit.Unlock()
 	pl := &Planner{s: s, known: known, madeIndex: map[dirKey]Inode{}}
 	p := s.progress.Load()
-	fresh := p.Listed == FirstInode && p.Files == p.Asked
+	fresh := p.Listed == FirstInode && p.Files == p.Asked && !p.ListingComplete
 	pl.root = knownDir{RootInode, fresh}
 	pl.listed.init(fresh)
 	if !pl.listed.off {
@@ -94,10 +96,12 @@ func (s *Store) NewPlanner() (*Planner, error) {
 	return pl, nil
 }
 
-// Name is one name of a listing; Size is its length in bytes, or -1.
+// Name is one name of a listing, with what the listing says of the file.
 type Name struct {
-	Origin string
-	Size   int64
+	Origin  string
+	Size    int64  // in bytes, -1: not known
+	ModTime int64  // in seconds since 1970, 0: not known
+	ETag    string // its validator, "": not known
 }
 
 // Plan returns the page of those names, at most MaxPage, in their order or, where that
@@ -107,7 +111,10 @@ func (pl *Planner) Plan(names []Name) (*Page, error) {
 	if len(names) > MaxPage {
 		return nil, fmt.Errorf("plan %d names: over %d", len(names), MaxPage)
 	}
-	page := &Page{s: pl.s, fresh: true, leaveBelow: pl.LeaveBelow, slots: make([]slot, 0, len(names))}
+	page := &Page{s: pl.s, fresh: true, refresh: pl.refresh, leaveBelow: pl.LeaveBelow, slots: make([]slot, 0, len(names))}
+	if pl.refresh != nil {
+		page.event = onRelisted
+	}
 	for i := range names {
 		parent, name, err := pl.resolve(names[i].Origin)
 		if errors.Is(err, ErrName) {
@@ -119,12 +126,17 @@ func (pl *Planner) Plan(names []Name) (*Page, error) {
 		if err != nil {
 			return nil, err
 		}
-		page.slots = append(page.slots, slot{origin: names[i].Origin, name: name, parent: parent, size: names[i].Size})
+		n := &names[i]
+		s := slot{origin: n.Origin, name: name, parent: parent, size: n.Size, modTime: n.ModTime}
+		if len(n.ETag) <= maxETag {
+			s.etag = n.ETag
+		}
+		page.slots = append(page.slots, s)
 	}
 	if err := pl.commitDirs(); err != nil {
 		return nil, err
 	}
-	if page.sorted = sortSlots(page.slots); page.sorted {
+	if page.sorted = sortSlots(page.slots); page.sorted && pl.refresh == nil {
 		if err := pl.s.loadConflicts(); err != nil {
 			return nil, err
 		}
@@ -135,7 +147,7 @@ func (pl *Planner) Plan(names []Name) (*Page, error) {
 	}
 	page.number(first)
 	pl.s.commit.Lock()
-	page.careful = pl.s.commit.careful > 0
+	page.careful = pl.s.commit.careful > 0 || pl.refresh != nil
 	pl.s.commit.Unlock()
 	page.dropRepeated()
 	page.vouched = pl.listed.add(page, &pl.s.conflicts)
@@ -300,6 +312,9 @@ func (pl *Planner) commitDirs() error {
 		a = b
 	}
 	next.Dirs += uint64(len(pl.made))
+	if pl.refresh != nil {
+		next.Changed += uint64(len(pl.made))
+	}
 	next.Next = max(next.Next, pl.made[len(pl.made)-1].inode+1)
 	if err := s.applyLocked(batch, next); err != nil {
 		return err

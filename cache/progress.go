@@ -38,6 +38,12 @@ type Progress struct {
 	// place of the same name listed before. The counts may then be too high by as
 	// many. Tally makes it 0.
 	Unchecked uint64
+	// Changed counts the names that came, went or changed since the listing was
+	// complete; see Changes.
+	Changed uint64
+	// ListedAt is when the walk over the listing began that was last complete, in
+	// seconds since 1970; 0: it is not.
+	ListedAt int64
 }
 
 // Complete reports whether every file that the origin listed is here or gone.
@@ -45,15 +51,23 @@ func (p *Progress) Complete() bool {
 	return p.ListingComplete && p.Failed == 0 && p.Unchecked == 0 && p.Fetched+p.Gone == p.Files
 }
 
+// The first byte of the progress.
+const (
+	progressComplete = 1 << 0 // ListingComplete
+	progressFollows  = 1 << 1 // Changed and ListedAt are there: from format 4 on
+)
+
 func (p *Progress) append(dst []byte) []byte {
-	complete := byte(0)
+	flags := byte(progressFollows)
 	if p.ListingComplete {
-		complete = 1
+		flags |= progressComplete
 	}
-	dst = append(dst, complete)
+	dst = append(dst, flags)
 	for _, v := range p.numbers() {
 		dst = binary.AppendUvarint(dst, *v)
 	}
+	dst = binary.AppendUvarint(dst, p.Changed)
+	dst = binary.AppendUvarint(dst, zigzag(p.ListedAt))
 	return append(dst, p.Marker...)
 }
 
@@ -69,9 +83,13 @@ func (p *Progress) numbers() []*uint64 {
 func decodeProgress(value []byte) (Progress, error) {
 	d := decoder{rest: value}
 	var p Progress
-	p.ListingComplete = d.byte() == 1
+	flags := d.byte()
+	p.ListingComplete = flags&progressComplete != 0
 	for _, v := range p.numbers() {
 		*v = d.uvarint()
+	}
+	if flags&progressFollows != 0 {
+		p.Changed, p.ListedAt = d.uvarint(), unzigzag(d.uvarint())
 	}
 	p.Marker = string(d.rest)
 	if d.bad || p.Next < FirstInode {

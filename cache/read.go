@@ -69,6 +69,9 @@ func (s *Store) get(ino Inode) (Entry, error) {
 		return e, nil
 	}
 	parent, name, err := s.locate(ino)
+	if errors.Is(err, ErrNotFound) {
+		return s.aside(ino)
+	}
 	if err != nil {
 		return Entry{}, err
 	}

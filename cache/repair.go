@@ -17,7 +17,7 @@ const asideDir = "repair"
 
 // allKinds stands, in format.Repairing, for damage of which it is not known what it
 // hit.
-const allKinds = "dfimp"
+const allKinds = "dfimops"
 
 // Repaired is what Repair did.
 type Repaired struct {
@@ -108,6 +108,7 @@ func (r *repairer) repair() (err error) {
 	if r.format == nil || r.format.Making {
 		return fmt.Errorf("%w: it was never made whole, and holds nothing; remove it", ErrCorrupt)
 	}
+	r.format.Version = formatVersion
 	if err := r.lost("-"); err != nil { // nothing yet
 		return err
 	}

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -21,7 +22,7 @@ func (s *Store) Ask(parent Inode, name string) (*Page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
-	p := &Page{s: s, fresh: true, careful: true, asked: true, slots: []slot{{origin: origin, name: name, parent: parent, size: -1}}}
+	p := &Page{s: s, fresh: true, careful: true, event: onAsked, slots: []slot{{origin: origin, name: name, parent: parent, size: -1}}}
 	if p.held, err = s.hold(); err != nil {
 		return nil, err
 	}
@@ -46,70 +47,85 @@ func (s *Store) Ask(parent Inode, name string) (*Page, error) {
 }
 
 // Listed reports whether the file of a page from Ask has an entry.
-func (p *Page) Listed() bool { return p.slots[0].elsewhere || !p.fresh }
+func (p *Page) Listed() bool { return p.slots[0].known || !p.fresh }
 
 // Pending returns a page of files that were listed and not fetched, with
 // numbers from from on and below limit, and the number from which to go on,
 // which is limit once there are no more. The page is nil where none was met on
 // the way. Files that stand in damage are left out; see Damaged.
 func (s *Store) Pending(from, limit Inode) (page *Page, next Inode, err error) {
+	return s.gather(from, limit, func(Inode) (bool, error) { return true, nil }, func(e *Entry) bool { return e.State == Pending })
+}
+
+// gatherer makes a page of files whose numbers look likely and whose entries are
+// wanted.
+type gatherer struct {
+	s           *Store
+	page        *Page
+	from, limit Inode
+	likely      func(Inode) (bool, error)
+	want        func(*Entry) bool
+	entries     cursor
+}
+
+func (s *Store) gather(from, limit Inode, likely func(Inode) (bool, error), want func(*Entry) bool) (page *Page, next Inode, err error) {
 	runs, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: appendRunIndexKey(nil, limit)})
 	if err != nil {
-		return nil, 0, storeError("find pending files", err)
+		return nil, 0, storeError("find files", err)
 	}
 	entries, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyEntry}, UpperBound: []byte{keyEntry + 1}})
 	if err != nil {
-		return nil, 0, errors.Join(storeError("find pending files", err), runs.Close())
+		return nil, 0, errors.Join(storeError("find files", err), runs.Close())
 	}
-	page = &Page{s: s}
-	next, err = s.gatherPending(page, runs, &cursor{it: entries}, from, limit)
+	g := &gatherer{s: s, page: &Page{s: s, event: onListed}, from: from, limit: limit, likely: likely, want: want, entries: cursor{it: entries}}
+	next, err = g.gather(runs)
 	if err = errors.Join(err, runs.Close(), entries.Close()); err != nil {
 		return nil, 0, err
 	}
-	if len(page.slots) == 0 {
-		page = nil
+	if len(g.page.slots) == 0 {
+		return nil, next, nil
 	}
-	return page, next, nil
+	return g.page, next, nil
 }
 
-func (s *Store) gatherPending(page *Page, runs *pebble.Iterator, entries *cursor, from, limit Inode) (Inode, error) {
-	valid := runs.SeekLT(appendRunIndexKey(nil, from+1))
+func (g *gatherer) gather(runs *pebble.Iterator) (Inode, error) {
+	valid := runs.SeekLT(appendRunIndexKey(nil, g.from+1))
 	if !valid {
 		valid = runs.First()
 	}
 	scanned := 0
 	for ; valid; valid = runs.Next() {
 		first, _ := splitInodeKey(runs.Key())
-		if len(page.slots) >= pendingPage || scanned >= pendingScan {
+		if len(g.page.slots) >= pendingPage || scanned >= pendingScan {
 			return first, nil
 		}
 		value, err := runs.ValueAndErr()
 		if err != nil {
-			return 0, storeError("find pending files", err)
+			return 0, storeError("find files", err)
 		}
 		index, err := decodeRunIndex(value)
 		var r *cachedRun
 		if err == nil {
-			r, err = s.loadRun(index.parent, first)
+			r, err = g.s.loadRun(index.parent, first)
 		}
-		if s.MetDamage(err) {
+		if g.s.MetDamage(err) {
 			continue
 		}
 		if err != nil {
 			return 0, err
 		}
 		scanned += r.n
-		if r.kind == Dir || first+Inode(r.n) <= from {
+		if r.kind == Dir || first+Inode(r.n) <= g.from {
 			continue
 		}
-		if err := s.pendingOfRun(page, r, entries, from, limit); err != nil && !s.MetDamage(err) {
+		if err := g.run(r); err != nil && !g.s.MetDamage(err) {
 			return 0, err
 		}
 	}
-	if err := storeError("find pending files", runs.Error()); err != nil && !s.MetDamage(err) {
+	if err := storeError("find files", runs.Error()); err != nil && !g.s.MetDamage(err) {
 		return 0, err
 	}
-	return limit, nil
+	return g.limit, nil
 }
 
 const (
@@ -121,44 +137,71 @@ const (
 	pendingScan = 64 << 10
 )
 
-func (s *Store) pendingOfRun(page *Page, r *cachedRun, entries *cursor, from, limit Inode) error {
+func (g *gatherer) run(r *cachedRun) error {
 	skip := 0
-	if from > r.first {
-		skip = int(from - r.first)
+	if g.from > r.first {
+		skip = int(g.from - r.first)
 	}
 	var inner error
 	err := r.each(skip, func(k int, name []byte) bool {
-		if r.first+Inode(k) >= limit {
+		ino := r.first + Inode(k)
+		if ino >= g.limit {
 			return false
 		}
-		value, ok, err := entries.find(r.parent, string(name))
-		var e Entry
-		if err == nil && ok {
-			e, err = decodeEntry(value)
+		likely, err := g.likely(ino)
+		if err != nil || !likely {
+			inner = err
+			return err == nil
 		}
-		if err != nil || !ok {
-			if !s.MetDamage(err) {
-				inner = err
-			}
-			return inner == nil
-		}
-		if e.State == Pending && e.Inode == r.first+Inode(k) {
-			inner = s.addPending(page, r.parent, string(name), &e)
+		raw, e, err := g.entries.entry(r.parent, string(name))
+		switch {
+		case g.s.MetDamage(err):
+		case err != nil:
+			inner = err
+		case raw != nil && e.Inode == ino && g.want(&e):
+			inner = g.add(r.parent, string(name), &e)
 		}
 		return inner == nil
 	})
 	return errors.Join(inner, err)
 }
 
-func (s *Store) addPending(page *Page, parent Inode, name string, e *Entry) error {
-	origin, err := s.OriginName(parent, name)
+func (g *gatherer) add(parent Inode, name string, e *Entry) error {
+	origin, err := g.s.OriginName(parent, name)
 	if err != nil {
 		return err
 	}
-	failed, err := s.hasFailed(e.Inode)
+	failed := false
+	if e.State == Pending {
+		failed, err = g.s.hasFailed(e.Inode)
+	}
 	if err != nil {
 		return err
 	}
-	page.slots = append(page.slots, slot{origin: origin, name: name, parent: parent, inode: e.Inode, size: e.Size, hadFailed: failed})
+	g.page.slots = append(g.page.slots, slot{origin: origin, name: name, parent: parent, inode: e.Inode, size: -1, hadFailed: failed})
 	return nil
+}
+
+// eachRun calls fn for every run with numbers below limit, in their order.
+func (s *Store) eachRun(ctx context.Context, limit Inode, fn func(*cachedRun) error) error {
+	runs, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: appendRunIndexKey(nil, limit)})
+	if err != nil {
+		return storeError("read runs", err)
+	}
+	for valid := runs.First(); valid && err == nil; valid = runs.Next() {
+		first, _ := splitInodeKey(runs.Key())
+		var value []byte
+		if value, err = runs.ValueAndErr(); err != nil {
+			break
+		}
+		var index runIndex
+		if index, err = decodeRunIndex(value); err != nil {
+			break
+		}
+		var r *cachedRun
+		if r, err = s.loadRun(index.parent, first); err == nil {
+			err = errors.Join(fn(r), ctx.Err())
+		}
+	}
+	return errors.Join(storeError("read runs", err), storeError("read runs", runs.Error()), runs.Close())
 }

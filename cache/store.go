@@ -146,6 +146,14 @@ func openLocked(o Options, lock *dirLock) (*Store, error) {
 	case lock.lock == nil:
 		readOnly = fmt.Errorf("%w: %w", ErrReadOnly, syscall.EROFS)
 	}
+	if f.Version < formatVersion && readOnly == nil {
+		f.Version = formatVersion
+		if err := f.write(o.FS, o.Dir); unwritable(err) {
+			readOnly = fmt.Errorf("%w: %w", ErrReadOnly, err)
+		} else if err != nil {
+			return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
+		}
+	}
 	s, err := openAs(o, f, readOnly)
 	if unwritable(err) && readOnly == nil && !f.Making {
 		full := err
@@ -177,6 +185,12 @@ func openAs(o Options, f *format, readOnly error) (_ *Store, err error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.conflicts.init(s.progress.Load())
+	if readOnly == nil && !o.repair {
+		// What is here after a start is on the disk, and nobody has it open.
+		if err = s.sweep(context.Background()); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
 	s.startFlusher()
 	return s, nil
 }
@@ -366,8 +380,9 @@ func (s *Store) MetDamage(err error) bool {
 // ListingComplete reports whether every name that the origin lists is here.
 func (s *Store) ListingComplete() bool { return s.progress.Load().ListingComplete }
 
-// Changes counts the names that came or went otherwise than by the listing: files
-// that a reader asked for before they were listed, and files that are gone. Once
+// Changes counts the names that came or went otherwise than by the first listing:
+// files that a reader asked for before they were listed, files that are gone, and what
+// a refresh has changed. Once
 // the listing is complete, no name of any directory changes but in a commit that
 // raises it. final says that none will change any more while the store is open:
 // every file is here or gone, and no reader waits for a file that is not listed.
@@ -376,7 +391,7 @@ func (s *Store) Changes() (n uint64, final bool) {
 	if final = p.Complete() && s.held.Load() == 0; final {
 		p = s.progress.Load() // with what was held a moment ago
 	}
-	return p.Asked + p.Gone, final
+	return p.Asked + p.Gone + p.Changed, final
 }
 
 // Usage is how much a store holds.
@@ -439,6 +454,10 @@ type Mark struct {
 	// that a mark before it has counted. So a page that is listed again after a
 	// crash is not counted again.
 	Skipped uint64
+	// Names counts the names of the listing from the mark before up to Marker, and
+	// Place is Refresh.Place there. For a refresh.
+	Names uint64
+	Place Inode
 
 	Listed  Inode // lowest inode of the pages that come after
 	Settled Inode // see Progress.Settled; 0: not known
@@ -457,6 +476,9 @@ func (s *Store) advanceLocked(m Mark) error {
 	if m.Listing {
 		next.Marker, next.ListingComplete = m.Marker, m.ListingComplete
 		next.Skipped += m.Skipped
+		if m.ListingComplete && next.ListedAt == 0 {
+			next.ListedAt = s.opts.Now().Unix()
+		}
 	}
 	if next.Listed > 0 || m.ListingComplete {
 		next.Listed = max(next.Listed, m.Listed)

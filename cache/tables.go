@@ -69,6 +69,10 @@ func (t *dbTable) check(ctx context.Context, fs vfs.FS, dir string, o sstable.Re
 		return nil
 	}
 	file, err := openTable(fs, o, path)
+	if errors.Is(err, iofs.ErrNotExist) { // put together with others since
+		t.lose("is missing")
+		return nil
+	}
 	if errors.Is(err, ErrCorrupt) {
 		t.lose("cannot be read: %v", err)
 		return nil
@@ -170,6 +174,10 @@ func what(letter byte) string {
 		return "records of failure"
 	case keyMeta:
 		return "the checkpoint and the counts"
+	case keyAside:
+		return "what was replaced"
+	case keySeen:
+		return "what a refresh has seen"
 	}
 	return fmt.Sprintf("keys %q", letter)
 }

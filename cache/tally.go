@@ -252,7 +252,7 @@ func (t *tally) write(batch *pebble.Batch, lost *lostNumbersOf, next *Progress) 
 			}
 		}
 	}
-	return batch.Set(appendRunKey(nil, r.parent, r.first), appendRun(nil, r.kind, r.n, func(k int) (string, bool) { return names[k], names[k] != "" }), nil)
+	return rewriteRun(batch, r, names)
 }
 
 // settle makes the counts exact: what was counted differs from what they said with
@@ -265,7 +265,7 @@ func (t *tally) settle(next *Progress) {
 	} {
 		*c.to += *c.counted - *c.said
 	}
-	// The sum of the two tells the kernel of changes and must not go back; see Changes.
-	next.Asked += t.before.Gone - t.count.Gone
+	// Their sum tells the kernel of changes and must not go back; see Changes.
+	next.Changed += t.before.Gone - t.count.Gone
 	next.Unchecked -= t.before.Unchecked
 }

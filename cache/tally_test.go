@@ -183,3 +183,15 @@ func TestEarlierNumberIsTakenBack(t *testing.T) {
 		t.Errorf("root lists %q", got)
 	}
 }
+
+// TestRefreshTalliesFirst has a refresh of a store whose tally was cut off.
+func TestRefreshTalliesFirst(t *testing.T) {
+	s := twiceListed(t, Options{Dir: "/store", Origin: testOrigin, FlushEvery: -1, FS: vfs.NewMem()}, 100)
+	complete(t, s)
+	if _, err := s.Refresh(t.Context(), RefreshOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if p := s.Progress(); p.Unchecked != 0 || p.Files != 100 {
+		t.Errorf("%+v", p)
+	}
+}

@@ -55,14 +55,16 @@ func (s *Store) Reclaim(ctx context.Context) (files, bytes uint64, err error) {
 		files, bytes = files+1, bytes+size
 		return nil
 	}
-	if err := v.walk(keyEntry, func(key, value []byte) error {
-		e, err := decodeEntry(value)
-		if err == nil && e.State == Blob {
-			v.blobs.toggle(e.blob)
+	for _, kind := range []byte{keyEntry, keyAside} {
+		if err := v.walk(kind, func(key, value []byte) error {
+			e, err := decodeEntry(value)
+			if err == nil && e.State == Blob {
+				v.blobs.toggle(e.blob)
+			}
+			return err
+		}); err != nil {
+			return 0, 0, err
 		}
-		return err
-	}); err != nil {
-		return 0, 0, err
 	}
 	if v.short {
 		return 0, 0, fmt.Errorf("%w: not all entries can be read", ErrCorrupt)
@@ -116,13 +118,15 @@ func (v *verifier) blobFiles(fn func(id uint64) error, misplaced func(shard, nam
 
 // judge reports those of the suspects that no entry names, and lets all of them go.
 func (v *verifier) judge(suspects map[uint64]struct{}) error {
-	if err := v.walk(keyEntry, func(_, value []byte) error {
-		if e, err := decodeEntry(value); err == nil && e.State == Blob {
-			delete(suspects, e.blob)
+	for _, kind := range []byte{keyEntry, keyAside} {
+		if err := v.walk(kind, func(_, value []byte) error {
+			if e, err := decodeEntry(value); err == nil && e.State == Blob {
+				delete(suspects, e.blob)
+			}
+			return nil
+		}); err != nil || v.short {
+			return err
 		}
-		return nil
-	}); err != nil || v.short {
-		return err
 	}
 	for id := range suspects {
 		shard, name := shardName(id), blobName(id)

@@ -187,7 +187,7 @@ func ignoreCorrupt(err error) error {
 
 // entries reads every entry and blob, and counts them.
 func (v *verifier) entries() error {
-	return v.walk(keyEntry, func(key, value []byte) error {
+	err := v.walk(keyEntry, func(key, value []byte) error {
 		parent, name, _ := splitEntryKey(key)
 		e, err := decodeEntry(value)
 		if err != nil {
@@ -206,6 +206,18 @@ func (v *verifier) entries() error {
 			return nil
 		}
 		return v.content(parent, name, &e)
+	})
+	if err != nil {
+		return err
+	}
+	return v.walk(keyAside, func(key, value []byte) error {
+		e, err := decodeEntry(value)
+		if err != nil {
+			v.problem("what was replaced, %x: %v", key, err)
+		} else if e.State == Blob {
+			v.blobs.toggle(e.blob)
+		}
+		return nil
 	})
 }
 

@@ -96,7 +96,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer cancel(nil)
 	defer context.AfterFunc(e.ctx, func() { cancel(ErrClosed) })()
 
-	r := newRun(e, e.opts.Connections)
+	return e.finish(ctx, newRun(e, e.opts.Connections))
+}
+
+// finish does a run, and puts what it has committed on the disk.
+func (e *Engine) finish(ctx context.Context, r *run) error {
 	err := r.all(ctx)
 	if err == nil {
 		err = r.around(e.guard(func() error { return e.store.Tally(ctx) }))
@@ -118,8 +122,11 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // run is one call of Run.
 type run struct {
-	e        *Engine
-	started  cache.Progress
+	e       *Engine
+	started cache.Progress
+	// refresh is what the run brings up to date, nil for one that completes a mirror.
+	refresh  *cache.Refresh
+	o        RefreshOptions
 	queue    chan *batch
 	track    *tracker
 	underWay *semaphore.Weighted // one for each batch that is queued or being fetched
@@ -155,7 +162,7 @@ func (r *run) all(ctx context.Context) error {
 		r.e.wg.Go(func() { r.e.watchRoom(watched, limit, end) })
 	}
 	workers := r.e.opts.Connections
-	if !r.e.opts.Prefetch {
+	if !r.e.opts.Prefetch && r.refresh == nil {
 		workers = 1 // committing names is all there is to do
 	}
 	var planErr error
@@ -187,17 +194,22 @@ func (r *run) spawn(ctx context.Context, group *errgroup.Group, role string, fn 
 // plan feeds the queue: first what was listed before and never fetched, then
 // the listing, then what did not come, or failed in earlier runs.
 func (r *run) plan(ctx context.Context) error {
-	if r.e.opts.Prefetch {
+	complete := r.e.opts.Prefetch && !r.o.DryRun
+	if complete {
 		if err := r.planPending(ctx); err != nil {
 			return fmt.Errorf("find files that were listed before: %w", err)
 		}
 	}
-	if !r.started.ListingComplete {
-		if err := r.planListing(ctx); err != nil {
+	if r.refresh != nil {
+		if err := r.follow(ctx); err != nil {
+			return err
+		}
+	} else if !r.started.ListingComplete {
+		if err := r.planListing(ctx, r.started.Marker); err != nil {
 			return err
 		}
 	}
-	if r.e.opts.Prefetch {
+	if complete {
 		return r.retryFailed(ctx)
 	}
 	return nil

@@ -38,6 +38,10 @@ var (
 	// with the whole, with another part, or has another version by now.
 	ErrRange = errors.New("no such part of the file at the origin")
 
+	// ErrNotModified says that the origin still has the version, of a file or of a
+	// page, that the caller said it has.
+	ErrNotModified = errors.New("not modified at the origin")
+
 	// ErrChanged is a file of which the origin has another version than the one
 	// that readers were shown the beginning of.
 	ErrChanged = errors.New("changed at the origin while it was read")

@@ -48,15 +48,17 @@ func (r *run) process(ctx context.Context, b *batch) (err error) {
 	if b.page == nil {
 		return r.track.finish(b, true)
 	}
-	if err := r.room(ctx, nil); err != nil {
-		return err
+	if !r.o.DryRun {
+		if err := r.room(ctx, nil); err != nil {
+			return err
+		}
 	}
 	if err := b.page.Load(); err != nil {
 		return r.around(err)
 	}
 	var gone []int
 	var fetchErr error
-	if r.e.opts.Prefetch {
+	if r.e.opts.Prefetch || r.refresh != nil {
 		gone, fetchErr = r.fetch(ctx, b.page)
 	}
 	if storeFailed(fetchErr) {
@@ -156,7 +158,8 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 	var due []int
 	for k := range page.Len() {
 		failure := page.Failure(k)
-		if page.Open(k) && (failure == nil || failure.Verdict != cache.Final || r.asksFinal) {
+		wanted := e.opts.Prefetch || page.Reviewed(k) || page.Unlisted()
+		if page.Open(k) && wanted && (failure == nil || failure.Verdict != cache.Final || r.asksFinal) {
 			due = append(due, k)
 		}
 	}
@@ -190,6 +193,13 @@ func (r *run) missed(page *cache.Page, m miss) (gone bool, err error) {
 	}
 	before := page.Failure(m.slot)
 	verdict := verdictOf(m.err)
+	switch {
+	case (page.Reviewed(m.slot) || page.Unlisted()) && verdict == cache.NotThere:
+		return page.Unlisted(), asStore(page.Gone(m.slot))
+	case page.Reviewed(m.slot):
+		page.Fail(m.slot, verdict, m.err)
+		return false, nil
+	}
 	if before != nil && before.Verdict == cache.NotThere && verdict == cache.NotThere && r.believing.Load() {
 		return true, asStore(page.Gone(m.slot))
 	}

@@ -31,16 +31,16 @@ const (
 	batchBytes = 1 << 20
 )
 
-// planListing walks the listing from the checkpoint to its end and queues its
+// planListing walks the listing from the marker to its end and queues its
 // names. One goroutine asks for pages, as fast as markers come; this one decodes
 // them and cuts batches.
-func (r *run) planListing(ctx context.Context) error {
+func (r *run) planListing(ctx context.Context, marker string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	pages := make(chan listed, pagesAhead)
 	walked := make(chan error, 1)
 	r.e.wg.Go(func() {
 		defer close(pages)
-		walked <- r.e.guard(func() error { return r.walk(ctx, pages) })
+		walked <- r.e.guard(func() error { return r.walk(ctx, marker, pages) })
 	})
 	c := &cutter{r: r, budget: newBudget(nameBudget)}
 	err := c.run(ctx, pages)
@@ -55,8 +55,8 @@ func (r *run) planListing(ctx context.Context) error {
 }
 
 // walk asks for one page after another.
-func (r *run) walk(ctx context.Context, pages chan<- listed) error {
-	page, marker, err := r.firstPage(ctx)
+func (r *run) walk(ctx context.Context, marker string, pages chan<- listed) error {
+	page, marker, err := r.firstPage(ctx, marker)
 	if err != nil {
 		return err // the lister says which page
 	}
@@ -110,8 +110,8 @@ func (r *run) nextPage(ctx context.Context, marker string) (Page, error) {
 // marker is older than the page that it comes from. The checkpoint stays until the
 // first page is here, so that an origin which refuses everything for a while, say
 // for a token that has expired, does not cost a listing of a billion names.
-func (r *run) firstPage(ctx context.Context) (page Page, marker string, err error) {
-	marker = r.started.Marker
+func (r *run) firstPage(ctx context.Context, from string) (page Page, marker string, err error) {
+	marker = from
 	page, err = r.e.list(ctx, marker)
 	if err == nil || marker == "" || ctx.Err() != nil || !refused(err) {
 		return page, marker, err
@@ -125,6 +125,9 @@ func (r *run) firstPage(ctx context.Context) (page Page, marker string, err erro
 	}
 	r.e.opts.Log.Warn().Err(err).Str("marker", brief(marker)).
 		Msg("the origin does not take the marker at which the listing stopped, so it is listed again from the beginning; files that are here are kept")
+	if r.refresh != nil {
+		return page, "", r.refresh.Restart()
+	}
 	return page, "", r.e.store.Rewind()
 }
 
@@ -172,11 +175,17 @@ type cutter struct {
 	bytes   int          // their length
 	mark    cache.Mark   // after them
 	skipped uint64       // names that were left out and that no mark has counted
+	matched int          // how many of names a refresh has looked at
+	listed  uint64       // names that it was given and that no mark has counted
 	warned  bool
 }
 
 func (c *cutter) run(ctx context.Context, pages <-chan listed) (err error) {
-	if c.planner, err = c.r.e.store.NewPlanner(); err != nil {
+	newPlanner := c.r.e.store.NewPlanner
+	if c.r.refresh != nil {
+		newPlanner = c.r.refresh.NewPlanner
+	}
+	if c.planner, err = newPlanner(); err != nil {
 		return err
 	}
 	c.planner.Skip = c.skip
@@ -237,12 +246,31 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 			c.names = append(c.names, cache.Name{Origin: c.piece[i].Name, Size: c.piece[i].Size})
 			c.bytes += len(c.piece[i].Name)
 		}
+		if err := c.match(); err != nil {
+			return err
+		}
 	}
 	c.mark = cache.Mark{Listing: true, Marker: page.Next, ListingComplete: page.Next == ""}
 	if c.full() || c.mark.ListingComplete {
 		return c.cut(ctx)
 	}
 	return nil
+}
+
+// match drops the names that a refresh finds as they were.
+func (c *cutter) match() (err error) {
+	if c.r.refresh == nil {
+		return nil
+	}
+	c.listed += uint64(len(c.names) - c.matched)
+	rest, err := c.r.refresh.Match(c.names[c.matched:])
+	c.names = c.names[:c.matched+len(rest)]
+	c.matched = len(c.names)
+	c.bytes = 0
+	for i := range c.names {
+		c.bytes += len(c.names[i].Origin)
+	}
+	return err
 }
 
 func (c *cutter) full() bool { return len(c.names) >= batchSize || c.bytes >= batchBytes }
@@ -260,23 +288,37 @@ func (c *cutter) cut(ctx context.Context) error {
 		release()
 		return err
 	}
-	page, err := c.planner.Plan(c.names)
+	b := &batch{mark: c.mark, release: release}
+	if c.r.refresh != nil {
+		b.mark.Place = c.r.refresh.Place()
+	}
+	if len(c.names) > 0 {
+		b.page, err = c.plan()
+	}
+	clear(c.names)
+	c.names, c.bytes, c.matched, c.mark = c.names[:0], 0, 0, cache.Mark{}
 	if err != nil {
 		release()
 		c.r.track.add(&batch{}) // which is never finished
-		clear(c.names)
-		c.names, c.bytes, c.mark = c.names[:0], 0, cache.Mark{}
 		return c.r.around(err)
 	}
-	b := &batch{page: page, mark: c.mark, release: release}
-	b.mark.Settled = page.End()
-	if b.mark.Listing {
-		b.mark.Listed = page.End()
-		b.mark.Skipped, c.skipped = c.skipped, 0
+	if b.page != nil {
+		b.mark.Settled = b.page.End()
 	}
-	clear(c.names)
-	c.names, c.bytes, c.mark = c.names[:0], 0, cache.Mark{}
+	if b.mark.Listing {
+		b.mark.Listed = b.mark.Settled
+		b.mark.Skipped, c.skipped = c.skipped, 0
+		b.mark.Names, c.listed = c.listed, 0
+	}
 	return c.r.enqueue(ctx, b)
+}
+
+// plan makes a page of the names, or only counts what it would find; then it is nil.
+func (c *cutter) plan() (*cache.Page, error) {
+	if c.r.o.DryRun {
+		return nil, c.r.refresh.Count(c.names)
+	}
+	return c.planner.Plan(c.names)
 }
 
 // skip takes note of a name that is left out.

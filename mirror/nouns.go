@@ -9,6 +9,9 @@ import (
 type Page struct {
 	// Next is the marker of the page that follows; empty on the last page.
 	Next string
+	// ETag is the page's validator, for ConditionalLister; empty where the origin
+	// says none that could be sent back.
+	ETag string
 	// Size is what the page holds in memory until it is decoded, in bytes.
 	Size int
 	// Decode appends the page's next entries to dst, at most most of them, and
@@ -27,6 +30,13 @@ type Listed struct {
 	Name string
 	// Size is the file's length in bytes, -1 where the listing does not say.
 	Size int64
+	// ModTime is when the file was changed last, in seconds since 1970, 0 where
+	// the listing does not say.
+	ModTime int64
+	// ETag is the file's validator, as a get of it would say, empty where the
+	// listing does not say. It is a string, as Name is: one that is empty costs
+	// nothing, and one that is not can share the page's memory.
+	ETag string
 }
 
 // Lister walks the origin's listing, one page after another.
@@ -35,6 +45,15 @@ type Lister interface {
 	// An answer that is no page is an error that wraps ErrListing; anything
 	// that may pass is one for which Temporary holds.
 	List(ctx context.Context, marker string) (Page, error)
+}
+
+// ConditionalLister is a Lister that can be told which page the caller has. The
+// engine does without where there is none.
+type ConditionalLister interface {
+	// ListIf is List, but that its error is ErrNotModified where the origin says
+	// that the page at marker still is the one that had this ETag, and where it is
+	// certain that it says so of this page. With an empty etag it is List.
+	ListIf(ctx context.Context, marker, etag string) (Page, error)
 }
 
 // Object is the content of a file. It and everything in it is valid only until
@@ -64,8 +83,15 @@ type Object struct {
 type Receiver struct {
 	// Receive is called exactly once for each name, in any order: with its
 	// content, of which it is certain by then that it is this name's, or with the
-	// error for which there is none.
+	// error for which there is none. That is ErrNotModified where the origin
+	// has just the version that Known told of, which is as certain.
 	Receive func(i int, obj *Object, err error)
+	// Known tells which version of a name the caller has: its ETag as an Object
+	// had it, empty if none, and its ModTime in seconds since 1970, 0 if unknown.
+	// It is called once for each name before any is asked for, and the ETag is
+	// not kept. With neither, or where Known is nil, the content comes whatever
+	// it is. A ModTime alone cannot tell apart two versions of one second.
+	Known func(i int) (etag []byte, modTime int64)
 	// Settled, where it is not nil, is called now and then when files have been
 	// received and others may be a while in coming.
 	Settled func()

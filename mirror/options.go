@@ -55,9 +55,9 @@ type GoneLimit struct {
 	Given   bool
 }
 
-// goneLimit is how many of that many listed files may be gone.
-func (o *Options) goneLimit(listed uint64) int64 {
-	return max(o.MaxGone.Files, int64(o.MaxGone.Percent/100*float64(listed)))
+// of is how many of that many files may be gone.
+func (l GoneLimit) of(files uint64) int64 {
+	return max(l.Files, int64(l.Percent/100*float64(files)))
 }
 
 // Events is told what happens in an engine. Its functions are called from the

@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync/atomic"
 
 	"github.com/motefs/motefs/cache"
@@ -32,16 +31,15 @@ func (r *run) retryFailed(ctx context.Context) error {
 	warned := false
 	pause := r.e.opts.Backoff * passPause
 	for pass := 1; ; pass++ {
-		if err := r.underWay.Acquire(ctx, math.MaxInt64); err != nil {
-			return context.Cause(ctx)
+		if err := r.idle(ctx); err != nil {
+			return err
 		}
-		r.underWay.Release(math.MaxInt64)
 		mayPass, notThere := r.missing[cache.MayPass].Swap(0), r.missing[cache.NotThere].Swap(0)
 		r.asksFinal = pass == 1 && r.started.Failed > 0
 		if mayPass+notThere == 0 && !r.asksFinal {
 			return nil
 		}
-		limit := r.e.opts.goneLimit(r.e.store.Progress().Files)
+		limit := r.e.opts.MaxGone.of(r.e.store.Progress().Files)
 		many := notThere > limit
 		switch {
 		case many && over.Load() && pass > beliefPass:

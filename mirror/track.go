@@ -24,7 +24,7 @@ type batch struct {
 // them, however many those are: a single long file can keep the checkpoint from
 // moving for hours.
 type tracker struct {
-	store    *cache.Store
+	to       checkpoint
 	settling bool // files are being fetched, not only listed
 
 	mu struct {
@@ -33,6 +33,9 @@ type tracker struct {
 		first, last *step
 	}
 }
+
+// checkpoint is what a tracker moves: that of a store, or of its refresh.
+type checkpoint interface{ Advance(m cache.Mark) error }
 
 // step is a batch under way, or a row of batches that are done.
 type step struct {
@@ -46,8 +49,8 @@ type step struct {
 	prev, next *step
 }
 
-func newTracker(store *cache.Store, settling bool) *tracker {
-	t := &tracker{store: store, settling: settling}
+func newTracker(to checkpoint, settling bool) *tracker {
+	t := &tracker{to: to, settling: settling}
 	t.mu.first = &step{done: true, settled: true}
 	t.mu.last = t.mu.first
 	return t
@@ -89,7 +92,7 @@ func (t *tracker) finish(b *batch, settled bool) error {
 	}
 	mark := s.mark
 	s.mark = cache.Mark{}
-	return t.store.Advance(mark)
+	return t.to.Advance(mark)
 }
 
 // skip counts names of the step's last batch that were left out.
@@ -106,10 +109,12 @@ func (t *tracker) joinNextLocked(s *step) {
 	n := s.next
 	if n.mark.Listing {
 		s.mark.Listing, s.mark.Marker, s.mark.ListingComplete = true, n.mark.Marker, n.mark.ListingComplete
+		s.mark.Place = n.mark.Place
 		s.mark.Skipped += s.skipped + n.mark.Skipped
 		s.skipped = 0
 	}
 	s.skipped += n.skipped
+	s.mark.Names += n.mark.Names
 	s.mark.Listed = max(s.mark.Listed, n.mark.Listed)
 	if s.settled {
 		s.mark.Settled = max(s.mark.Settled, n.mark.Settled)

@@ -23,6 +23,9 @@ type serveFlags struct {
 	filesPerDir int64
 	shuffle     bool
 	compress    bool
+	validators  bool
+
+	changed, removed, added fraction
 }
 
 func serveCommand(a *app) *cobra.Command {
@@ -54,6 +57,10 @@ func serveCommand(a *app) *cobra.Command {
 	flags.Int64Var(&f.filesPerDir, "files-per-dir", 0, "made-up files in one directory; 0: all in the root")
 	flags.BoolVar(&f.shuffle, "shuffle", false, "list the made-up files out of order")
 	flags.BoolVar(&f.compress, "compressible", false, "make the made-up files of text that compresses well")
+	flags.BoolVar(&f.validators, "validators", false, "send ETag and Last-Modified with the made-up files")
+	flags.Var(&f.changed, "changed", "how many of the made-up files have changed since they were served without this")
+	flags.Var(&f.removed, "removed", "how many of them are gone")
+	flags.Var(&f.added, "added", "how many have a new file behind them")
 	return cmd
 }
 
@@ -64,6 +71,8 @@ func (f *serveFlags) source(dir string) (serve.Source, func() error, error) {
 		return nil, nothing, usagef("serve: give either DIR or --synthetic N")
 	case f.synthetic < 0 || f.bodySize < 0 || f.filesPerDir < 0:
 		return nil, nothing, usagef("serve: --synthetic, --body-size and --files-per-dir are not negative")
+	case f.changed+f.removed > 1:
+		return nil, nothing, usagef("serve: --changed and --removed are more than all files together")
 	case dir != "":
 		tree, err := serve.OpenTree(dir)
 		if err != nil {
@@ -77,6 +86,8 @@ func (f *serveFlags) source(dir string) (serve.Source, func() error, error) {
 	}
 	return serve.NewSynthetic(serve.SyntheticOptions{
 		Files: f.synthetic, BodySize: size, FilesPerDir: f.filesPerDir, Shuffle: f.shuffle, Compressible: f.compress,
+		Validators: f.validators,
+		Edition:    serve.SyntheticEdition{Changed: float64(f.changed), Removed: float64(f.removed), Added: float64(f.added)},
 	}), nothing, nil
 }
 

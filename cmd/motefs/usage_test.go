@@ -53,6 +53,8 @@ func TestStatuses(t *testing.T) {
 		{exitUsage, "--log-format", []string{"mirror", "--log-format", "xml", s.URL()}},
 		{exitUsage, "give either", []string{"serve"}},
 		{exitUsage, "serve", []string{"serve", filepath.Join(dir, "nothing")}},
+		{exitUsage, "part of a whole", []string{"serve", "--synthetic", "10", "--changed", "101%"}},
+		{exitUsage, "more than all", []string{"serve", "--synthetic", "10", "--changed", "60%", "--removed", "60%"}},
 		{exitUsage, "--store", []string{"verify"}},
 		{exitUsage, "--files", []string{"demo", "--files", "0"}},
 		{exitMountpoint, "does not exist", []string{"mount", s.URL(), filepath.Join(dir, "nothing")}},
@@ -126,6 +128,21 @@ func TestSizes(t *testing.T) {
 		var got size
 		if err := got.Set(text); err == nil {
 			t.Errorf("%q is taken for %d", text, got)
+		}
+	}
+}
+
+func TestFractions(t *testing.T) {
+	for text, want := range map[string]fraction{"0": 0, "0.25": .25, "25%": .25, "1": 1, "100%": 1, "0.5%": .005} {
+		var got fraction
+		if err := got.Set(text); err != nil || got != want {
+			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "%", "-1%", "2", "101%", "NaN", "1 %", "a"} {
+		var got fraction
+		if err := got.Set(text); err == nil {
+			t.Errorf("%q is taken for %v", text, got)
 		}
 	}
 }

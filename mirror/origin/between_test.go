@@ -2,6 +2,7 @@ package origin_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"io"
 	"math/rand/v2"
@@ -25,13 +26,17 @@ var (
 // TestNetworkBetween puts a network between client and origin that repeats
 // responses, drops them, holds them back, cuts connections at any byte, and
 // splits and delays all of it. Whatever it does, a body stands under its own name
-// or not at all, every name is decided once, and the call ends.
+// or not at all, only a file that is as it was is called that, every name is
+// decided once, and the call ends.
 func TestNetworkBetween(t *testing.T) {
 	seed := *betweenSeed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 600, VarySize: true, Validators: true, LargeEvery: 97, LargeSize: 9_000})
+	files := serve.SyntheticOptions{Files: 600, VarySize: true, Validators: true, LargeEvery: 97, LargeSize: 9_000}
+	was := serve.NewSynthetic(files)
+	files.Edition.Changed = .3
+	src := serve.NewSynthetic(files)
 	server, err := serve.Open(serve.Options{}, src)
 	if err != nil {
 		t.Fatal(err)
@@ -39,15 +44,15 @@ func TestNetworkBetween(t *testing.T) {
 	defer server.Close()
 	var mu sync.Mutex
 	var all between.Counts
-	came, wrong := 0, 0
+	came, same, wrong := 0, 0, 0
 	var next atomic.Uint64
 	var wg sync.WaitGroup
 	for range 32 { // they mostly wait
 		wg.Go(func() {
 			for k := next.Add(1) - 1; k < uint64(*betweenSeeds) && !t.Failed(); k = next.Add(1) - 1 {
-				n, bad, counts := onceBetween(t, seed+k, src, server.URL())
+				n, unchanged, bad, counts := onceBetween(t, seed+k, was, src, server.URL())
 				mu.Lock()
-				came, wrong = came+n, wrong+bad
+				came, same, wrong = came+n, same+unchanged, wrong+bad
 				all.Duplicates += counts.Duplicates
 				all.Drops += counts.Drops
 				all.Truncations += counts.Truncations
@@ -57,13 +62,13 @@ func TestNetworkBetween(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("seeds from %d: %d bodies came, %d of them wrong; %+v", seed, came, wrong, all)
-	if all.Duplicates == 0 || all.Drops == 0 || all.Truncations == 0 || all.Late == 0 || came < *betweenSeeds*100 {
+	t.Logf("seeds from %d: %d bodies came, %d files were as before, %d of all that wrong; %+v", seed, came, same, wrong, all)
+	if all.Duplicates == 0 || all.Drops == 0 || all.Truncations == 0 || all.Late == 0 || came+same < *betweenSeeds*100 || same < *betweenSeeds*20 {
 		t.Errorf("this tests nothing")
 	}
 }
 
-func onceBetween(t *testing.T, seed uint64, src *serve.Synthetic, url string) (came, wrong int, _ between.Counts) {
+func onceBetween(t *testing.T, seed uint64, was, src *serve.Synthetic, url string) (came, same, wrong int, _ between.Counts) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	pick := func(of ...int) int { return of[rng.IntN(len(of))] }
 	o := between.Options{Seed: seed, MaxFragment: pick(30, 500, 5000, 60_000), MaxDelay: time.Duration(pick(0, 0, 300)) * time.Microsecond,
@@ -87,6 +92,7 @@ func onceBetween(t *testing.T, seed uint64, src *serve.Synthetic, url string) (c
 	}
 	defer func() { c.Close(); network.Close() }()
 	names := make([]string, 150)
+	have := pick(0, 1, 2) // nothing, the ETag, the time
 	for range 2 {
 		from := rng.Int64N(src.Len() - int64(len(names)))
 		for i := range names {
@@ -96,8 +102,28 @@ func onceBetween(t *testing.T, seed uint64, src *serve.Synthetic, url string) (c
 		spooled := map[int]string{}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		err := c.Fetch(ctx, names, mirror.Receiver{
+			Known: func(i int) (etag []byte, modTime int64) {
+				var o serve.Object
+				if err := was.Get([]byte(names[i]), &o); err != nil {
+					t.Error(err)
+				}
+				switch have {
+				case 1:
+					return o.ETag, 0
+				case 2:
+					return nil, o.ModTime.Unix()
+				}
+				return nil, 0
+			},
 			Receive: func(i int, obj *mirror.Object, err error) {
 				times[i]++
+				if errors.Is(err, mirror.ErrNotModified) {
+					if same++; src.Changed(from+int64(i)) || have == 0 {
+						wrong++
+						t.Errorf("seed %d: %s is called unchanged", seed, names[i])
+					}
+					return
+				}
 				if err != nil {
 					if !mirror.Temporary(err) {
 						t.Errorf("%s: %v", names[i], err)
@@ -137,5 +163,5 @@ func onceBetween(t *testing.T, seed uint64, src *serve.Synthetic, url string) (c
 			}
 		}
 	}
-	return came, wrong, network.Counts()
+	return came, same, wrong, network.Counts()
 }

@@ -2,24 +2,29 @@ package origin
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/wire"
 )
 
 var (
-	_ mirror.Lister       = (*Client)(nil)
-	_ mirror.Fetcher      = (*Client)(nil)
-	_ mirror.RangeFetcher = (*Client)(nil)
+	_ mirror.Lister            = (*Client)(nil)
+	_ mirror.ConditionalLister = (*Client)(nil)
+	_ mirror.Fetcher           = (*Client)(nil)
+	_ mirror.RangeFetcher      = (*Client)(nil)
 )
 
 // Client talks to one origin. Its methods may be called from any goroutine.
 type Client struct {
 	*wire.Client
-	maxPage int64
-	base    *base
-	pages   sync.Pool // *[]byte of pages that were decoded
-	recent  recent
+	maxPage     int64
+	base        *base
+	pages       sync.Pool   // *[]byte of pages that were decoded
+	conditioned sync.Pool   // *conditions of calls that are over
+	recent      recent      // pages
+	recentTags  recent      // ETags of pages
+	conditional atomic.Bool // a get with a condition was made
 }
 
 // New returns a client that Close must be called on. It connects to nothing.

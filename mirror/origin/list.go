@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/wire"
@@ -22,65 +23,75 @@ const (
 
 // List implements mirror.Lister.
 func (c *Client) List(ctx context.Context, marker string) (mirror.Page, error) {
-	page, err := c.list(ctx, marker)
+	return c.ListIf(ctx, marker, "")
+}
+
+// ListIf implements mirror.ConditionalLister.
+func (c *Client) ListIf(ctx context.Context, marker, etag string) (mirror.Page, error) {
+	page, err := c.list(ctx, marker, etag)
 	if err != nil {
 		return mirror.Page{}, fmt.Errorf("list page %q: %w", wire.Clip(marker), err)
 	}
 	return page, nil
 }
 
-// errLate is a page that may be a late response to another request.
-var errLate = errors.New("page of another marker")
+var (
+	// errLate is a page, or a word of one, that may be a late response to another
+	// request.
+	errLate = errors.New("page of another marker")
+	// errOther is a 304 that tells of another version than the one asked about.
+	errOther = errors.New("304 with another ETag")
+)
 
 // list asks for a page. What came on a connection that was used before could be a
 // late response to another request: a page that leads back to itself, one that
-// came for another marker, or what is no page, is asked for again on a connection
-// of its own before it is believed.
-func (c *Client) list(ctx context.Context, marker string) (mirror.Page, error) {
+// came for another marker, what is no page, or a 304 that does not say of which
+// version, is asked for again on a connection of its own before it is believed.
+//
+// A 304 with the page's ETag could be another page's, or a file's, only where these
+// have the same ETag. So the page is asked for on a connection of its own at once
+// where that ETag was sent for another page lately, or if any file was ever asked for
+// with a condition.
+func (c *Client) list(ctx context.Context, marker, etag string) (mirror.Page, error) {
 	if len(marker) > maxMarker {
 		return mirror.Page{}, listingError("marker of %d bytes", len(marker))
 	}
-	page, reused, err := c.listOn(ctx, marker, false)
-	if reused && err != nil && !mirror.Temporary(err) && ctx.Err() == nil {
-		page, _, err = c.listOn(ctx, marker, true)
+	fresh := false
+	if !validETag(etag) {
+		etag = ""
+	}
+	if etag != "" {
+		shared := c.recentTags.add([]byte(etag), marker)
+		fresh = shared || c.conditional.Load()
+	}
+	page, reused, err := c.listOn(ctx, marker, etag, fresh)
+	if reused && err != nil && !mirror.Temporary(err) && !errors.Is(err, mirror.ErrNotModified) && ctx.Err() == nil {
+		page, _, err = c.listOn(ctx, marker, etag, true)
+	}
+	if errors.Is(err, errOther) {
+		page, _, err = c.listOn(ctx, marker, "", true)
 	}
 	return page, err
 }
 
-func (c *Client) listOn(ctx context.Context, marker string, fresh bool) (page mirror.Page, reused bool, err error) {
+func (c *Client) listOn(ctx context.Context, marker, etag string, fresh bool) (page mirror.Page, reused bool, err error) {
 	target := c.base.path + "/list"
 	if marker != "" {
 		target = string(appendMarker([]byte(target+"?next-marker="), marker))
 	}
+	fields := appendCondition(nil, []byte(etag), 0)
 	for hops := 0; ; hops++ {
 		location, status := "", 0
-		err = c.One(ctx, target, nil, fresh, func(r *wire.Response) (err error) {
+		err = c.One(ctx, target, fields, fresh, func(r *wire.Response) (err error) {
 			reused, status = reused || r.Reused(), r.Status()
-			defer func() {
-				if reused && err != nil && !mirror.Temporary(err) {
-					r.End() // all that follows may be late too
-				}
-			}()
-			switch location = r.Location(); {
-			case location != "":
+			if location = r.Location(); location != "" {
 				return nil
-			case status != 200:
-				return r.Err()
-			case len(r.Encoding()) > 0:
-				return listingError("%w: content-encoding %.40q", wire.ErrEncoding, r.Encoding())
 			}
-			raw, err := c.readPage(r)
-			if err != nil {
-				return err
+			page, err = c.takePage(r, marker, etag, reused)
+			if reused && err != nil && !mirror.Temporary(err) && !errors.Is(err, mirror.ErrNotModified) {
+				r.End() // all that follows may be late too
 			}
-			if page, err = c.newPage(raw, string(r.ContentType())); err != nil {
-				return err
-			}
-			other := c.recent.add(raw, marker)
-			if reused && (other || page.Next != "" && page.Next == marker) {
-				return errLate
-			}
-			return nil
+			return err
 		})
 		if err != nil || location == "" {
 			return page, reused, err
@@ -92,6 +103,42 @@ func (c *Client) listOn(ctx context.Context, marker string, fresh bool) (page mi
 			return page, reused, fmt.Errorf("%w: more than %d in a row, the last to %q", mirror.ErrRedirect, maxHops, withoutSecrets(target))
 		}
 	}
+}
+
+// takePage reads the response to a request for the page at marker, if it has not
+// that ETag any more. reused says that it may be another's.
+func (c *Client) takePage(r *wire.Response, marker, etag string, reused bool) (mirror.Page, error) {
+	tag := string(r.ETag())
+	switch {
+	case r.Status() == http.StatusNotModified && etag != "":
+		switch {
+		case tag != "" && !sameETag(tag, etag):
+			return mirror.Page{}, errOther
+		case tag == "" && reused:
+			return mirror.Page{}, errLate
+		}
+		return mirror.Page{}, mirror.ErrNotModified
+	case r.Status() != http.StatusOK:
+		return mirror.Page{}, r.Err()
+	case len(r.Encoding()) > 0:
+		return mirror.Page{}, listingError("%w: content-encoding %.40q", wire.ErrEncoding, r.Encoding())
+	}
+	raw, err := c.readPage(r)
+	if err != nil {
+		return mirror.Page{}, err
+	}
+	page, err := c.newPage(raw, string(r.ContentType()))
+	if err != nil {
+		return mirror.Page{}, err
+	}
+	other := c.recent.add(raw, marker)
+	if reused && (other || page.Next != "" && page.Next == marker) {
+		return mirror.Page{}, errLate
+	}
+	if validETag(tag) {
+		page.ETag = tag
+	}
+	return page, nil
 }
 
 // readPage reads a page whole.

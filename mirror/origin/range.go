@@ -35,7 +35,7 @@ func (c *Client) FetchRange(ctx context.Context, name string, part mirror.Part, 
 // neither.
 func ifRange(part *mirror.Part) string {
 	switch {
-	case strings.HasPrefix(part.ETag, `"`):
+	case strings.HasPrefix(part.ETag, `"`) && validETag(part.ETag):
 		return part.ETag
 	case part.ModTime != 0:
 		return time.Unix(part.ModTime, 0).UTC().Format(http.TimeFormat)

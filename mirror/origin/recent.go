@@ -5,12 +5,13 @@ import (
 	"sync"
 )
 
-// recentPages is how many pages are remembered to tell a late one by.
+// recentPages is how many pages, or their ETags, are remembered to tell a late one by.
 const recentPages = 8
 
 var pageSeed = maphash.MakeSeed()
 
-// recent remembers the last pages and the markers that they came for.
+// recent remembers the last pages and the markers that they came for, or the ETags
+// and the markers that they were sent for.
 type recent struct {
 	mu struct {
 		sync.Mutex
@@ -19,7 +20,7 @@ type recent struct {
 	}
 }
 
-// add notes a page, and reports whether it came for another marker before.
+// add notes a page or an ETag, and reports whether it belonged to another marker before.
 func (r *recent) add(page []byte, marker string) (other bool) {
 	p, m := maphash.Bytes(pageSeed, page), maphash.String(pageSeed, marker)
 	r.mu.Lock()

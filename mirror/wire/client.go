@@ -177,10 +177,7 @@ func (c *Client) requestTail() []byte {
 // those of every request.
 func (c *Client) appendRequest(dst, target, fields []byte) []byte {
 	dst = append(dst, c.prefix...)
-	return c.endRequest(append(dst, target...), fields)
-}
-
-func (c *Client) endRequest(dst, fields []byte) []byte {
+	dst = append(dst, target...)
 	dst = append(dst, c.tail...)
 	dst = append(dst, fields...)
 	return append(dst, "\r\n"...)

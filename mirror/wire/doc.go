@@ -30,12 +30,17 @@
 // shorter rounds, down to one alone. What says of a file only that it should be
 // asked for later, a 503 say, needs no proof.
 //
+// A 304 is a response like any other, and is proven as one. As it has no body, a
+// stray one moves all that follow it by one place, which the guards show. Guards are
+// asked for without a condition, so that none is a 304 itself.
+//
 // What no client can see: a round in which one response is repeated and another
 // left out, or two change places; a Content-Length that is wrong where a whole
 // response is made of what it cuts off; a server that gives the wrong file to the
 // right request.
 //
-// The guards are the first two files that differ, got alone. Of files over
+// The guards are the first two files that differ, got alone; one that was answered
+// with a 304 is got for it once more, without the condition. Of files over
 // shortGuard the first byte is asked for, by a Range. Where all files are alike,
 // Options.Absent is one of them. A guard that is not answered rightly is asked for
 // alone: if it has changed, other guards are looked for. Where nothing can be told
@@ -65,7 +70,7 @@
 //     another one writes. So neither waits for the other through the server's socket
 //     buffers (RFC 9112 section 9.3.2 lets a server stop reading while its responses
 //     are not taken).
-//   - In the steady state nothing is allocated for a request: request lines go into
+//   - In the steady state nothing is allocated for a request, whether 200 or 304: request lines go into
 //     a reused buffer, bodies into the ledger of the round.
 //   - Time is bounded on the read side: no byte for Timeouts.Idle, or a response
 //     slower than Timeouts.MinRate, cuts the connection, which also ends a stalled

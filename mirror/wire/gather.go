@@ -16,6 +16,8 @@ const (
 	gatherTime = 50 * time.Millisecond
 	// leastResponse is the length of the shortest response that may be pipelined.
 	leastResponse = len("HTTP/1.1 200 \r\nContent-Length:0\r\n\r\n")
+	// leastBodiless is the same where the response may be a 304.
+	leastBodiless = len("HTTP/1.1 304\r\n\r\n")
 )
 
 // gatherer coalesces receives: it lets a read wait until many bytes are there.
@@ -23,11 +25,13 @@ type gatherer struct {
 	raw    net.Conn
 	lowat  int // bytes that a read waits for
 	resume int // what lowat was before gatherTime ran out, 0 if it did not
+	least  int // bytes that each response has
 }
 
-// begin starts a round of that many responses.
-func (g *gatherer) begin(responses int) {
-	if responses*leastResponse < 2*gatherLeast {
+// begin starts a round of that many responses, each of at least that many bytes.
+func (g *gatherer) begin(responses, least int) {
+	g.least = least
+	if responses*least < 2*gatherLeast {
 		return
 	}
 	g.set(gatherBytes)
@@ -37,7 +41,7 @@ func (g *gatherer) begin(responses int) {
 // next sets what the next read waits for: no more than is sure to come with
 // that many responses behind the one at hand.
 func (g *gatherer) next(behind int) {
-	most := behind * leastResponse
+	most := behind * g.least
 	if g.resume > 0 && g.resume <= most {
 		g.set(g.resume)
 	}

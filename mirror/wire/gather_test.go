@@ -59,50 +59,63 @@ func TestGatherWaitsNotLong(t *testing.T) {
 // in rounds of every length around those at which what is waited for changes,
 // and a client whose patience would be noticed.
 func TestGatherNeverWaitsForMoreThanComes(t *testing.T) {
-	const shortest = "HTTP/1.1 200 \r\nContent-Length:0\r\n\r\n"
-	if len(shortest) != leastResponse {
-		t.Fatal(len(shortest))
+	const shortest, unchanged = "HTTP/1.1 200 \r\nContent-Length:0\r\n\r\n", "HTTP/1.1 304\r\n\r\n"
+	if len(shortest) != leastResponse || len(unchanged) != leastBodiless {
+		t.Fatal(len(shortest), len(unchanged))
 	}
-	short := func(target string) string {
-		if strings.HasPrefix(target, "/get/teach/") {
-			return wiretest.OK(target)
-		}
-		return shortest
-	}
-	s := wiretest.Serve(t, func(c *wiretest.Conn) {
-		for {
-			targets, ok := c.Burst()
-			if !ok {
-				return
+	for _, conditional := range []bool{false, true} {
+		s := wiretest.Serve(t, func(c *wiretest.Conn) {
+			for {
+				targets, ok := c.Burst()
+				if !ok {
+					return
+				}
+				var b strings.Builder
+				for _, target := range targets {
+					switch {
+					case strings.HasPrefix(target, "/get/teach/"):
+						b.WriteString(wiretest.OK(target))
+					case conditional:
+						b.WriteString(unchanged)
+					default:
+						b.WriteString(shortest)
+					}
+				}
+				io.WriteString(c, b.String())
 			}
-			var b strings.Builder
-			for _, target := range targets {
-				b.WriteString(short(target))
+		})
+		c := newClient(t, Options{URL: s.Base()})
+		teach(t, c)
+		c.span.n.Store(mostSpan)
+		start := time.Now()
+		rounds := 0
+		for n := 50; n < 1200; n += 7 {
+			f := newFetch(t, numbered(n))
+			b := f.batch(false)
+			if conditional {
+				b.Fields = func(dst []byte, _ int) []byte {
+					return append(dst, "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n"...)
+				}
 			}
-			io.WriteString(c, b.String())
+			if err := c.Get(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			for i, r := range f.results {
+				if r.body != "" || conditional && !matches(r.err, statusCode(304)) || !conditional && r.err != nil {
+					t.Fatal(n, i, r)
+				}
+			}
+			rounds++
 		}
-	})
-	c := newClient(t, Options{URL: s.Base()})
-	teach(t, c)
-	c.span.n.Store(mostSpan)
-	start := time.Now()
-	rounds := 0
-	for n := 50; n < 1200; n += 7 {
-		for i, r := range fetchAll(t, c, numbered(n)...) {
-			if r.err != nil || r.body != "" {
-				t.Fatal(n, i, r)
+		if took := time.Since(start); took > time.Duration(rounds)*gatherTime/2 {
+			t.Errorf("conditional %v: %d rounds took %v", conditional, rounds, took)
+		}
+		c.mu.Lock()
+		for _, cn := range c.mu.idle {
+			if cn.gather.lowat != 1 {
+				t.Errorf("an idle connection waits for %d bytes", cn.gather.lowat)
 			}
 		}
-		rounds++
-	}
-	if took := time.Since(start); took > time.Duration(rounds)*gatherTime/2 {
-		t.Errorf("%d rounds took %v", rounds, took)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, cn := range c.mu.idle {
-		if cn.gather.lowat != 1 {
-			t.Errorf("an idle connection waits for %d bytes", cn.gather.lowat)
-		}
+		c.mu.Unlock()
 	}
 }

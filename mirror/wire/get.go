@@ -14,8 +14,13 @@ type Batch struct {
 	// Len is the number of requests.
 	Len int
 	// Target appends the request target of the i-th: a path, percent-encoded,
-	// with a query if it has one.
+	// with a query if it has one. It may be called by another goroutine than the
+	// caller's, and more than once for a request, as Fields may.
 	Target func(dst []byte, i int) []byte
+	// Fields, where it is not nil, appends the header fields of the i-th request
+	// that others have not, each with its CRLF. They may be conditions, which a
+	// 304 answers; none that change what a 200 means, as Range does.
+	Fields func(dst []byte, i int) []byte
 	// Take is called once for each request, in any order, by the goroutine that
 	// called Get: with its answer, which is proven, or with the error for which
 	// there is none. An answer is valid until Take returns.
@@ -38,7 +43,7 @@ type Batch struct {
 }
 
 // Answer is a response of the server. Body, Size, ModTime and ETag are set where
-// Status is 200.
+// Status is 200, and the last two of them where it is 304.
 type Answer struct {
 	// Object has a Stream where the body is longer than Options.InlineLimit.
 	mirror.Object

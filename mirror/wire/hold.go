@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/valyala/fasthttp"
@@ -26,18 +27,23 @@ func (r *round) hold(cn *conn, i int32, first bool) error {
 		return errFull // of ETags and Locations
 	}
 	h := held{i: i, status: int16(cn.head.status), size: -1}
-	var location []byte
+	var etag, location []byte
 	switch {
 	case cn.head.status == 200:
 		return r.holdFile(cn, h, first)
+	case cn.head.status == http.StatusNotModified:
+		if err := cn.overrun(); err != nil {
+			return err
+		}
+		h.modTime, etag = cn.modTime(), cn.etag()
 	case isRedirect(cn.head.status):
 		location = cn.buf.parsed.Peek(fasthttp.HeaderLocation)
 	default:
 		h.err = r.c.refusal(cn.head.status)
 		h.retryAfterMilli = uint32(min(cn.retryAfter().Milliseconds(), math.MaxUint32))
 	}
-	r.bytes += int64(len(location))
-	r.ledger.add(h, nil, nil, location)
+	r.bytes += int64(len(etag) + len(location))
+	r.ledger.add(h, nil, etag, location)
 	return cn.drain()
 }
 

@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -82,7 +83,11 @@ func (r *round) run() error {
 // receive holds the responses and checks those of the guards.
 func (r *round) receive(s *sender) error {
 	if r.depth >= r.n+r.word { // else what is not asked for yet would be waited for
-		r.cn.gather.begin(r.n + r.word)
+		least := leastResponse
+		if r.b.Fields != nil {
+			least = leastBodiless
+		}
+		r.cn.gather.begin(r.n+r.word, least)
 	}
 	defer func() {
 		r.cn.ahead = false
@@ -190,7 +195,7 @@ func (r *round) settle(proven bool) (kept int) {
 		default:
 			r.b.Take(int(h.i), l.answer(h), nil)
 		}
-		if r.word == 0 && h.status == 200 && h.err == nil && !r.b.alone {
+		if file := h.status == 200 || h.status == http.StatusNotModified; r.word == 0 && file && h.err == nil && !r.b.alone {
 			r.learn(h)
 		}
 	}
@@ -204,14 +209,23 @@ func (r *round) learn(h *held) {
 	if r.c.guards.pair() != nil {
 		return
 	}
-	found := newGuard(string(r.b.Target(nil, int(h.i))), 200, r.ledger.slab[h.off:][:h.body], r.cn.clock.waited)
-	if (h.taken || h.body > shortGuard) && r.b.Len == 1 {
+	target, long := string(r.b.Target(nil, int(h.i))), h.taken || h.body > shortGuard
+	found := newGuard(target, 200, r.ledger.slab[h.off:][:h.body], r.cn.clock.waited)
+	unseen := h.status != 200
+	if (unseen || long) && r.b.Len == 1 {
 		return // one file alone is not worth another request
 	}
-	if h.taken || h.body > shortGuard {
-		if ranged, ok := r.askRanged(found.target); ok {
+	if unseen { // guards are asked for without a condition
+		var ok bool
+		if found, ok = r.c.askGuard(r.ctx, guard{target: target}); !ok || found.status != 200 {
+			return
+		}
+		long = found.size > shortGuard
+	}
+	if long {
+		if ranged, ok := r.askRanged(target); ok {
 			found = ranged
-		} else if h.taken || h.body > maxGuard {
+		} else if h.taken || found.size > maxGuard {
 			return
 		}
 	}

@@ -49,8 +49,13 @@ func (s *sender) append(dst []byte, k, n int) []byte {
 		guard := &r.guards[r.order>>(k-n)&1]
 		return r.c.appendRequest(dst, []byte(guard.target), guard.fields())
 	}
+	i := int(r.pending[k])
 	dst = append(dst, r.c.prefix...)
-	return r.c.endRequest(r.b.Target(dst, int(r.pending[k])), nil)
+	dst = append(r.b.Target(dst, i), r.c.tail...)
+	if r.b.Fields != nil {
+		dst = r.b.Fields(dst, i)
+	}
+	return append(dst, "\r\n"...)
 }
 
 // send writes the k-th request.

@@ -50,6 +50,9 @@ func isRedirect(status int) bool {
 // drain reads the body of a response that nobody wants, up to maxDrain, and ends
 // the response.
 func (cn *conn) drain() error {
+	if cn.head.length == 0 { // without the allocation of a reader
+		return cn.endResponse(cn.overrun() == nil)
+	}
 	b := cn.body(maxDrain)
 	if b.mode == untilEOF || b.left > maxDrain {
 		return cn.endResponse(false)

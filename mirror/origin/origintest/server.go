@@ -85,13 +85,23 @@ const emptyMark = "~"
 
 // Page lists the page at marker, or no names for a limit of 0.
 func (s *source) Page(marker string, limit int, add func(name []byte)) (next string, err error) {
+	return s.TaggedPage(marker, limit, nil, add)
+}
+
+// TaggedPage is Page with the ETag of the source below, where that has one. A nil
+// told is not told.
+func (s *source) TaggedPage(marker string, limit int, told func(etag []byte) bool, add func(name []byte)) (next string, err error) {
 	if hooks := s.faults.Load(); hooks != nil && hooks.PageSize != nil {
 		limit = hooks.PageSize(marker)
 	}
 	if limit <= 0 {
 		return emptyMark + marker, nil
 	}
-	return s.Source.Page(strings.TrimLeft(marker, emptyMark), limit, add)
+	marker = strings.TrimLeft(marker, emptyMark)
+	if tagger, ok := s.Source.(serve.PageTagger); ok && told != nil {
+		return tagger.TaggedPage(marker, limit, told, add)
+	}
+	return s.Source.Page(marker, limit, add)
 }
 
 // nameCounts counts gets by name.

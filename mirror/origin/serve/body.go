@@ -8,7 +8,8 @@ import (
 
 // A body is a function of the index and the offset, so that any part of it can
 // be made alone: random bytes are SplitMix64 started at the file's key, text is
-// lines that say the file's index and their own number.
+// lines that say the file's index and their own number, and the version of a file
+// that an edition has changed.
 
 // lineSize is the length of a line of a compressible body.
 const lineSize = 64
@@ -18,18 +19,41 @@ const (
 	lineText   = "file 000000000000 line 000000000000 of a body that packs well. \n"
 	lineIndex  = len("file ")
 	lineNumber = len("file 000000000000 line ")
+	// changedText overwrites a line of a changed file from changedAt on, and the
+	// zeroes at lineVersion are overwritten in turn.
+	changedAt   = len("file 000000000000 line 000000000000 ")
+	changedText = "of version 0000000000000000\n"
+	lineVersion = changedAt + len("of version ")
 )
 
-// key is different for each index, and starts the file's random bytes.
-func (s *Synthetic) key(i int64) uint64 { return mix(uint64(i) + s.o.Seed*golden) }
+// firstKey is different for each index.
+func (s *Synthetic) firstKey(i int64) uint64 { return mix(uint64(i) + s.o.Seed*golden) }
+
+// key is different for each index and version, and starts the file's random bytes.
+func (s *Synthetic) key(i int64) uint64 {
+	key := s.firstKey(i)
+	if s.Changed(i) {
+		key = s.edition.version(key)
+	}
+	return key
+}
 
 // Size is the length of file i in bytes.
 func (s *Synthetic) Size(i int64) int64 {
+	size := s.firstSize(i)
+	if s.Changed(i) {
+		size = s.edition.size(size, s.key(i))
+	}
+	return size
+}
+
+// firstSize is how long file i was made.
+func (s *Synthetic) firstSize(i int64) int64 {
 	if s.o.LargeEvery > 0 && (i+1)%s.o.LargeEvery == 0 {
 		return s.o.LargeSize
 	}
 	if s.o.VarySize {
-		return int64(mix(s.key(i)^golden) % uint64(2*s.o.BodySize+1))
+		return int64(mix(s.firstKey(i)^golden) % uint64(2*s.o.BodySize+1))
 	}
 	return s.o.BodySize
 }
@@ -65,7 +89,11 @@ func (b syntheticBody) ReadAt(p []byte, off int64) (int, error) {
 // fill writes the part of body i at off into p.
 func (s *Synthetic) fill(p []byte, i, off int64) {
 	if s.o.Compressible {
-		fillText(p, i, off)
+		version := uint64(0)
+		if s.Changed(i) {
+			version = s.key(i)
+		}
+		fillText(p, i, version, off)
 		return
 	}
 	fillRandom(p, s.key(i), off)
@@ -91,11 +119,18 @@ func fillRandom(p []byte, key uint64, off int64) {
 	}
 }
 
-// fillText writes the text of file i at off.
-func fillText(p []byte, i, off int64) {
+// fillText writes the text of a version of file i at off; version 0 is the first.
+func fillText(p []byte, i int64, version uint64, off int64) {
 	var line [lineSize]byte
 	copy(line[:], lineText)
 	appendPadded(line[:lineIndex], i, fileDigits)
+	if version != 0 {
+		copy(line[changedAt:], changedText)
+		for at := lineVersion + 16; version != 0; version >>= 4 {
+			at--
+			line[at] = hexDigits[version&0xf]
+		}
+	}
 	for len(p) > 0 {
 		appendPadded(line[:lineNumber], off/lineSize%1_000_000_000_000, fileDigits)
 		n := copy(p, line[off%lineSize:])

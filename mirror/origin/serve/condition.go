@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"net/http"
 	"strconv"
 
 	"github.com/valyala/fasthttp"
@@ -10,10 +11,8 @@ import (
 // condition turns the response to a get into a 304, 206 or 416 where the request
 // asks for it.
 func (r *Response) condition(h *fasthttp.RequestHeader) {
-	if want := h.Peek(fasthttp.HeaderIfNoneMatch); len(want) > 0 && len(r.obj.ETag) > 0 && matchesETag(want, r.obj.ETag) {
-		r.obj.close()
-		r.obj.Body = nil
-		r.Status = fasthttp.StatusNotModified
+	if r.unchanged(h) {
+		r.notModified()
 		return
 	}
 	want := h.Peek(fasthttp.HeaderRange)
@@ -24,6 +23,33 @@ func (r *Response) condition(h *fasthttp.RequestHeader) {
 		return
 	}
 	r.cutRange(want)
+}
+
+// notModified makes r a 304, which keeps its validators.
+func (r *Response) notModified() {
+	r.obj.close()
+	r.obj.Body = nil
+	r.Status = fasthttp.StatusNotModified
+}
+
+// unchanged reports whether the request says that the client has the object: an
+// If-None-Match by its ETag or, where there is no such field, an If-Modified-Since
+// by its time, RFC 9110 section 13.1.3.
+func (r *Response) unchanged(h *fasthttp.RequestHeader) bool {
+	if tags := h.Peek(fasthttp.HeaderIfNoneMatch); len(tags) > 0 {
+		return len(r.obj.ETag) > 0 && matchesETag(tags, r.obj.ETag)
+	}
+	since := h.Peek(fasthttp.HeaderIfModifiedSince)
+	if len(since) == 0 || r.obj.ModTime.IsZero() {
+		return false
+	}
+	for i := range r.header { // most say what they were told
+		if r.header[i].key == fasthttp.HeaderLastModified && bytes.Equal(r.header[i].value, since) {
+			return true
+		}
+	}
+	at, err := http.ParseTime(string(since))
+	return err == nil && r.obj.ModTime.Unix() <= at.Unix()
 }
 
 // sameVersion reports whether an If-Range names the object's version, by a
@@ -109,15 +135,33 @@ func parseDigits(b []byte) (int64, bool) {
 // matchesETag reports whether an If-None-Match names etag. The comparison is
 // the weak one, RFC 9110 section 13.1.2.
 func matchesETag(want, etag []byte) bool {
-	weak := []byte("W/")
-	etag = bytes.TrimPrefix(etag, weak)
+	if string(bytes.TrimSpace(want)) == "*" {
+		return true
+	}
+	etag = bytes.TrimPrefix(etag, weakMark)
 	for len(want) > 0 {
 		var one []byte
-		one, want, _ = bytes.Cut(want, []byte{','})
-		one = bytes.TrimSpace(one)
-		if string(one) == "*" || bytes.Equal(bytes.TrimPrefix(one, weak), etag) {
+		if one, want = cutETag(want); bytes.Equal(one, etag) {
 			return true
 		}
 	}
 	return false
+}
+
+var weakMark = []byte("W/")
+
+// cutETag takes the first ETag from a list, without the mark of a weak one. One in
+// quotes may have commas.
+func cutETag(list []byte) (one, rest []byte) {
+	list = bytes.TrimPrefix(bytes.TrimLeft(list, ", \t"), weakMark)
+	end := bytes.IndexByte(list, ',')
+	if len(list) > 0 && list[0] == '"' {
+		if end = bytes.IndexByte(list[1:], '"'); end >= 0 {
+			end += 2
+		}
+	}
+	if end < 0 {
+		end = len(list)
+	}
+	return bytes.TrimRight(list[:end], " \t"), list[end:]
 }

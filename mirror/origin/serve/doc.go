@@ -15,15 +15,18 @@
 // "..", "%" and NUL are names like any other. A "+" is a plus. A name that is
 // not valid UTF-8 stands in the JSON as the raw bytes that it is.
 //
-// Gets answer HEAD, one byte range (206, 416), If-Range and If-None-Match
-// (304). A bad marker or a bad percent-encoding is 400, another method 405.
-// No Date, Server or Content-Type header is sent with a file.
+// Gets answer HEAD, one byte range (206, 416), If-Range, If-None-Match and
+// If-Modified-Since (304); pages that have an ETag answer If-None-Match. A bad
+// marker or a bad percent-encoding is 400, another method 405. No Date, Server or
+// Content-Type header is sent with a file.
 //
 // # Sources
 //
 // What is served is a [Source]. [Synthetic] has files whose names and bodies
 // are pure functions of their index, so that a billion of them need neither
-// memory nor disk. [Tree] is a real directory.
+// memory nor disk; a [SyntheticEdition] says what has become of them since, so that
+// an origin that changed is served as cheaply. [Tree] is a real directory. A [Switch]
+// is any source, and another one at any moment.
 //
 // # Interception
 //

@@ -111,15 +111,38 @@ func (s *Server) list(ctx *fasthttp.RequestCtx, c *conn) (write Writer) {
 		write = s.o.Intercept(&c.request)
 	}
 	r := &c.response
-	c.page.begin()
-	next, err := s.src.Page(string(c.name), s.o.PageSize, c.page.add)
-	if err != nil {
+	next, err := s.page(ctx, c)
+	switch {
+	case err != nil:
 		r.refuseError(err)
+		return write
+	case r.Status == fasthttp.StatusNotModified:
 		return write
 	}
 	r.obj.Body = c.page.end(next)
 	r.Set("Content-Type", "application/json")
 	return write
+}
+
+// page encodes the page at the marker in c.name, unless the request says that the
+// client has it, which makes the response a 304.
+func (s *Server) page(ctx *fasthttp.RequestCtx, c *conn) (next string, err error) {
+	c.page.begin()
+	tagger, ok := s.src.(PageTagger)
+	if !ok {
+		return s.src.Page(string(c.name), s.o.PageSize, c.page.add)
+	}
+	r := &c.response
+	told := func(etag []byte) (wanted bool) {
+		r.Set(fasthttp.HeaderETag, string(etag))
+		have := ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch)
+		if len(have) == 0 || s.o.Intercept != nil && c.request.Unconditional || !matchesETag(have, etag) {
+			return true
+		}
+		r.notModified()
+		return false
+	}
+	return tagger.TaggedPage(string(c.name), s.o.PageSize, told, c.page.add)
 }
 
 // handleMalformed answers what is no request.

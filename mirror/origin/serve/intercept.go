@@ -21,8 +21,8 @@ type Request struct {
 	Name []byte
 	// Range is the header field of that name of a get.
 	Range []byte
-	// Unconditional, which the Interceptor may set, has a get answered whole:
-	// Range and If-None-Match are ignored.
+	// Unconditional, which the Interceptor may set, has a get or a page answered whole:
+	// Range, If-None-Match and If-Modified-Since are ignored.
 	Unconditional bool
 }
 

@@ -142,6 +142,7 @@ func TestConditions(t *testing.T) {
 		origintest.File{Name: "f", Body: []byte("0123456789"), ETag: `"v1"`, ModTime: mod},
 		origintest.File{Name: "large", Body: large, ETag: `"v1"`},
 		origintest.File{Name: "empty", ETag: `"v1"`},
+		origintest.File{Name: "commas", Body: []byte("c"), ETag: `"v,1"`},
 	)}))
 	for _, test := range []struct {
 		target, key, value string
@@ -152,6 +153,16 @@ func TestConditions(t *testing.T) {
 		{"f", "if-none-match", `"x", W/"v1"`, 304, "", ""},
 		{"f", "If-None-Match", `*`, 304, "", ""},
 		{"f", "If-None-Match", `"v2"`, 200, "0123456789", ""},
+		{"f", "If-None-Match", `"v,*,1", "*"`, 200, "0123456789", ""},
+		{"f", "If-None-Match", `"x , ", ,"v1"`, 304, "", ""},
+		{"f", "If-None-Match", `"v1`, 200, "0123456789", ""},
+		{"commas", "If-None-Match", `"x", "v,1"`, 304, "", ""},
+		{"f", "If-Modified-Since", "Mon, 03 Feb 2020 04:05:06 GMT", 304, "", ""},
+		{"f", "If-Modified-Since", "Mon, 03 Feb 2020 04:05:05 GMT", 200, "0123456789", ""},
+		{"f", "If-Modified-Since", "Mon, 03 Feb 2020 04:05:07 GMT", 304, "", ""},
+		{"f", "If-Modified-Since", "Monday, 03-Feb-20 04:05:06 GMT", 304, "", ""},
+		{"f", "If-Modified-Since", "today", 200, "0123456789", ""},
+		{"large", "If-Modified-Since", "Mon, 03 Feb 2020 04:05:06 GMT", 200, string(large), ""},
 		{"large", "If-None-Match", `"v1"`, 304, "", ""},
 		{"f", "Range", "bytes=2-4", 206, "234", "bytes 2-4/10"},
 		{"f", "range", "bytes=7-", 206, "789", "bytes 7-9/10"},
@@ -174,6 +185,13 @@ func TestConditions(t *testing.T) {
 	for etag, status := range map[string]int{`"v1"`: 206, `"v2"`: 200} {
 		if resp, _ := rawhttp.Ask(t, s.Addr(), "GET", "/get/f", "Range", "bytes=1-2", "If-Range", etag); resp.StatusCode != status {
 			t.Errorf("range if %s: %d", etag, resp.StatusCode)
+		}
+	}
+	// A time is not looked at beside an ETag.
+	for etag, status := range map[string]int{`"v1"`: 304, `"v2"`: 200} {
+		resp, _ := rawhttp.Ask(t, s.Addr(), "GET", "/get/f", "If-Modified-Since", mod.Format(http.TimeFormat), "If-None-Match", etag)
+		if resp.StatusCode != status || resp.Header.Get("ETag") != `"v1"` || resp.Header.Get("Last-Modified") == "" {
+			t.Errorf("if not %s, nor since its time: %+v", etag, resp)
 		}
 	}
 	resp, body := rawhttp.Ask(t, s.Addr(), "HEAD", "/get/large")

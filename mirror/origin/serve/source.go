@@ -19,6 +19,14 @@ type Source interface {
 	Get(name []byte, o *Object) error
 }
 
+// PageTagger is a Source whose pages have ETags.
+type PageTagger interface {
+	Source
+	// TaggedPage is Page, but that it first tells the page's ETag, where that has
+	// one, quotes included. Where told reports false the page is not wanted.
+	TaggedPage(marker string, limit int, told func(etag []byte) bool, add func(name []byte)) (next string, err error)
+}
+
 // Object is one file on its way out.
 type Object struct {
 	// Body is the content, unless At is set. It is not changed, and not used

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 )
@@ -44,21 +45,24 @@ type SyntheticOptions struct {
 	// Compressible makes bodies of text that compresses well instead of
 	// random bytes.
 	Compressible bool
-	// Validators sends an ETag and a Last-Modified with each file. Default
-	// neither.
+	// Validators sends an ETag and a Last-Modified with each file, and an ETag
+	// with each page. Default none of them.
 	Validators bool
 	// Seed changes all bodies and the shuffled order.
 	Seed uint64
+	// Edition is what the files have become since. Default: nothing has changed.
+	Edition SyntheticEdition
 }
 
 // Synthetic is a source whose files are pure functions of their index. It
 // takes no memory and no disk. It is safe for use by many goroutines.
 type Synthetic struct {
-	o     SyntheticOptions
-	order permutation
+	o       SyntheticOptions
+	order   permutation
+	edition *edition // nil: nothing has changed
 }
 
-var _ Source = (*Synthetic)(nil)
+var _ PageTagger = (*Synthetic)(nil)
 
 // NewSynthetic returns a source of the files that o describes.
 func NewSynthetic(o SyntheticOptions) *Synthetic {
@@ -72,10 +76,10 @@ func NewSynthetic(o SyntheticOptions) *Synthetic {
 		o.LargeSize = DefaultLargeSize
 	}
 	o.Files = max(o.Files, 0)
-	return &Synthetic{o: o, order: newPermutation(uint64(o.Files), o.Seed)}
+	return &Synthetic{o: o, order: newPermutation(uint64(o.Files), o.Seed), edition: newEdition(o.Edition)}
 }
 
-// Len is how many files there are.
+// Len is how many files there are, without regard to the edition.
 func (s *Synthetic) Len() int64 { return s.o.Files }
 
 // Listed returns the index of the k-th file of the listing, k from 0.
@@ -87,11 +91,15 @@ func (s *Synthetic) Listed(k int64) int64 {
 }
 
 // Name returns the name of file i: "file-000000000123", or with directories
-// "d000012/file-000000012345".
+// "d000012/file-000000012345". An added file is called as the one before it, with
+// "-new" at its end.
 func (s *Synthetic) Name(i int64) string { return string(s.AppendName(nil, i)) }
 
 // AppendName appends the name of file i to dst.
 func (s *Synthetic) AppendName(dst []byte, i int64) []byte {
+	if s.edition != nil && i >= s.o.Files {
+		return append(s.AppendName(dst, i-s.o.Files), addedSuffix...)
+	}
 	if s.o.FilesPerDir > 0 {
 		dst = append(dst, 'd')
 		dst = appendPadded(dst, i/s.o.FilesPerDir, dirDigits)
@@ -103,6 +111,22 @@ func (s *Synthetic) AppendName(dst []byte, i int64) []byte {
 
 // Index returns the index of the file of that name, and whether there is one.
 func (s *Synthetic) Index(name []byte) (int64, bool) {
+	if s.edition == nil {
+		return s.index(name)
+	}
+	if base, ok := bytes.CutSuffix(name, []byte(addedSuffix)); ok {
+		i, ok := s.index(base)
+		if !ok {
+			return 0, false
+		}
+		return s.Added(i)
+	}
+	i, ok := s.index(name)
+	return i, ok && !s.Removed(i)
+}
+
+// index is Index of the files as they were made.
+func (s *Synthetic) index(name []byte) (int64, bool) {
 	if len(name) < fileDigits {
 		return 0, false
 	}
@@ -122,21 +146,28 @@ func (s *Synthetic) Index(name []byte) (int64, bool) {
 	return i, string(s.AppendName(buf[:0], i)) == string(name)
 }
 
-// Page lists from the position that marker says.
+// Page lists from the position that marker says. With an edition a page may be
+// shorter than limit, and empty.
 func (s *Synthetic) Page(marker string, limit int, add func(name []byte)) (string, error) {
 	from, err := parsePosition(marker, s.o.Files)
 	if err != nil {
 		return "", err
 	}
-	to := min(from+int64(limit), s.o.Files)
 	var buf [64]byte
-	for k := from; k < to; k++ {
-		add(s.AppendName(buf[:0], s.Listed(k)))
+	to := position{k: s.o.Files}
+	if s.edition == nil {
+		from = from.unedited()
+		to.k = min(from.k+int64(limit), s.o.Files)
+		for k := from.k; k < to.k; k++ {
+			add(s.AppendName(buf[:0], s.Listed(k)))
+		}
+	} else {
+		to = s.editedPage(from, limit, func(_ position, i int64) { add(s.AppendName(buf[:0], i)) })
 	}
-	if to == s.o.Files {
+	if to.k == s.o.Files {
 		return "", nil
 	}
-	return strconv.FormatInt(to, 10), nil
+	return to.marker(), nil
 }
 
 // Get describes the file of that name.
@@ -161,6 +192,9 @@ func (s *Synthetic) Get(name []byte, o *Object) error {
 // ModTime is the modification time of file i, if validators are sent.
 func (s *Synthetic) ModTime(i int64) time.Time {
 	const since = 1_500_000_000 // 14 July 2017
+	if s.Changed(i) {
+		return time.Unix(s.edition.modTime(s.key(i)), 0).UTC()
+	}
 	return time.Unix(since+int64(s.key(i)%100_000_000), 0).UTC()
 }
 
@@ -169,18 +203,6 @@ func (s *Synthetic) appendETag(dst []byte, i int64) []byte {
 	dst = append(dst, '"')
 	dst = strconv.AppendUint(dst, s.key(i), 16)
 	return append(dst, '"')
-}
-
-// parsePosition reads a marker that is a position in a listing of n names.
-func parsePosition(marker string, n int64) (int64, error) {
-	if marker == "" {
-		return 0, nil
-	}
-	at, err := strconv.ParseInt(marker, 10, 64)
-	if err != nil || at <= 0 || at > n || marker[0] == '0' || marker[0] == '+' {
-		return 0, ErrMarker
-	}
-	return at, nil
 }
 
 // appendPadded appends v with leading zeroes to at least width digits.

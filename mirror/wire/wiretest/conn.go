@@ -21,7 +21,8 @@ type Conn struct {
 	// Range is the header of that name of the last request, empty without one.
 	Range string
 
-	s *Server
+	s    *Server
+	head []string // lines of the last request
 }
 
 // Server is whose connection this is.
@@ -29,8 +30,7 @@ func (c *Conn) Server() *Server { return c.s }
 
 // Next reads a request and returns its target.
 func (c *Conn) Next() (target string, ok bool) {
-	first := ""
-	c.Range = ""
+	c.head, c.Range = c.head[:0], ""
 	for {
 		line, err := c.Buf.ReadString('\n')
 		if err != nil {
@@ -39,18 +39,28 @@ func (c *Conn) Next() (target string, ok bool) {
 		if line == "\r\n" {
 			break
 		}
-		if first == "" {
-			first = line
-		}
-		if value, ok := strings.CutPrefix(line, "Range: "); ok {
-			c.Range = strings.TrimSpace(value)
-		}
+		c.head = append(c.head, line)
 	}
-	target = strings.Fields(first)[1]
+	c.Range = c.Field("Range")
+	target = strings.Fields(c.head[0])[1]
 	c.s.mu.Lock()
 	c.s.mu.targets = append(c.s.mu.targets, target)
 	c.s.mu.Unlock()
 	return target, true
+}
+
+// Field is a header field of the last request, empty without one; several of one
+// name are joined by bars.
+func (c *Conn) Field(name string) (value string) {
+	for _, line := range c.head {
+		if v, ok := strings.CutPrefix(line, name+": "); ok {
+			if value != "" {
+				value += "|"
+			}
+			value += strings.TrimSuffix(v, "\r\n")
+		}
+	}
+	return value
 }
 
 // Burst reads a request and all that came with it.
@@ -84,6 +94,11 @@ func (c *Conn) CloseGently() {
 // OK is a response with a body.
 func OK(body string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
+
+// NotModified is a response without a body.
+func NotModified(etag string) string {
+	return fmt.Sprintf("HTTP/1.1 304 Not Modified\r\nETag: %s\r\n\r\n", etag)
 }
 
 // Last is OK with the word that the connection ends.

@@ -9,23 +9,33 @@ import (
 // ReplayLen is the length of a file of Replay, in bytes.
 const ReplayLen = 100
 
+// ReplayETag is the ETag of all files of Replay.
+const ReplayETag = `"6544-64"`
+
 // Replay is a server that allocates nothing for a request and remembers none: a
-// file is ReplayLen times the last byte of its target.
+// file is ReplayLen times the last byte of its target. An If-None-Match is answered
+// with 304, whatever it says.
 func Replay(tb testing.TB) *Server {
 	var responses [256][]byte
 	for c := range responses {
 		responses[c] = []byte("HTTP/1.1 200 OK\r\nServer: nginx/1.24.0\r\nContent-Type: application/octet-stream\r\nContent-Length: 100\r\n" +
-			"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: \"6544-64\"\r\n\r\n" + strings.Repeat(string([]byte{byte(c)}), ReplayLen))
+			"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: " + ReplayETag + "\r\n\r\n" + strings.Repeat(string([]byte{byte(c)}), ReplayLen))
 	}
+	unchanged := []byte(NotModified(ReplayETag))
 	return Serve(tb, func(c *Conn) {
-		var out []byte
+		var out, response []byte
 		for {
 			line, err := c.Buf.ReadSlice('\n')
 			if err != nil {
 				return
 			}
-			if version := bytes.Index(line, []byte(" HTTP")); version > 0 {
-				out = append(out, responses[line[version-1]]...)
+			switch version := bytes.Index(line, []byte(" HTTP")); {
+			case version > 0:
+				response = responses[line[version-1]]
+			case bytes.HasPrefix(line, []byte("If-None-Match: ")):
+				response = unchanged
+			case len(line) == 2:
+				out = append(out, response...)
 			}
 			if len(line) == 2 && (c.Buf.Buffered() == 0 || len(out) > 64<<10) {
 				if _, err := c.Write(out); err != nil {

@@ -1,0 +1,47 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	iofs "io/fs"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// aside returns the entry of a number whose name another one has now, or none; see
+// Options.KeepOld.
+func (s *Store) aside(ino Inode) (Entry, error) {
+	value, closer, err := s.db.Get(appendAsideKey(nil, ino))
+	if err != nil {
+		return Entry{}, storeError("look up what was replaced", err)
+	}
+	defer closer.Close()
+	e, err := decodeEntry(append([]byte(nil), value...))
+	return e, err
+}
+
+// sweep drops what was set aside before the last Flush, with its blob files.
+func (s *Store) sweep(ctx context.Context) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyAside}, UpperBound: []byte{keyAside + 1}})
+	if err != nil {
+		return storeError("drop what was replaced", err)
+	}
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	for valid := it.First(); valid && err == nil; valid = it.Next() {
+		var value []byte
+		if value, err = it.ValueAndErr(); err != nil {
+			break
+		}
+		if e, bad := decodeEntry(value); bad == nil && e.State == Blob {
+			if err = s.blobs.remove(e.blob); errors.Is(err, iofs.ErrNotExist) {
+				err = nil
+			}
+		}
+		err = errors.Join(err, batch.Delete(it.Key(), nil), ctx.Err())
+	}
+	if err = errors.Join(err, storeError("drop what was replaced", it.Error()), it.Close()); err != nil || batch.Empty() {
+		return err
+	}
+	return s.db.Apply(batch, pebble.NoSync)
+}

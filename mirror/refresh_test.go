@@ -1,0 +1,293 @@
+package mirror_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
+)
+
+// changing is an origin whose files a test changes.
+type changing struct {
+	mu    sync.Mutex
+	files map[string]string
+	order []string // of the listing; nil: by name
+}
+
+func newChanging(n int) *changing {
+	c := &changing{files: map[string]string{}}
+	for i := range n {
+		name := fmt.Sprintf("d%d/%04d", i%7, i)
+		c.files[name] = "first " + name
+	}
+	return c
+}
+
+func (c *changing) change(fn func(files map[string]string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fn(c.files)
+}
+
+func (c *changing) names() []string {
+	if c.order != nil {
+		return c.order
+	}
+	return slices.Sorted(maps.Keys(c.files))
+}
+
+// Page lists from the position that marker says.
+func (c *changing) Page(marker string, limit int, add func(name []byte)) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	from := 0
+	if marker != "" {
+		var err error
+		if from, err = strconv.Atoi(marker); err != nil {
+			return "", serve.ErrMarker
+		}
+	}
+	names := c.names()
+	to := min(from+limit, len(names))
+	for _, name := range names[min(from, to):to] {
+		add([]byte(name))
+	}
+	if to == len(names) {
+		return "", nil
+	}
+	return strconv.Itoa(to), nil
+}
+
+// Get describes the file of that name.
+func (c *changing) Get(name []byte, o *serve.Object) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	content, ok := c.files[string(name)]
+	if !ok {
+		return serve.ErrNotFound
+	}
+	o.Body = []byte(content)
+	return nil
+}
+
+// follows compares everything that the store shows with the origin.
+func (r *rig) follows(c *changing) {
+	r.t.Helper()
+	got := map[string]string{}
+	r.each(cache.RootInode, func(ino cache.Inode, e cache.Entry) {
+		name, err := r.store.NameOf(ino)
+		r.must(err)
+		b := make([]byte, e.Size)
+		_, err = r.store.ReadAt(ino, b, 0)
+		r.must(err)
+		got[name] = string(b)
+	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !maps.Equal(got, c.files) {
+		r.t.Errorf("%d files are here, and the origin has %d", len(got), len(c.files))
+		for name := range c.files {
+			if got[name] != c.files[name] {
+				r.t.Errorf("%q is %.40q and should be %.40q", name, got[name], c.files[name])
+			}
+		}
+	}
+	if p := r.store.Progress(); !p.Complete() {
+		r.t.Errorf("not complete: %+v", p)
+	}
+	report, err := r.store.Verify(r.t.Context(), func(problem string) { r.t.Error(problem) })
+	r.must(err)
+	if report.Unreferenced > 0 {
+		r.t.Errorf("%d blobs that no entry names", report.Unreferenced)
+	}
+}
+
+func (r *rig) each(dir cache.Inode, fn func(cache.Inode, cache.Entry)) {
+	r.t.Helper()
+	r.must(r.store.ReadDirPlus(dir, 0, func(d cache.DirEntry, e cache.Entry, err error) bool {
+		r.must(err)
+		if e.Kind == cache.Dir {
+			r.each(e.Inode, fn)
+		} else {
+			fn(e.Inode, e)
+		}
+		return true
+	}))
+}
+
+func (r *rig) refresh(o mirror.RefreshOptions, want cache.Refreshed) {
+	r.t.Helper()
+	e := r.engine(nil)
+	got, err := e.Refresh(r.t.Context(), o)
+	r.must(err)
+	r.must(e.Close())
+	if got != want {
+		r.t.Errorf("%+v was found, and there is %+v", got, want)
+	}
+}
+
+func following(t *testing.T, n int) (*rig, *changing) {
+	t.Helper()
+	c := newChanging(n)
+	r := newRig(t, serve.Options{PageSize: 100}, c)
+	r.must(r.engine(nil).Run(t.Context()))
+	r.follows(c)
+	return r, c
+}
+
+func TestRefresh(t *testing.T) {
+	r, c := following(t, 2000)
+	r.refresh(mirror.RefreshOptions{}, cache.Refreshed{Listed: 2000})
+	asked := r.server.Counts().Gets
+	c.change(func(files map[string]string) {
+		for i := range 20 {
+			delete(files, fmt.Sprintf("d%d/%04d", i%7, i))
+			files[fmt.Sprintf("d%d/%04d", (100+i)%7, 100+i)] = "second"
+			files[fmt.Sprintf("new/%d", i)] = "new"
+		}
+	})
+	want := cache.Refreshed{Listed: 2000, New: 20, Removed: 20}
+	r.refresh(mirror.RefreshOptions{DryRun: true}, want)
+	if n := r.server.Counts().Gets - asked; n != 0 {
+		t.Errorf("a dry run asks for %d files", n)
+	}
+	r.refresh(mirror.RefreshOptions{}, want)
+	if n := r.server.Counts().Gets - asked; n > 200 {
+		t.Errorf("%d files were asked for", n)
+	}
+	all := cache.Refreshed{Listed: 2000, Changed: 20, Reviewed: 2000}
+	r.refresh(mirror.RefreshOptions{Contents: true, DryRun: true}, all)
+	r.refresh(mirror.RefreshOptions{Contents: true}, all)
+	r.follows(c)
+	r.refresh(mirror.RefreshOptions{Contents: true}, cache.Refreshed{Listed: 2000, Reviewed: 2000})
+	r.refresh(mirror.RefreshOptions{Sample: 300}, cache.Refreshed{Reviewed: 300})
+	r.follows(c)
+}
+
+// TestRefreshOfAnOriginInTrouble has an origin list nothing or little, fail in the middle,
+// and say 404 for a moment.
+func TestRefreshOfAnOriginInTrouble(t *testing.T) {
+	r, c := following(t, 2000)
+	whole := c.names()
+	before := maps.Clone(c.files)
+	for _, n := range []int{0, 1, 1500} {
+		c.order = whole[:n:n]
+		e := r.engine(nil)
+		if _, err := e.Refresh(t.Context(), mirror.RefreshOptions{}); !errors.Is(err, mirror.ErrManyUnlisted) {
+			t.Errorf("listing %d of 2000 gives %v", n, err)
+		}
+		r.must(e.Close())
+		r.follows(c)
+	}
+	// Not listed, and still there: nothing is removed.
+	c.order = whole[:1900]
+	r.refresh(mirror.RefreshOptions{}, cache.Refreshed{Listed: 1900})
+	r.follows(c)
+	c.order = nil
+	// It fails on a page: what comes after is not taken for gone.
+	c.change(func(files map[string]string) { delete(files, whole[0]); delete(files, whole[1999]) })
+	r.server.SetFaults(origintest.Faults{OnList: func(marker string, _ int) origintest.Fault {
+		if marker == "1000" {
+			return origintest.Fault{Status: 403}
+		}
+		return origintest.Fault{}
+	}})
+	e := r.engine(soon)
+	if _, err := e.Refresh(t.Context(), mirror.RefreshOptions{}); err == nil || errors.Is(err, mirror.ErrManyUnlisted) {
+		t.Errorf("a page that fails gives %v", err)
+	}
+	r.must(e.Close())
+	if p := r.store.Progress(); p.Files != 2000 {
+		t.Errorf("%d files are left", p.Files)
+	}
+	r.server.SetFaults(origintest.Faults{})
+	r.refresh(mirror.RefreshOptions{}, cache.Refreshed{Listed: 1998, Removed: 2})
+	r.follows(c)
+	// A listed file that is not there keeps its content.
+	c.order = c.names()
+	missing := whole[7]
+	c.change(func(files map[string]string) { delete(files, missing) })
+	r.refresh(mirror.RefreshOptions{Contents: true}, cache.Refreshed{Listed: 1998, Reviewed: 1997, Kept: 1})
+	c.change(func(files map[string]string) { files[missing] = before[missing] })
+	r.follows(c)
+}
+
+// TestRefreshIsCutOff stops refreshes at many moments, each time with another store from
+// a crash, until one comes to its end.
+func TestRefreshIsCutOff(t *testing.T) {
+	r, c := following(t, 3000)
+	c.change(func(files map[string]string) {
+		for i := range 3000 {
+			name := fmt.Sprintf("d%d/%04d", i%7, i)
+			switch i % 50 {
+			case 0:
+				delete(files, name)
+			case 1:
+				files[name] = "second"
+			case 2:
+				files[name+"+"] = "new"
+			case 3:
+				delete(files, name)
+				files[name+"/dir"] = "new"
+			}
+		}
+	})
+	cut := 0
+	for stop := 1; ; stop += 37 {
+		ctx, cancel := context.WithCancel(t.Context())
+		gets := r.server.Counts().Gets
+		lists := r.server.Counts().Lists
+		r.server.SetFaults(origintest.Faults{
+			OnGet: func([]byte, int) origintest.Fault {
+				if r.server.Counts().Gets-gets > int64(stop)*5 {
+					cancel()
+				}
+				return origintest.Fault{}
+			},
+			OnList: func(string, int) origintest.Fault {
+				if r.server.Counts().Lists-lists > int64(stop) {
+					cancel()
+				}
+				return origintest.Fault{}
+			},
+		})
+		e := r.engine(nil)
+		_, err := e.Refresh(ctx, mirror.RefreshOptions{Contents: true, MaxDelete: mirror.GoneLimit{Percent: 50}})
+		cancel()
+		r.must(e.Close())
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		cut++
+	}
+	if cut < 3 {
+		t.Errorf("cut off %d times", cut)
+	}
+	r.server.SetFaults(origintest.Faults{})
+	r.follows(c)
+}
+
+// TestRefreshInAnotherOrder lists the same files in the reverse order.
+func TestRefreshInAnotherOrder(t *testing.T) {
+	r, c := following(t, 2000)
+	c.order = c.names()
+	slices.Reverse(c.order)
+	r.refresh(mirror.RefreshOptions{}, cache.Refreshed{Listed: 2000})
+	r.follows(c)
+	c.order = slices.DeleteFunc(c.order, func(name string) bool { return strings.HasSuffix(name, "3") })
+	r.refresh(mirror.RefreshOptions{MaxDelete: mirror.GoneLimit{Percent: 20}}, cache.Refreshed{Listed: 1800})
+	r.follows(c)
+}
