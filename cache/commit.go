@@ -168,26 +168,39 @@ func (c *carrier) fail(slot *slot) error {
 }
 
 // writeRuns gives a new page's names their numbers, and pending entries to
-// those that nothing was decided for.
+// those that nothing was decided for. The index comes after all runs: the memtable is
+// quicker at keys that lie beside each other.
 func (c *carrier) writeRuns() error {
 	p := c.p
+	var rows []int
 	for a := 0; a < len(p.slots); {
 		b := p.row(a)
-		if err := c.writeRun(a, b); err != nil {
+		written, err := c.writeRun(a, b)
+		if err != nil {
 			return err
+		}
+		if written {
+			rows = append(rows, a)
 		}
 		a = b
 	}
-	c.next.Next = max(c.next.Next, p.End())
+	mark := byte(0)
 	if p.event == onAsked && !p.Listed() && !p.slots[0].dropped {
+		mark = markAsked
 		c.next.Asked++
 		p.s.conflicts.add(p.slots[0].parent, p.slots[0].name)
-		return p.batch.Set(appendRunIndexKey(nil, p.first), appendRunIndex(nil, runIndex{p.slots[0].parent, markAsked}), nil)
 	}
+	for _, a := range rows {
+		if err := p.batch.Set(appendRunIndexKey(nil, p.first+Inode(a)), appendRunIndex(nil, runIndex{p.slots[a].parent, mark}), nil); err != nil {
+			return err
+		}
+	}
+	c.next.Next = max(c.next.Next, p.End())
 	return nil
 }
 
-func (c *carrier) writeRun(a, b int) error {
+// writeRun writes the row of slots from a to b, if any of its names stays.
+func (c *carrier) writeRun(a, b int) (written bool, err error) {
 	p := c.p
 	names := 0
 	for k := a; k < b; k++ {
@@ -208,17 +221,17 @@ func (c *carrier) writeRun(a, b int) error {
 		}
 		if slot.state == slotOpen || slot.state == slotFailed {
 			if err := p.set(slot.parent, slot.name, slot.pending(), nil); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
 	if names == 0 {
-		return nil
+		return false, nil
 	}
-	return writeRun(p.batch, p.slots[a].parent, p.first+Inode(a), File, b-a, func(k int) (string, bool) {
+	return true, p.batch.Set(appendRunKey(nil, p.slots[a].parent, p.first+Inode(a)), appendRun(nil, File, b-a, func(k int) (string, bool) {
 		slot := &p.slots[a+k]
 		return slot.name, !slot.known && !slot.dropped && slot.state != slotMissing
-	})
+	}), nil)
 }
 
 // writeRun adds a run and its index to batch.

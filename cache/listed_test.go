@@ -94,3 +94,54 @@ func planWith(t *testing.T, pl *Planner, ss ...string) *Page {
 	}
 	return page
 }
+
+// TestSortedTogether has names in no order be sorted together: a directory's make one
+// run in each page, and a refresh finds them in their first order without a look-up.
+func TestSortedTogether(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	s := open(t, Options{Dir: "/store", Origin: testOrigin, FlushEvery: -1, FS: vfs.NewMem()})
+	pl, err := s.NewPlanner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n, dirs, page = 3 * SortMost, 200, 1000
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("d%03d/f%d", i%dirs, i))
+	}
+	rng.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+	for window := range slices.Chunk(names(all...), SortMost) {
+		pl.Sort(window)
+		for part := range slices.Chunk(window, page) {
+			p, err := pl.Plan(part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, p)
+		}
+	}
+	complete(t, s)
+	if p := s.Progress(); p.Files != n || p.Unchecked != 0 {
+		t.Errorf("%+v", p)
+	}
+	if r := verify(t, s); r.Runs > 3*(dirs+SortMost/page+1)+dirs {
+		t.Errorf("%d runs", r.Runs)
+	}
+	r, err := s.Refresh(t.Context(), RefreshOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := 0
+	for part := range slices.Chunk(names(all...), 990) {
+		rest, err := r.Match(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left += len(rest)
+	}
+	if left > n/100 {
+		t.Errorf("%d of %d names are not found", left, n)
+	}
+}

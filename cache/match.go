@@ -70,7 +70,7 @@ func (r *Refresh) Match(names []Name) ([]Name, error) {
 	if len(rest) <= len(names)/8 || m.index != nil {
 		return rest, nil
 	}
-	if err := m.makeIndex(4 * len(names)); err != nil {
+	if err := m.makeIndex(SortMost); err != nil {
 		return nil, err
 	}
 	others := rest
@@ -115,10 +115,8 @@ func (m *matcher) take(n *Name) (bool, error) {
 
 // find reports whether the name is anywhere in the window.
 func (m *matcher) find(n *Name) (bool, error) {
-	if len(m.window)-m.used < matchWindow/16 {
-		if err := m.fill(matchWindow / 8); err != nil {
-			return false, err
-		}
+	if err := m.fill(SortMost); err != nil {
+		return false, err
 	}
 	k, ok := m.index[xxhash.Sum64String(n.Origin)]
 	if !ok || m.window[k].came || !m.is(k, n) {

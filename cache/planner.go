@@ -25,6 +25,8 @@ type Planner struct {
 	lastParent Inode
 	path       []string
 	listed     listedNames
+	// scattered is how many names of the last Sort are still to be planned.
+	scattered int
 	// refresh is the one whose names it gets, or nil.
 	refresh *Refresh
 	// made are the directories that are not committed yet, in the order of their
@@ -136,7 +138,7 @@ func (pl *Planner) Plan(names []Name) (*Page, error) {
 	if err := pl.commitDirs(); err != nil {
 		return nil, err
 	}
-	if page.sorted = sortSlots(page.slots); page.sorted && pl.refresh == nil {
+	if page.sorted = pl.sortPage(page.slots, len(names)); page.sorted && pl.refresh == nil {
 		if err := pl.s.loadConflicts(); err != nil {
 			return nil, err
 		}

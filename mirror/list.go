@@ -22,13 +22,15 @@ type listed struct {
 const (
 	// pagesAhead bounds the pages that wait to be decoded, and pageBudget their
 	// bytes. A longer page stands alone; one more is being asked for.
-	pagesAhead = 4
+	pagesAhead = 16
 	pageBudget = 32 << 20
 	// nameBudget bounds the names of the batches that are queued or being
 	// fetched, in bytes.
 	nameBudget = 32 << 20
 	// batchBytes is how many bytes of names make a batch, however few names.
 	batchBytes = 1 << 20
+	// sortBytes is how many bytes of names are sorted together at most.
+	sortBytes = 2 << 20
 )
 
 // planListing walks the listing from the marker to its end and queues its
@@ -174,6 +176,8 @@ type cutter struct {
 	names   []cache.Name // that wait for more to join them
 	bytes   int          // their length
 	mark    cache.Mark   // after them
+	last    string       // the name before
+	sorts   bool         // the listing is in no order
 	skipped uint64       // names that were left out and that no mark has counted
 	matched int          // how many of names a refresh has looked at
 	listed  uint64       // names that it was given and that no mark has counted
@@ -239,12 +243,14 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 			}
 		}
 		clear(c.piece)
-		if c.piece, more, err = page.Decode(c.piece[:0], batchSize-len(c.names), c.skip); err != nil {
+		if c.piece, more, err = page.Decode(c.piece[:0], min(c.most()-len(c.names), batchSize), c.skip); err != nil {
 			return fmt.Errorf("list page at marker %q: %w", brief(page.marker), err)
 		}
 		for i := range c.piece {
 			c.names = append(c.names, cache.Name{Origin: c.piece[i].Name, Size: c.piece[i].Size})
 			c.bytes += len(c.piece[i].Name)
+			c.sorts = c.sorts || c.piece[i].Name < c.last
+			c.last = c.piece[i].Name
 		}
 		if err := c.match(); err != nil {
 			return err
@@ -273,14 +279,54 @@ func (c *cutter) match() (err error) {
 	return err
 }
 
-func (c *cutter) full() bool { return len(c.names) >= batchSize || c.bytes >= batchBytes }
+// most is how many names wait for each other. Those of a listing in no order do so as
+// long as there is enough else to do (see next), so that they can be sorted.
+func (c *cutter) most() int {
+	if c.sorts {
+		return cache.SortMost
+	}
+	return batchSize
+}
 
-// cut queues the waiting names as a batch.
+func (c *cutter) full() bool {
+	bytes := batchBytes
+	if c.sorts {
+		bytes = sortBytes
+	}
+	return len(c.names) >= c.most() || c.bytes >= bytes
+}
+
+// cut queues the waiting names as batches.
 func (c *cutter) cut(ctx context.Context) error {
 	if len(c.names) == 0 && !c.mark.Listing {
 		return nil
 	}
-	release, err := c.budget.acquire(ctx, c.bytes)
+	names, mark := c.names, c.mark
+	c.names, c.bytes, c.matched, c.mark = c.names[:0], 0, 0, cache.Mark{}
+	defer func() { clear(names) }()
+	if len(names) > batchSize {
+		c.planner.Sort(names)
+	}
+	for rest := names; ; {
+		n, bytes := 0, 0
+		for n < min(len(rest), batchSize) && bytes < batchBytes {
+			bytes += len(rest[n].Origin)
+			n++
+		}
+		part := rest[:n]
+		rest = rest[n:]
+		if len(rest) == 0 {
+			return c.send(ctx, part, bytes, mark)
+		}
+		if err := c.send(ctx, part, bytes, cache.Mark{}); err != nil {
+			return err
+		}
+	}
+}
+
+// send queues a batch.
+func (c *cutter) send(ctx context.Context, names []cache.Name, bytes int, mark cache.Mark) error {
+	release, err := c.budget.acquire(ctx, bytes)
 	if err != nil {
 		return err
 	}
@@ -288,15 +334,13 @@ func (c *cutter) cut(ctx context.Context) error {
 		release()
 		return err
 	}
-	b := &batch{mark: c.mark, release: release}
+	b := &batch{mark: mark, release: release}
 	if c.r.refresh != nil {
 		b.mark.Place = c.r.refresh.Place()
 	}
-	if len(c.names) > 0 {
-		b.page, err = c.plan()
+	if len(names) > 0 {
+		b.page, err = c.plan(names)
 	}
-	clear(c.names)
-	c.names, c.bytes, c.matched, c.mark = c.names[:0], 0, 0, cache.Mark{}
 	if err != nil {
 		release()
 		c.r.track.add(&batch{}) // which is never finished
@@ -314,11 +358,11 @@ func (c *cutter) cut(ctx context.Context) error {
 }
 
 // plan makes a page of the names, or only counts what it would find; then it is nil.
-func (c *cutter) plan() (*cache.Page, error) {
+func (c *cutter) plan(names []cache.Name) (*cache.Page, error) {
 	if c.r.o.DryRun {
-		return nil, c.r.refresh.Count(c.names)
+		return nil, c.r.refresh.Count(names)
 	}
-	return c.planner.Plan(c.names)
+	return c.planner.Plan(names)
 }
 
 // skip takes note of a name that is left out.
