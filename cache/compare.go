@@ -118,10 +118,14 @@ func (p *Page) compareFew(c *cursor, a, b int) error {
 	if all {
 		return p.compareEach(c, a, b)
 	}
+	alone := &cursor{db: p.s.db, alone: true}
 	for _, k := range few {
-		if err := p.compareEach(c, a+k, a+k+1); err != nil {
-			return err
+		if err := p.compareSlot(alone, &p.slots[a+k]); err != nil {
+			return errors.Join(err, alone.close())
 		}
+	}
+	if err := alone.close(); err != nil {
+		return err
 	}
 	p.unchecked = p.unchecked || len(few) < b-a && !p.vouched
 	return nil

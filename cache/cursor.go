@@ -2,6 +2,8 @@ package cache
 
 import (
 	"bytes"
+	"errors"
+	"io"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -15,6 +17,10 @@ type cursor struct {
 	key      []byte
 	on       bool // it stands on an entry
 	searches int  // how often a step did not do
+	// alone has each entry be looked up by itself, which is quicker for a few anywhere:
+	// the tables' filters say in which it is not. It has no place then.
+	alone bool
+	got   io.Closer // what find returned last
 }
 
 // open makes the iterator, where there is none.
@@ -26,10 +32,33 @@ func (c *cursor) open() (err error) {
 }
 
 func (c *cursor) close() error {
-	if c.it == nil {
+	err := c.letGo()
+	if c.it != nil {
+		err = errors.Join(err, c.it.Close())
+	}
+	return err
+}
+
+// letGo gives up what a look-up by itself returned.
+func (c *cursor) letGo() error {
+	if c.got == nil {
 		return nil
 	}
-	return c.it.Close()
+	err := c.got.Close()
+	c.got = nil
+	return err
+}
+
+// get is findKey without the iterator.
+func (c *cursor) get() (value []byte, ok bool, err error) {
+	if err := c.letGo(); err != nil {
+		return nil, false, err
+	}
+	value, c.got, err = c.db.Get(c.key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, nil
+	}
+	return value, err == nil, storeError("find entry", err)
 }
 
 // find returns the value of an entry, valid until the next call.
@@ -40,6 +69,9 @@ func (c *cursor) find(parent Inode, name string) (value []byte, ok bool, err err
 
 // findKey is find for the entry whose key is c.key.
 func (c *cursor) findKey() (value []byte, ok bool, err error) {
+	if c.alone {
+		return c.get()
+	}
 	if err := c.open(); err != nil {
 		return nil, false, err
 	}
