@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -83,22 +86,28 @@ func writeFiles(b *testing.B, o Options, listed func(k, n int) int) {
 	pl, err := s.NewPlanner()
 	must(b, err)
 	const most = 1000 // files in a commit, as the engine has them
-	for first := 0; first < b.N; first += most {
+	for first := 0; first < b.N; first += SortMost {
 		var names []Name
-		for k := first; k < min(first+most, b.N); k++ {
+		for k := first; k < min(first+SortMost, b.N); k++ {
 			names = append(names, Name{Origin: fileName(listed(k, b.N)), Size: -1})
 		}
-		page, err := pl.Plan(names)
-		must(b, err)
-		must(b, page.Load())
-		for k := range page.Len() {
-			if page.Open(k) {
-				must(b, page.Put(k, fileBody(listed(first+k, b.N)), 0, nil))
-			}
+		if !slices.IsSortedFunc(names, func(a, b Name) int { return strings.Compare(a.Origin, b.Origin) }) {
+			pl.Sort(names)
 		}
-		mark := Mark{Listing: true, Marker: fileName(first), Listed: page.End(), Settled: page.End(), ListingComplete: first+most >= b.N}
-		must(b, page.Commit(), page.Close(), s.Advance(mark))
+		for part := range slices.Chunk(names, most) {
+			page, err := pl.Plan(part)
+			must(b, err, page.Load())
+			for k := range page.Len() {
+				i, err := strconv.Atoi(strings.TrimPrefix(page.Name(k), "file-"))
+				must(b, err)
+				if page.Open(k) {
+					must(b, page.Put(k, fileBody(i), 0, nil))
+				}
+			}
+			must(b, page.Commit(), page.Close(), s.Advance(Mark{Listing: true, Marker: fileName(first), Listed: page.End(), Settled: page.End()}))
+		}
 	}
+	must(b, s.Advance(Mark{Listing: true, ListingComplete: true}), s.Tally(b.Context()))
 	if p := s.Progress(); p.Fetched != uint64(b.N) || !p.Complete() {
 		b.Fatalf("wrote %d files, the store says %+v", b.N, p)
 	}

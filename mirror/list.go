@@ -232,7 +232,7 @@ func (c *cutter) next(ctx context.Context, pages <-chan listed) (p listed, more 
 }
 
 // add decodes the page, a piece for each batch, so that no two batches share the
-// memory of their names.
+// memory of their names, but for those that are sorted together.
 func (c *cutter) add(ctx context.Context, page listed) (err error) {
 	defer page.release()
 	c.mark = cache.Mark{}
