@@ -243,8 +243,8 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 			return fmt.Errorf("list page at marker %q: %w", brief(page.marker), err)
 		}
 		for i := range c.piece {
-			c.names = append(c.names, cache.Name{Origin: c.piece[i].Name, Size: c.piece[i].Size})
-			c.bytes += len(c.piece[i].Name)
+			c.names = append(c.names, cache.Name{Origin: c.piece[i].Name, Size: c.piece[i].Size, ModTime: c.piece[i].ModTime, ETag: c.piece[i].ETag})
+			c.bytes += len(c.piece[i].Name) + len(c.piece[i].ETag)
 		}
 		if err := c.match(); err != nil {
 			return err
@@ -268,7 +268,7 @@ func (c *cutter) match() (err error) {
 	c.matched = len(c.names)
 	c.bytes = 0
 	for i := range c.names {
-		c.bytes += len(c.names[i].Origin)
+		c.bytes += len(c.names[i].Origin) + len(c.names[i].ETag)
 	}
 	return err
 }

@@ -185,7 +185,7 @@ const tryListingAgain = time.Minute
 func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool) {
 	for {
 		start, before := time.Now(), m.store.Progress()
-		progress := startProgress(screen, m.log, m.store, prefetch)
+		progress := startProgress(screen, m.log, &meter{store: m.store, prefetch: prefetch})
 		if prefetch {
 			m.procs.set(mirroringProcs)
 		}

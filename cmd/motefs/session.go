@@ -131,9 +131,15 @@ func (s *session) close() error {
 
 // run mirrors until everything is here, ctx is done, or the store breaks.
 func (s *session) run(ctx context.Context) error {
+	return s.untilBroken(ctx, func() error { return s.engine.Run(ctx) })
+}
+
+// untilBroken does what the engine does until ctx is done, and lets go of it where the
+// store breaks.
+func (s *session) untilBroken(ctx context.Context, do func() error) error {
 	defer context.AfterFunc(ctx, s.store.GiveUp)()
 	done := make(chan error, 1)
-	go func() { done <- s.engine.Run(ctx) }() // ends with the engine's Close at the latest
+	go func() { done <- do() }() // ends with the engine's Close at the latest
 	select {
 	case err := <-done:
 		return err
