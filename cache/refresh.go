@@ -51,17 +51,20 @@ type Refresh struct {
 	counts Refreshed
 	state  refreshState
 	seen   *seenMap
+	// listed is, while a dry run compares contents, what the walk has seen.
+	listed *seenMap
 	saved  time.Time // when the state was last written
 	walk   *matcher
 }
 
 // refreshState is how far a refresh has come.
 type refreshState struct {
-	phase  refreshPhase
-	begun  int64 // in seconds since 1970
-	limit  Inode // numbers from it on came since it began
-	marker string
-	place  Inode // the number that was expected there
+	phase    refreshPhase
+	contents bool  // RefreshOptions.Contents
+	begun    int64 // in seconds since 1970
+	limit    Inode // numbers from it on came since it began
+	marker   string
+	place    Inode // the number that was expected there
 }
 
 type refreshPhase uint8
@@ -82,24 +85,24 @@ const saveEvery = time.Second
 //	byte     1: contents are compared too
 //	uvarint  when it began, its limit, the number expected at the marker, the counts
 //	         the marker, to the end
-func (r *Refresh) append(counts *Refreshed) []byte {
-	value := []byte{byte(r.state.phase), 0}
-	if r.o.Contents {
+func (s *refreshState) append(counts *Refreshed) []byte {
+	value := []byte{byte(s.phase), 0}
+	if s.contents {
 		value[1] = 1
 	}
-	value = binary.AppendUvarint(value, zigzag(r.state.begun))
-	value = binary.AppendUvarint(value, uint64(r.state.limit))
-	value = binary.AppendUvarint(value, uint64(r.state.place))
+	value = binary.AppendUvarint(value, zigzag(s.begun))
+	value = binary.AppendUvarint(value, uint64(s.limit))
+	value = binary.AppendUvarint(value, uint64(s.place))
 	for _, v := range counts.numbers() {
 		value = binary.AppendUvarint(value, *v)
 	}
-	return append(value, r.state.marker...)
+	return append(value, s.marker...)
 }
 
 // decodeRefresh reads what append wrote.
-func decodeRefresh(value []byte) (state refreshState, contents bool, counts Refreshed, err error) {
+func decodeRefresh(value []byte) (state refreshState, counts Refreshed, err error) {
 	d := decoder{rest: value}
-	state.phase, contents = refreshPhase(d.byte()), d.byte() == 1
+	state.phase, state.contents = refreshPhase(d.byte()), d.byte() == 1
 	state.begun, state.limit, state.place = unzigzag(d.uvarint()), Inode(d.uvarint()), Inode(d.uvarint())
 	for _, v := range counts.numbers() {
 		*v = d.uvarint()
@@ -108,7 +111,7 @@ func decodeRefresh(value []byte) (state refreshState, contents bool, counts Refr
 	if d.bad || state.phase > phaseDone {
 		err = fmt.Errorf("%w: the state of a refresh does not decode", ErrCorrupt)
 	}
-	return state, contents, counts, err
+	return state, counts, err
 }
 
 // Refreshing reports whether a refresh was begun and has not come to its end.
@@ -131,16 +134,15 @@ func (s *Store) Refresh(ctx context.Context, o RefreshOptions) (*Refresh, error)
 	}
 	r := &Refresh{s: s, o: o}
 	value, err := s.getString(metaRefresh)
-	contents := false
 	if err == nil && !o.DryRun {
-		r.state, contents, r.counts, err = decodeRefresh([]byte(value))
+		r.state, r.counts, err = decodeRefresh([]byte(value))
 	}
-	begin := errors.Is(err, ErrNotFound) || o.DryRun || contents != o.Contents
+	begin := errors.Is(err, ErrNotFound) || o.DryRun || r.state.contents != o.Contents
 	if err != nil && !begin {
 		return nil, err
 	}
 	if begin {
-		r.state = refreshState{begun: s.opts.Now().Unix(), limit: Inode(s.numbers.next.Load())}
+		r.state = refreshState{contents: o.Contents, begun: s.opts.Now().Unix(), limit: Inode(s.numbers.next.Load())}
 		r.counts = Refreshed{}
 	}
 	if r.seen, err = newSeenMap(s, r.state.limit, o.DryRun); err != nil {
@@ -179,7 +181,7 @@ func (r *Refresh) writeLocked(next Progress, fn func(*pebble.Batch) error) error
 		return err
 	}
 	if r.state.phase < phaseDone {
-		if err := batch.Set(metaRefresh, r.append(&r.counts), nil); err != nil {
+		if err := batch.Set(metaRefresh, r.state.append(&r.counts), nil); err != nil {
 			return err
 		}
 	}
@@ -247,9 +249,11 @@ func (r *Refresh) BeginContents() error {
 		return nil
 	}
 	r.state.phase = phaseContents
-	if r.o.DryRun {
-		batch := r.s.db.NewBatch()
-		return errors.Join(r.seen.clear(batch), batch.Close())
+	if r.o.DryRun { // what is not listed is still here
+		r.listed = r.seen
+		var err error
+		r.seen, err = newSeenMap(r.s, r.state.limit, true)
+		return err
 	}
 	return r.writeLocked(r.s.commit.progress, r.seen.clear)
 }
@@ -304,6 +308,11 @@ func (r *Refresh) Limit() Inode { return r.state.limit }
 
 func (r *Refresh) gather(from Inode, ev event, take func(*Entry) bool) (*Page, Inode, error) {
 	page, next, err := r.s.gather(from, r.state.limit, func(ino Inode) (bool, error) {
+		if r.listed != nil {
+			if listed, err := r.listed.has(ino); err != nil || !listed {
+				return false, err
+			}
+		}
 		seen, err := r.seen.has(ino)
 		return !seen, err
 	}, take)

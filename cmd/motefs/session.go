@@ -29,6 +29,7 @@ type sessionOptions struct {
 	id       string
 	dir      string
 	prefetch bool
+	keepOld  bool // see cache.Options.KeepOld
 	events   mirror.Events
 	log      zerolog.Logger
 }
@@ -45,7 +46,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
 		return nil, err
 	}
-	opts := limited(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), Log: o.log})
+	opts := limited(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), KeepOld: o.keepOld, Log: o.log})
 	connections := o.flags.connections
 	if opts.Descriptors < enoughDescriptors {
 		connections = min(connections, connectionsWith(opts.Descriptors))
