@@ -29,6 +29,10 @@
 //	f inode                      why a file could not be fetched; see failed.go
 //	m i, m p, m n                the identity that FORMAT has too, progress, and the
 //	                             watermark of numbers; see numbers.go
+//	m r, s chunk                 how far a refresh has come, and what it has dealt
+//	                             with; see refresh.go, seen.go
+//	o inode                      what a number had whose file was replaced or removed;
+//	                             see aside.go
 //
 // Numbers are given out in listing order, each once. The root is 1. A directory
 // is an entry like any other, with a run of its own kind.
@@ -47,6 +51,11 @@
 // Pages that were committed beyond the checkpoint are listed again after a crash,
 // and all pages where the origin does not take the checkpoint's marker any more
 // (Rewind). Their names are then found here; see compare.go.
+//
+// # What becomes of a name
+//
+// is decided by the table in decide.go, whatever comes: a listing, a reader, an answer
+// of the origin. A file that changes gets a new number, and the old one is set aside.
 //
 // # Invariants
 //
