@@ -114,8 +114,10 @@ func (c *carrier) slot(slot *slot) error {
 		c.next.Fetched++
 		c.next.Bytes += uint64(slot.stored)
 	case slotMissing:
-		if slot.review != nil { // it is listed, so it stays
-			c.counts.Kept++
+		if slot.review != nil { // it is listed, so what is here stays
+			if slot.review.state != Gone {
+				c.counts.Kept++
+			}
 			return nil
 		}
 		c.next.Gone++
