@@ -27,7 +27,11 @@ func (s *Store) sweep(ctx context.Context) error {
 		return storeError("drop what was replaced", err)
 	}
 	batch := s.db.NewBatch()
-	defer batch.Close()
+	apply := func() error {
+		err := errors.Join(s.db.Apply(batch, pebble.NoSync), batch.Close(), ctx.Err())
+		batch = s.db.NewBatch()
+		return err
+	}
 	for valid := it.First(); valid && err == nil; valid = it.Next() {
 		var value []byte
 		if value, err = it.ValueAndErr(); err != nil {
@@ -38,10 +42,14 @@ func (s *Store) sweep(ctx context.Context) error {
 				err = nil
 			}
 		}
-		err = errors.Join(err, batch.Delete(it.Key(), nil), ctx.Err())
+		err = errors.Join(err, batch.Delete(it.Key(), nil))
+		if err == nil && batch.Len() > bulkBatch {
+			err = apply()
+		}
 	}
-	if err = errors.Join(err, storeError("drop what was replaced", it.Error()), it.Close()); err != nil || batch.Empty() {
-		return err
+	err = errors.Join(err, storeError("drop what was replaced", it.Error()), it.Close())
+	if err == nil && !batch.Empty() {
+		err = apply()
 	}
-	return s.db.Apply(batch, pebble.NoSync)
+	return errors.Join(err, batch.Close())
 }

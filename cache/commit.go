@@ -40,7 +40,7 @@ func (p *Page) Commit() error {
 		return err
 	}
 	if p.refresh != nil && p.refresh.counts != c.counts {
-		if err := p.batch.Set(metaRefresh, p.refresh.state.append(&c.counts), nil); err != nil {
+		if err := p.batch.Set(metaRefresh, p.refresh.written.append(&c.counts), nil); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ func FuzzProgress(f *testing.F) {
 
 func FuzzRefresh(f *testing.F) {
 	f.Add([]byte{})
-	f.Add((&refreshState{phase: phaseUnseen, contents: true, begun: -1, limit: 99, place: 7, marker: "m\x00"}).append(&Refreshed{Listed: 5, Kept: 1 << 40}))
+	f.Add((&refreshState{phase: phaseUnseen, contents: true, begun: -1, limit: 99, place: 7, listed: 8, marker: "m\x00"}).append(&Refreshed{New: 5, Kept: 1 << 40}))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		state, counts, err := decodeRefresh(value)
 		if err != nil {

@@ -86,7 +86,7 @@ func (m *mender) walk(letter byte, fn func(key, value []byte) error) error {
 		if err == nil {
 			err = fn(it.Key(), value)
 		}
-		if err == nil && m.batch.Len() > salvageBatch {
+		if err == nil && m.batch.Len() > bulkBatch {
 			err = m.apply()
 		}
 		if err != nil {

@@ -24,8 +24,9 @@ type Refreshed struct {
 	Kept uint64
 }
 
+// numbers are the counts that are stored; Listed is in the state.
 func (r *Refreshed) numbers() []*uint64 {
-	return []*uint64{&r.Listed, &r.New, &r.Changed, &r.Removed, &r.Returned, &r.Reviewed, &r.Kept}
+	return []*uint64{&r.New, &r.Changed, &r.Removed, &r.Returned, &r.Reviewed, &r.Kept}
 }
 
 // RefreshOptions say what a refresh looks at.
@@ -47,10 +48,11 @@ type RefreshOptions struct {
 type Refresh struct {
 	s *Store
 	o RefreshOptions
-	// counts and state are under the store's commit lock.
-	counts Refreshed
-	state  refreshState
-	seen   *seenMap
+	// counts, state and written are under the store's commit lock. written is the state
+	// that the store has, to which what is in the store of seen belongs.
+	counts         Refreshed
+	state, written refreshState
+	seen           *seenMap
 	// listed is, while a dry run compares contents, what the walk has seen.
 	listed *seenMap
 	saved  time.Time // when the state was last written
@@ -64,7 +66,8 @@ type refreshState struct {
 	begun    int64 // in seconds since 1970
 	limit    Inode // numbers from it on came since it began
 	marker   string
-	place    Inode // the number that was expected there
+	place    Inode  // the number that was expected there
+	listed   uint64 // names before the marker
 }
 
 type refreshPhase uint8
@@ -83,7 +86,8 @@ const saveEvery = time.Second
 //
 //	byte     phase
 //	byte     1: contents are compared too
-//	uvarint  when it began, its limit, the number expected at the marker, the counts
+//	uvarint  when it began, its limit, the number expected at the marker, the names
+//	         before it, the other counts
 //	         the marker, to the end
 func (s *refreshState) append(counts *Refreshed) []byte {
 	value := []byte{byte(s.phase), 0}
@@ -93,6 +97,7 @@ func (s *refreshState) append(counts *Refreshed) []byte {
 	value = binary.AppendUvarint(value, zigzag(s.begun))
 	value = binary.AppendUvarint(value, uint64(s.limit))
 	value = binary.AppendUvarint(value, uint64(s.place))
+	value = binary.AppendUvarint(value, s.listed)
 	for _, v := range counts.numbers() {
 		value = binary.AppendUvarint(value, *v)
 	}
@@ -104,6 +109,7 @@ func decodeRefresh(value []byte) (state refreshState, counts Refreshed, err erro
 	d := decoder{rest: value}
 	state.phase, state.contents = refreshPhase(d.byte()), d.byte() == 1
 	state.begun, state.limit, state.place = unzigzag(d.uvarint()), Inode(d.uvarint()), Inode(d.uvarint())
+	state.listed = d.uvarint()
 	for _, v := range counts.numbers() {
 		*v = d.uvarint()
 	}
@@ -136,6 +142,7 @@ func (s *Store) Refresh(ctx context.Context, o RefreshOptions) (*Refresh, error)
 	value, err := s.getString(metaRefresh)
 	if err == nil && !o.DryRun {
 		r.state, r.counts, err = decodeRefresh([]byte(value))
+		r.written = r.state
 	}
 	begin := errors.Is(err, ErrNotFound) || o.DryRun || r.state.contents != o.Contents
 	if err != nil && !begin {
@@ -180,6 +187,7 @@ func (r *Refresh) writeLocked(next Progress, fn func(*pebble.Batch) error) error
 	if err := fn(batch); err != nil {
 		return err
 	}
+	r.written = r.state
 	if r.state.phase < phaseDone {
 		if err := batch.Set(metaRefresh, r.state.append(&r.counts), nil); err != nil {
 			return err
@@ -193,7 +201,9 @@ func (r *Refresh) writeLocked(next Progress, fn func(*pebble.Batch) error) error
 func (r *Refresh) Counts() Refreshed {
 	r.s.commit.Lock()
 	defer r.s.commit.Unlock()
-	return r.counts
+	counts := r.counts
+	counts.Listed = r.state.listed
+	return counts
 }
 
 // Walking reports whether the listing has to be walked, and from which marker on.
@@ -215,7 +225,7 @@ func (r *Refresh) AskAgain(n uint64) {
 func (r *Refresh) Restart() error {
 	r.s.commit.Lock()
 	defer r.s.commit.Unlock()
-	r.state.marker, r.state.place, r.counts.Listed = "", 0, 0
+	r.state.marker, r.state.place, r.state.listed = "", 0, 0
 	r.walk = newMatcher(r)
 	return r.writeLocked(r.s.commit.progress, r.seen.save)
 }
@@ -229,7 +239,7 @@ func (r *Refresh) Advance(m Mark) error {
 	r.s.commit.Lock()
 	defer r.s.commit.Unlock()
 	r.state.marker, r.state.place = m.Marker, m.Place
-	r.counts.Listed += m.Names
+	r.state.listed += m.Names
 	if m.ListingComplete {
 		r.state.phase = phaseUnseen
 	} else if time.Since(r.saved) < saveEvery {
