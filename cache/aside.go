@@ -26,12 +26,7 @@ func (s *Store) sweep(ctx context.Context) error {
 	if err != nil {
 		return storeError("drop what was replaced", err)
 	}
-	batch := s.db.NewBatch()
-	apply := func() error {
-		err := errors.Join(s.db.Apply(batch, pebble.NoSync), batch.Close(), ctx.Err())
-		batch = s.db.NewBatch()
-		return err
-	}
+	b := bulk{s: s, ctx: ctx, batch: s.db.NewBatch()}
 	for valid := it.First(); valid && err == nil; valid = it.Next() {
 		var value []byte
 		if value, err = it.ValueAndErr(); err != nil {
@@ -42,14 +37,7 @@ func (s *Store) sweep(ctx context.Context) error {
 				err = nil
 			}
 		}
-		err = errors.Join(err, batch.Delete(it.Key(), nil))
-		if err == nil && batch.Len() > bulkBatch {
-			err = apply()
-		}
+		err = errors.Join(err, b.delete(it.Key()))
 	}
-	err = errors.Join(err, storeError("drop what was replaced", it.Error()), it.Close())
-	if err == nil && !batch.Empty() {
-		err = apply()
-	}
-	return errors.Join(err, batch.Close())
+	return errors.Join(err, storeError("drop what was replaced", it.Error()), it.Close(), b.end(err == nil))
 }

@@ -31,6 +31,7 @@
 //	                             watermark of numbers; see numbers.go
 //	m r, s chunk                 how far a refresh has come, and what it has dealt
 //	                             with; see refresh.go, seen.go
+//	t hash of a marker           which numbers a page with an ETag has; see pagetag.go
 //	o inode                      what a number had whose file was replaced or removed;
 //	                             see aside.go
 //

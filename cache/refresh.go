@@ -56,7 +56,10 @@ type Refresh struct {
 	// listed is, while a dry run compares contents, what the walk has seen.
 	listed *seenMap
 	saved  time.Time // when the state was last written
-	walk   *matcher
+	// tags are pages that are not written yet, and tagBytes what they take.
+	tags     []PageTag
+	tagBytes int
+	walk     *matcher
 }
 
 // refreshState is how far a refresh has come.
@@ -184,7 +187,7 @@ func (r *Refresh) writeLocked(next Progress, fn func(*pebble.Batch) error) error
 	}
 	batch := r.s.db.NewBatch()
 	defer batch.Close()
-	if err := fn(batch); err != nil {
+	if err := errors.Join(fn(batch), r.writeTags(batch)); err != nil {
 		return err
 	}
 	r.written = r.state
@@ -270,6 +273,9 @@ func (r *Refresh) BeginContents() error {
 
 // Finish ends the refresh: the store is what the origin was since it began.
 func (r *Refresh) Finish() error {
+	if err := r.forgetTags(context.Background()); err != nil {
+		return err
+	}
 	r.s.commit.Lock()
 	defer r.s.commit.Unlock()
 	next := r.s.commit.progress
@@ -334,7 +340,7 @@ func (r *Refresh) gather(from Inode, ev event, take func(*Entry) bool) (*Page, I
 
 // CountUnseen counts the files that were not listed.
 func (r *Refresh) CountUnseen(ctx context.Context) (n uint64, err error) {
-	err = r.s.eachRun(ctx, r.state.limit, func(run *cachedRun) error {
+	err = r.s.eachRun(ctx, 0, r.state.limit, func(run *cachedRun) error {
 		if run.kind == Dir {
 			return nil
 		}

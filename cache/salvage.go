@@ -8,9 +8,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
-// bulkBatch is how much is written at once where there is no bound to it, in bytes.
-const bulkBatch = 1 << 20
-
 // salvage puts what can be read of a table into the database. The table may be older
 // than what the database has, or newer; so of two values of a key the one is taken
 // that says more. It does not matter in which order tables come, or how often.

@@ -378,6 +378,53 @@ func TestFileComesBack(t *testing.T) {
 	r.follows(c)
 }
 
+// TestPagesWithETags has a listing whose pages have ETags: those that are the same are not
+// sent again, also where the files that they name have changed or were cut off.
+func TestPagesWithETags(t *testing.T) {
+	files := serve.SyntheticOptions{Files: 20_000, FilesPerDir: 300, Validators: true}
+	src := serve.NewSwitch(serve.NewSynthetic(files))
+	r := newRig(t, serve.Options{PageSize: 500}, src)
+	r.must(r.engine(nil).Run(t.Context()))
+	pages := func(o mirror.RefreshOptions, want cache.Refreshed) (sent int64) {
+		t.Helper()
+		before := r.server.Counts()
+		r.refresh(o, want)
+		after := r.server.Counts()
+		return after.Status[200] - before.Status[200] - (after.Gets - before.Gets)
+	}
+	all := cache.Refreshed{Listed: 20_000}
+	if n := pages(mirror.RefreshOptions{}, all); n != 40 {
+		t.Errorf("the first refresh gets %d pages", n)
+	}
+	for range 2 {
+		if n := pages(mirror.RefreshOptions{}, all); n > 0 {
+			t.Errorf("%d pages that are the same were sent", n)
+		}
+	}
+	edition := files
+	edition.Edition = serve.SyntheticEdition{Changed: 0.001, Removed: 0.0005, Added: 0.0005}
+	changed := serve.NewSynthetic(edition)
+	src.Set(changed)
+	e := r.engine(nil)
+	found, err := e.Refresh(t.Context(), mirror.RefreshOptions{Contents: true})
+	r.must(err)
+	r.must(e.Close())
+	if found.New == 0 || found.Removed == 0 || found.Changed == 0 || found.Kept != 0 {
+		t.Errorf("%+v", found)
+	}
+	all = cache.Refreshed{Listed: found.Listed}
+	for k := range 3 {
+		if n := pages(mirror.RefreshOptions{}, all); n == 0 && k == 0 || n > 40 {
+			t.Errorf("refresh %d: %d pages were sent", k, n)
+		}
+	}
+	report, err := r.store.Verify(t.Context(), func(p string) { t.Error(p) })
+	r.must(err)
+	if p := r.store.Progress(); p.Files != found.Listed || report.Problems > 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
 // TestRefreshInAnotherOrder lists the same files in the reverse order.
 func TestRefreshInAnotherOrder(t *testing.T) {
 	r, c := following(t, 2000)
