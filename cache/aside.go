@@ -26,8 +26,7 @@ func (s *Store) sweep(ctx context.Context) error {
 	if err != nil {
 		return storeError("drop what was replaced", err)
 	}
-	batch := s.db.NewBatch()
-	defer batch.Close()
+	b := bulk{s: s, ctx: ctx, batch: s.db.NewBatch()}
 	for valid := it.First(); valid && err == nil; valid = it.Next() {
 		var value []byte
 		if value, err = it.ValueAndErr(); err != nil {
@@ -38,10 +37,7 @@ func (s *Store) sweep(ctx context.Context) error {
 				err = nil
 			}
 		}
-		err = errors.Join(err, batch.Delete(it.Key(), nil), ctx.Err())
+		err = errors.Join(err, b.delete(it.Key()))
 	}
-	if err = errors.Join(err, storeError("drop what was replaced", it.Error()), it.Close()); err != nil || batch.Empty() {
-		return err
-	}
-	return s.db.Apply(batch, pebble.NoSync)
+	return errors.Join(err, storeError("drop what was replaced", it.Error()), it.Close(), b.end(err == nil))
 }

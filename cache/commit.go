@@ -38,7 +38,7 @@ func (p *Page) Commit() error {
 		return err
 	}
 	if p.refresh != nil && p.refresh.counts != c.counts {
-		if err := p.batch.Set(metaRefresh, p.refresh.append(&c.counts), nil); err != nil {
+		if err := p.batch.Set(metaRefresh, p.refresh.written.append(&c.counts), nil); err != nil {
 			return err
 		}
 	}
@@ -112,8 +112,10 @@ func (c *carrier) slot(slot *slot) error {
 		c.next.Fetched++
 		c.next.Bytes += uint64(slot.stored)
 	case slotMissing:
-		if slot.review != nil { // it is listed, so it stays
-			c.counts.Kept++
+		if slot.review != nil { // it is listed, so what is here stays
+			if slot.review.state != Gone {
+				c.counts.Kept++
+			}
 			return nil
 		}
 		c.next.Gone++

@@ -30,6 +30,11 @@
 //	f inode                      why a file could not be fetched; see failed.go
 //	m i, m p, m n                the identity that FORMAT has too, progress, and the
 //	                             watermark of numbers; see numbers.go
+//	m r, s chunk                 how far a refresh has come, and what it has dealt
+//	                             with; see refresh.go, seen.go
+//	t hash of a marker           which numbers a page with an ETag has; see pagetag.go
+//	o inode                      what a number had whose file was replaced or removed;
+//	                             see aside.go
 //
 // Numbers are given out in listing order, each once; the names of a page that come in
 // no order are sorted by directory and name first (sort.go). The root is 1. A directory
@@ -49,6 +54,11 @@
 // Pages that were committed beyond the checkpoint are listed again after a crash,
 // and all pages where the origin does not take the checkpoint's marker any more
 // (Rewind). Their names are then found here; see compare.go.
+//
+// # What becomes of a name
+//
+// is decided by the table in decide.go, whatever comes: a listing, a reader, an answer
+// of the origin. A file that changes gets a new number, and the old one is set aside.
 //
 // # Invariants
 //

@@ -66,7 +66,9 @@ func (p *Page) countLocked(c *carrier) error {
 				c.counts.Changed++
 			}
 		case slotFailed, slotMissing:
-			c.counts.Kept++
+			if slot.review == nil || slot.review.state != Gone {
+				c.counts.Kept++
+			}
 		}
 		if p.event == onReview && (slot.state == slotDiffers || slot.state == slotSame) {
 			c.counts.Reviewed++

@@ -32,6 +32,8 @@ func frozenFill(t *testing.T, o Options) {
 		switch name := p.Name(k); name {
 		case "empty":
 			err = p.Put(k, nil, 0, nil)
+		case "inline":
+			err = p.Put(k, []byte("older"), 0, nil)
 		case "long":
 			err = p.PutBlob(k, blob(t, s, string(long)), 1_700_000_000, []byte(`"tag"`))
 		case "gone":
@@ -49,7 +51,34 @@ func frozenFill(t *testing.T, o Options) {
 	if err := s.Advance(Mark{Listing: true, Marker: "", ListingComplete: true, Listed: p.End(), Settled: p.End()}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Close(); err != nil {
+	// A refresh that has replaced a content, and was cut off when it compared contents.
+	r, err := s.Refresh(t.Context(), RefreshOptions{Contents: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Match(names(frozenNames...)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.Remember("", `"page"`, "", FirstInode, 1), r.Advance(Mark{Listing: true, ListingComplete: true}), r.BeginContents()); err != nil {
+		t.Fatal(err)
+	}
+	page, _, err := r.Unreviewed(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := page.Load(); err != nil {
+		t.Fatal(err)
+	}
+	for k := range page.Len() {
+		if page.Name(k) == "inline" {
+			err = errors.Join(err, page.Put(k, body("inline"), 1_700_000_000, []byte(`"tag"`)))
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, page)
+	if err := errors.Join(r.Save(), s.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -59,7 +88,7 @@ func frozenFill(t *testing.T, o Options) {
 func TestFrozenStore(t *testing.T) {
 	now := fmt.Sprintf("%s/%d.tar.gz", frozenStores, formatVersion)
 	if _, err := os.Stat(now); errors.Is(err, iofs.ErrNotExist) && *freeze {
-		o := Options{Dir: filepath.Join(t.TempDir(), "store"), Origin: testOrigin, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }}
+		o := Options{Dir: filepath.Join(t.TempDir(), "store"), Origin: testOrigin, KeepOld: true, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }}
 		frozenFill(t, o)
 		if err := pack(o.Dir, now); err != nil {
 			t.Fatal(err)
@@ -78,22 +107,29 @@ func TestFrozenStore(t *testing.T) {
 			if err := unpack(path, o.Dir); err != nil {
 				t.Fatal(err)
 			}
+			var version int
+			if _, err := fmt.Sscanf(filepath.Base(path), "%d.", &version); err != nil {
+				t.Fatal(err)
+			}
 			for _, o.ReadOnly = range []bool{true, false} {
-				frozenCheck(t, o)
+				frozenCheck(t, version, o)
 			}
 			if done, err := Repair(t.Context(), o, func(p string) { t.Error(p) }); err != nil || done.Problems > 0 {
 				t.Error(done, err)
 			}
-			frozenCheck(t, o)
+			frozenCheck(t, 0, o) // a repair gives refreshes up
 		})
 	}
 }
 
-func frozenCheck(t *testing.T, o Options) {
+func frozenCheck(t *testing.T, version int, o Options) {
 	t.Helper()
 	s := open(t, o)
 	verify(t, s)
 	p := s.Progress()
+	if refreshing, err := s.Refreshing(); err != nil || refreshing != (version >= 4) {
+		t.Errorf("refreshing: %v, %v", refreshing, err)
+	}
 	if s.Origin() != testOrigin || !p.ListingComplete || p.Files != 9 || p.Fetched != 7 || p.Gone != 1 || p.Failed != 1 || p.Dirs != 4 {
 		t.Errorf("%q, %+v", s.Origin(), p)
 	}

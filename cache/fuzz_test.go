@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzProgress and FuzzFailure read what may be damaged: they give ErrCorrupt or
+// FuzzProgress, FuzzRefresh, FuzzPageTag and FuzzFailure read what may be damaged: they give ErrCorrupt or
 // what, written and read again, is the same.
 func FuzzProgress(f *testing.F) {
 	f.Add([]byte{})
@@ -25,6 +25,40 @@ func FuzzProgress(f *testing.F) {
 			t.Fatalf("%x decodes to %+v, then to %+v, %v", value, p, again, err)
 		}
 		p.Complete() // of any numbers
+	})
+}
+
+func FuzzRefresh(f *testing.F) {
+	f.Add([]byte{})
+	f.Add((&refreshState{phase: phaseUnseen, contents: true, begun: -1, limit: 99, place: 7, listed: 8, marker: "m\x00"}).append(&Refreshed{New: 5, Kept: 1 << 40}))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		state, counts, err := decodeRefresh(value)
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if again, same, err := decodeRefresh(state.append(&counts)); err != nil || again != state || same != counts {
+			t.Fatalf("%x decodes to %+v %+v, then to %+v %+v, %v", value, state, counts, again, same, err)
+		}
+	})
+}
+
+func FuzzPageTag(f *testing.F) {
+	f.Add([]byte{})
+	f.Add((&PageTag{ETag: `"e"`, Next: "n\x00", Names: 3, marker: "m", from: 16, to: 99, begun: -7}).append(nil))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		tag, err := decodePageTag(value)
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if again, err := decodePageTag(tag.append(nil)); err != nil || again != tag {
+			t.Fatalf("%x decodes to %+v, then to %+v, %v", value, tag, again, err)
+		}
 	})
 }
 

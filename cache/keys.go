@@ -11,6 +11,7 @@ const (
 	keyAside    = 'o'
 	keyRun      = 'p'
 	keySeen     = 's'
+	keyTag      = 't'
 )
 
 // inodeLen is the length of an inode number in a key: big endian, so that keys

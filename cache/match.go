@@ -87,6 +87,10 @@ func (r *Refresh) Match(names []Name) ([]Name, error) {
 	return rest, nil
 }
 
+// InOrder reports whether names are still compared in their order, so that those between
+// two places are just those that came between them.
+func (r *Refresh) InOrder() bool { return r.walk.index == nil }
+
 // Place is up to where numbers were expected, for a Mark.
 func (r *Refresh) Place() Inode {
 	m := r.walk
@@ -94,6 +98,21 @@ func (r *Refresh) Place() Inode {
 		return m.window[m.next].ino
 	}
 	return m.at
+}
+
+// goTo has numbers from ino on be expected next.
+func (m *matcher) goTo(ino Inode) {
+	for m.next < len(m.window) && m.window[m.next].ino < ino {
+		if w := &m.window[m.next]; !w.came {
+			w.came = true
+			m.used++
+		}
+		m.next++
+	}
+	if m.next == len(m.window) && m.at < ino {
+		m.at, m.end = ino, false
+	}
+	m.tidy()
 }
 
 // take reports whether the name is expected here, or a little later.
@@ -210,12 +229,15 @@ func (m *matcher) fill(n int) error {
 		return nil
 	}
 	limit := m.r.state.limit
-	it, err := m.r.s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, m.at), UpperBound: appendRunIndexKey(nil, limit)})
+	it, err := m.r.s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: appendRunIndexKey(nil, limit)})
 	if err != nil {
 		return storeError("read runs", err)
 	}
 	before := len(m.window)
-	valid := it.First()
+	valid := it.SeekLT(appendRunIndexKey(nil, m.at+1)) // it may begin before
+	if !valid {
+		valid = it.First()
+	}
 	for ; valid && err == nil && len(m.window)-m.next < n+fillMore; valid = it.Next() {
 		err = m.run(it)
 	}
@@ -244,8 +266,12 @@ func (m *matcher) run(it *pebble.Iterator) error {
 	if err != nil {
 		return err
 	}
-	m.at = first + Inode(r.n)
-	if r.kind == Dir {
+	skip := 0
+	if m.at > first {
+		skip = int(min(m.at-first, Inode(r.n)))
+	}
+	m.at = max(m.at, first+Inode(r.n))
+	if r.kind == Dir || skip == r.n {
 		return nil
 	}
 	prefix, err := m.prefix(parent)
@@ -253,7 +279,7 @@ func (m *matcher) run(it *pebble.Iterator) error {
 		return err
 	}
 	var inner error
-	err = r.each(0, func(k int, name []byte) bool {
+	err = r.each(skip, func(k int, name []byte) bool {
 		from := len(m.text)
 		if escaped := len(name) > 1 && name[0] == '%' && name[1] == '%'; !escaped && !strings.HasSuffix(prefix, continuedMark) {
 			m.text = append(append(m.text, prefix...), name...)

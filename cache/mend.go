@@ -85,7 +85,7 @@ func (m *mender) walk(letter byte, fn func(key, value []byte) error) error {
 		if err == nil {
 			err = fn(it.Key(), value)
 		}
-		if err == nil && m.batch.Len() > salvageBatch {
+		if err == nil && m.batch.Len() > bulkBatch {
 			err = m.apply()
 		}
 		if err != nil {
@@ -99,7 +99,7 @@ func (m *mender) walk(letter byte, fn func(key, value []byte) error) error {
 // of that stay, to be reclaimed: an entry that came up again may name them.
 func (m *mender) refresh() error {
 	drop := func(key, _ []byte) error { return m.batch.Delete(slices.Clone(key), nil) }
-	return errors.Join(m.batch.Delete(metaRefresh, nil), m.walk(keySeen, drop), m.walk(keyAside, drop))
+	return errors.Join(m.batch.Delete(metaRefresh, nil), m.walk(keySeen, drop), m.walk(keyAside, drop), m.walk(keyTag, drop))
 }
 
 // names drops the runs that do not decode, and gives each of the others its index.

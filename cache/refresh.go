@@ -24,8 +24,9 @@ type Refreshed struct {
 	Kept uint64
 }
 
+// numbers are the counts that are stored; Listed is in the state.
 func (r *Refreshed) numbers() []*uint64 {
-	return []*uint64{&r.Listed, &r.New, &r.Changed, &r.Removed, &r.Returned, &r.Reviewed, &r.Kept}
+	return []*uint64{&r.New, &r.Changed, &r.Removed, &r.Returned, &r.Reviewed, &r.Kept}
 }
 
 // RefreshOptions say what a refresh looks at.
@@ -47,21 +48,29 @@ type RefreshOptions struct {
 type Refresh struct {
 	s *Store
 	o RefreshOptions
-	// counts and state are under the store's commit lock.
-	counts Refreshed
-	state  refreshState
-	seen   *seenMap
+	// counts, state and written are under the store's commit lock. written is the state
+	// that the store has, to which what is in the store of seen belongs.
+	counts         Refreshed
+	state, written refreshState
+	seen           *seenMap
+	// listed is, while a dry run compares contents, what the walk has seen.
+	listed *seenMap
 	saved  time.Time // when the state was last written
-	walk   *matcher
+	// tags are pages that are not written yet, and tagBytes what they take.
+	tags     []PageTag
+	tagBytes int
+	walk     *matcher
 }
 
 // refreshState is how far a refresh has come.
 type refreshState struct {
-	phase  refreshPhase
-	begun  int64 // in seconds since 1970
-	limit  Inode // numbers from it on came since it began
-	marker string
-	place  Inode // the number that was expected there
+	phase    refreshPhase
+	contents bool  // RefreshOptions.Contents
+	begun    int64 // in seconds since 1970
+	limit    Inode // numbers from it on came since it began
+	marker   string
+	place    Inode  // the number that was expected there
+	listed   uint64 // names before the marker
 }
 
 type refreshPhase uint8
@@ -80,27 +89,30 @@ const saveEvery = time.Second
 //
 //	byte     phase
 //	byte     1: contents are compared too
-//	uvarint  when it began, its limit, the number expected at the marker, the counts
+//	uvarint  when it began, its limit, the number expected at the marker, the names
+//	         before it, the other counts
 //	         the marker, to the end
-func (r *Refresh) append(counts *Refreshed) []byte {
-	value := []byte{byte(r.state.phase), 0}
-	if r.o.Contents {
+func (s *refreshState) append(counts *Refreshed) []byte {
+	value := []byte{byte(s.phase), 0}
+	if s.contents {
 		value[1] = 1
 	}
-	value = binary.AppendUvarint(value, zigzag(r.state.begun))
-	value = binary.AppendUvarint(value, uint64(r.state.limit))
-	value = binary.AppendUvarint(value, uint64(r.state.place))
+	value = binary.AppendUvarint(value, zigzag(s.begun))
+	value = binary.AppendUvarint(value, uint64(s.limit))
+	value = binary.AppendUvarint(value, uint64(s.place))
+	value = binary.AppendUvarint(value, s.listed)
 	for _, v := range counts.numbers() {
 		value = binary.AppendUvarint(value, *v)
 	}
-	return append(value, r.state.marker...)
+	return append(value, s.marker...)
 }
 
 // decodeRefresh reads what append wrote.
-func decodeRefresh(value []byte) (state refreshState, contents bool, counts Refreshed, err error) {
+func decodeRefresh(value []byte) (state refreshState, counts Refreshed, err error) {
 	d := decoder{rest: value}
-	state.phase, contents = refreshPhase(d.byte()), d.byte() == 1
+	state.phase, state.contents = refreshPhase(d.byte()), d.byte() == 1
 	state.begun, state.limit, state.place = unzigzag(d.uvarint()), Inode(d.uvarint()), Inode(d.uvarint())
+	state.listed = d.uvarint()
 	for _, v := range counts.numbers() {
 		*v = d.uvarint()
 	}
@@ -108,7 +120,7 @@ func decodeRefresh(value []byte) (state refreshState, contents bool, counts Refr
 	if d.bad || state.phase > phaseDone {
 		err = fmt.Errorf("%w: the state of a refresh does not decode", ErrCorrupt)
 	}
-	return state, contents, counts, err
+	return state, counts, err
 }
 
 // Refreshing reports whether a refresh was begun and has not come to its end.
@@ -136,16 +148,16 @@ func (s *Store) Refresh(ctx context.Context, o RefreshOptions) (*Refresh, error)
 	}
 	r := &Refresh{s: s, o: o}
 	value, err := s.getString(metaRefresh)
-	contents := false
 	if err == nil && !o.DryRun {
-		r.state, contents, r.counts, err = decodeRefresh([]byte(value))
+		r.state, r.counts, err = decodeRefresh([]byte(value))
+		r.written = r.state
 	}
-	begin := errors.Is(err, ErrNotFound) || o.DryRun || contents != o.Contents
+	begin := errors.Is(err, ErrNotFound) || o.DryRun || r.state.contents != o.Contents
 	if err != nil && !begin {
 		return nil, err
 	}
 	if begin {
-		r.state = refreshState{begun: s.opts.Now().Unix(), limit: Inode(s.numbers.next.Load())}
+		r.state = refreshState{contents: o.Contents, begun: s.opts.Now().Unix(), limit: Inode(s.numbers.next.Load())}
 		r.counts = Refreshed{}
 	}
 	if r.seen, err = newSeenMap(s, r.state.limit, o.DryRun); err != nil {
@@ -180,11 +192,12 @@ func (r *Refresh) writeLocked(next Progress, fn func(*pebble.Batch) error) error
 	}
 	batch := r.s.db.NewBatch()
 	defer batch.Close()
-	if err := fn(batch); err != nil {
+	if err := errors.Join(fn(batch), r.writeTags(batch)); err != nil {
 		return err
 	}
+	r.written = r.state
 	if r.state.phase < phaseDone {
-		if err := batch.Set(metaRefresh, r.append(&r.counts), nil); err != nil {
+		if err := batch.Set(metaRefresh, r.state.append(&r.counts), nil); err != nil {
 			return err
 		}
 	}
@@ -196,7 +209,9 @@ func (r *Refresh) writeLocked(next Progress, fn func(*pebble.Batch) error) error
 func (r *Refresh) Counts() Refreshed {
 	r.s.commit.Lock()
 	defer r.s.commit.Unlock()
-	return r.counts
+	counts := r.counts
+	counts.Listed = r.state.listed
+	return counts
 }
 
 // Walking reports whether the listing has to be walked, and from which marker on.
@@ -218,7 +233,7 @@ func (r *Refresh) AskAgain(n uint64) {
 func (r *Refresh) Restart() error {
 	r.s.commit.Lock()
 	defer r.s.commit.Unlock()
-	r.state.marker, r.state.place, r.counts.Listed = "", 0, 0
+	r.state.marker, r.state.place, r.state.listed = "", 0, 0
 	r.walk = newMatcher(r)
 	return r.writeLocked(r.s.commit.progress, r.seen.save)
 }
@@ -232,7 +247,7 @@ func (r *Refresh) Advance(m Mark) error {
 	r.s.commit.Lock()
 	defer r.s.commit.Unlock()
 	r.state.marker, r.state.place = m.Marker, m.Place
-	r.counts.Listed += m.Names
+	r.state.listed += m.Names
 	if m.ListingComplete {
 		r.state.phase = phaseUnseen
 	} else if time.Since(r.saved) < saveEvery {
@@ -252,15 +267,20 @@ func (r *Refresh) BeginContents() error {
 		return nil
 	}
 	r.state.phase = phaseContents
-	if r.o.DryRun {
-		batch := r.s.db.NewBatch()
-		return errors.Join(r.seen.clear(batch), batch.Close())
+	if r.o.DryRun { // what is not listed is still here
+		r.listed = r.seen
+		var err error
+		r.seen, err = newSeenMap(r.s, r.state.limit, true)
+		return err
 	}
 	return r.writeLocked(r.s.commit.progress, r.seen.clear)
 }
 
 // Finish ends the refresh: the store is what the origin was since it began.
 func (r *Refresh) Finish() error {
+	if err := r.forgetTags(context.Background()); err != nil {
+		return err
+	}
 	r.s.commit.Lock()
 	defer r.s.commit.Unlock()
 	next := r.s.commit.progress
@@ -309,6 +329,11 @@ func (r *Refresh) Limit() Inode { return r.state.limit }
 
 func (r *Refresh) gather(from Inode, ev event, take func(*Entry) bool) (*Page, Inode, error) {
 	page, next, err := r.s.gather(from, r.state.limit, func(ino Inode) (bool, error) {
+		if r.listed != nil {
+			if listed, err := r.listed.has(ino); err != nil || !listed {
+				return false, err
+			}
+		}
 		seen, err := r.seen.has(ino)
 		return !seen, err
 	}, take)
@@ -320,7 +345,7 @@ func (r *Refresh) gather(from Inode, ev event, take func(*Entry) bool) (*Page, I
 
 // CountUnseen counts the files that were not listed.
 func (r *Refresh) CountUnseen(ctx context.Context) (n uint64, err error) {
-	err = r.s.eachRun(ctx, r.state.limit, func(run *cachedRun) error {
+	err = r.s.eachRun(ctx, 0, r.state.limit, func(run *cachedRun) error {
 		if run.kind == Dir {
 			return nil
 		}

@@ -17,7 +17,7 @@ const asideDir = "repair"
 
 // allKinds stands, in format.Repairing, for damage of which it is not known what it
 // hit.
-const allKinds = "dfimops"
+const allKinds = "dfimopst"
 
 // Repaired is what Repair did.
 type Repaired struct {

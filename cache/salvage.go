@@ -8,9 +8,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
-// salvageBatch is how much is written at once, in bytes.
-const salvageBatch = 1 << 20
-
 // salvage puts what can be read of a table into the database. The table may be older
 // than what the database has, or newer; so of two values of a key the one is taken
 // that says more. It does not matter in which order tables come, or how often.
@@ -43,7 +40,7 @@ func (r *repairer) salvage(s *Store, o sstable.ReaderOptions, path string) error
 		if err := batch.Set(key, better, nil); err != nil {
 			return err
 		}
-		if batch.Len() > salvageBatch {
+		if batch.Len() > bulkBatch {
 			return apply()
 		}
 		return nil

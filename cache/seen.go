@@ -159,9 +159,6 @@ func (m *seenMap) clear(batch *pebble.Batch) error {
 	}
 	m.mu.chunks.Purge()
 	m.mu.last = nil
-	if m.memory {
-		return nil
-	}
 	it, err := m.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keySeen}, UpperBound: []byte{keySeen + 1}})
 	if err != nil {
 		return storeError("forget what a refresh has seen", err)

@@ -182,13 +182,18 @@ func (g *gatherer) add(parent Inode, name string, e *Entry) error {
 	return nil
 }
 
-// eachRun calls fn for every run with numbers below limit, in their order.
-func (s *Store) eachRun(ctx context.Context, limit Inode, fn func(*cachedRun) error) error {
+// eachRun calls fn for every run with numbers from from on and below limit, in their
+// order. The first and the last may have others too.
+func (s *Store) eachRun(ctx context.Context, from, limit Inode, fn func(*cachedRun) error) error {
 	runs, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: appendRunIndexKey(nil, limit)})
 	if err != nil {
 		return storeError("read runs", err)
 	}
-	for valid := runs.First(); valid && err == nil; valid = runs.Next() {
+	valid := runs.SeekLT(appendRunIndexKey(nil, from+1))
+	if !valid {
+		valid = runs.First()
+	}
+	for ; valid && err == nil; valid = runs.Next() {
 		first, _ := splitInodeKey(runs.Key())
 		var value []byte
 		if value, err = runs.ValueAndErr(); err != nil {

@@ -178,6 +178,8 @@ func what(letter byte) string {
 		return "what was replaced"
 	case keySeen:
 		return "what a refresh has seen"
+	case keyTag:
+		return "what is known of pages"
 	}
 	return fmt.Sprintf("keys %q", letter)
 }

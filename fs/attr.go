@@ -56,8 +56,18 @@ func (f *fsys) answer(e *cache.Entry, out *fuse.EntryOut) {
 	e, out.Generation = f.shown(e)
 	out.NodeId = uint64(e.Inode)
 	lease := f.fill(e, &out.Attr)
-	out.SetEntryTimeout(lease)
 	out.SetAttrTimeout(lease)
+	if f.nextChange != nil {
+		// A file that changes gets another number: what is known of this one stays
+		// true, but not that the name is its.
+		lease = min(lease, f.certain())
+	}
+	out.SetEntryTimeout(lease)
+}
+
+// certain is how long names certainly stay what they are, where files may change.
+func (f *fsys) certain() time.Duration {
+	return min(max(time.Until(f.nextChange()), f.lease), entryTimeout)
 }
 
 // fill makes the attributes of e, and returns how long the kernel may believe
@@ -86,7 +96,7 @@ func (f *fsys) fill(e *cache.Entry, a *fuse.Attr) (lease time.Duration) {
 		Blksize: blockSize,
 		Mode:    f.dirMode,
 	}
-	final := !e.Arriving // which may be taken back
+	final, certain := !e.Arriving, f.lease // one that arrives may be taken back
 	if e.Kind == cache.File {
 		a.Mode = f.fileMode
 		a.Size = uint64(e.Size)
@@ -95,11 +105,14 @@ func (f *fsys) fill(e *cache.Entry, a *fuse.Attr) (lease time.Duration) {
 	} else {
 		var changes uint64
 		changes, final = f.store.Changes()
+		if final && f.nextChange != nil {
+			final, certain = false, f.certain()
+		}
 		a.Mtimensec = uint32((changes - f.unchanged) % uint64(time.Second))
 		a.Atimensec, a.Ctimensec = a.Mtimensec, a.Mtimensec
 	}
 	if final {
 		return entryTimeout
 	}
-	return f.lease
+	return certain
 }

@@ -45,6 +45,7 @@ type fsys struct {
 	// mounted is the time of a root that the store does not know.
 	mounted        int64
 	timeout, lease time.Duration
+	nextChange     func() time.Time // see Options.NextChange
 	// unchanged is what the store's Changes was at the time of the mount.
 	unchanged uint64
 	// noDirCache: this kernel must not keep directories.
@@ -85,6 +86,7 @@ func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
 		mounted:       time.Now().Unix(),
 		timeout:       o.DemandTimeout,
 		lease:         o.Lease,
+		nextChange:    o.NextChange,
 		unchanged:     unchanged,
 		noDirCache:    dirCacheBroken(kernelRelease()),
 		ctx:           ctx,

@@ -214,6 +214,71 @@ func TestLease(t *testing.T) {
 	}
 }
 
+// Where files may change, the kernel believes a name until the next change can come, and
+// for the lease once that may be now. What it knows of a number stays true.
+func TestLeaseUntilTheNextChange(t *testing.T) {
+	s := newFakeStore()
+	s.complete.Store(true)
+	s.final.Store(true)
+	s.file(cache.RootInode, "here", "x")
+	s.dir(cache.RootInode, "dir")
+	f := newTestFsys(t, s, func(context.Context, string) (string, error) { return "", errNoOrigin })
+	next := time.Time{}
+	f.nextChange = func() time.Time { return next }
+	for _, c := range []struct {
+		in, most time.Duration
+	}{
+		{in: time.Hour, most: time.Hour},
+		{in: -time.Hour, most: defaultLease},
+		{in: time.Second, most: defaultLease},
+		{in: 100 * time.Hour, most: entryTimeout},
+	} {
+		next = time.Now().Add(c.in)
+		least := c.most - time.Minute
+		for _, name := range []string{"here", "dir"} {
+			out, status := f.lookup(name)
+			if !status.Ok() || out.EntryTimeout() > c.most || out.EntryTimeout() < least {
+				t.Errorf("%s, a change in %v: %v, name %v", name, c.in, status, out.EntryTimeout())
+			}
+			if want := name == "here"; want != (out.AttrTimeout() == entryTimeout) && c.most != entryTimeout {
+				t.Errorf("%s, a change in %v: attributes %v", name, c.in, out.AttrTimeout())
+			}
+		}
+		if out, _ := f.lookup("none"); out.EntryTimeout() != defaultLease {
+			t.Errorf("a missing name is believed for %v", out.EntryTimeout())
+		}
+	}
+}
+
+// Files that did not change keep what the kernel has of them: after the end of a lease it
+// asks for the name, and neither for the attributes nor for the content.
+func TestUnchangedFilesStayWarm(t *testing.T) {
+	s := newFakeStore()
+	s.complete.Store(true)
+	s.final.Store(true)
+	s.file(cache.RootInode, "stays", "x")
+	old := s.file(cache.RootInode, "changes", "old")
+	r := newRig(t, s, nil, func(o *Options) { o.Lease, o.NextChange = shortLease, func() time.Time { return time.Time{} } })
+	read := func() string { return r.ok("cat", r.path("stays"), r.path("changes")) }
+	read()
+	reader := process.Start(t, process.Command("sh"))
+	reader.Eval(fmt.Sprintf("exec 3<%q", r.path("changes")))
+	before := r.m.Stats()
+	s.file(cache.RootInode, "changes", "new") // under another number
+	eventually.True(t, "the new file is seen", func() bool { return read() == "xnew" })
+	after := r.m.Stats()
+	if n := after.ReadBytes - before.ReadBytes; n != int64(len("new")) {
+		t.Errorf("%d bytes were read", n)
+	}
+	if after.Lookups == before.Lookups {
+		t.Error("no name was asked for")
+	}
+	if got := reader.Eval("cat <&3"); got != "old" {
+		t.Errorf("who has inode %d open reads %q", old, got)
+	}
+	reader.Kill()
+}
+
 func TestLeaseIsBounded(t *testing.T) {
 	for lease, ok := range map[time.Duration]bool{-1: false, 1: true, 24 * time.Hour: true, 24*time.Hour + 1: false} {
 		o := Options{Mountpoint: "/mnt", Store: newFakeStore(), Contents: newFakeContents(nil, nil), Lease: lease}

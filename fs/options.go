@@ -110,6 +110,10 @@ type Options struct {
 	// for each of those in use. Once nothing can change any more, it may believe all
 	// but missing names for 24 h. At most that; default 10 s.
 	Lease time.Duration
+	// NextChange, where it is set, says that files may be replaced and removed, and
+	// until when certainly none is; a time that is past: now. The kernel then believes
+	// names until then, but for no less than Lease. Default: files stay what they are.
+	NextChange func() time.Time
 	// Log gets errors, at a bounded rate. Default: silent.
 	Log *zerolog.Logger
 	// Hooks observe.

@@ -34,6 +34,7 @@ type Engine struct {
 	waiting, places *semaphore.Weighted
 	ahead           readahead
 	arrivals        arrivals
+	refreshing      atomic.Pointer[cache.Refresh] // what Refresh is at, or was
 	wg              sync.WaitGroup
 	mu              struct {
 		sync.Mutex

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -70,7 +71,11 @@ func (in *intake) fetch(slots []int) error {
 	var ctx context.Context
 	ctx, in.stop = context.WithCancel(in.ctx)
 	defer in.stop()
-	err := in.e.opts.Fetcher.Fetch(ctx, names, Receiver{Receive: in.receive, Settled: in.settled, Spool: in.spool})
+	r := Receiver{Receive: in.receive, Settled: in.settled, Spool: in.spool}
+	if slices.ContainsFunc(slots, in.page.Reviewed) {
+		r.Known = in.known
+	}
+	err := in.e.opts.Fetcher.Fetch(ctx, names, r)
 	for _, blob := range in.spooled {
 		in.err = errors.Join(in.err, asStoreError(blob.Abort()))
 	}
@@ -78,13 +83,29 @@ func (in *intake) fetch(slots []int) error {
 	return errors.Join(in.err, err)
 }
 
+// conditionFrom is from which length on a file that is here is asked for with a
+// condition. A shorter one comes whole just as fast, and comparing it is certain.
+const conditionFrom = 4 << 10
+
+// known is what the origin is told of a file that is here.
+func (in *intake) known(i int) (etag []byte, modTime int64) {
+	tag, modTime, size := in.page.Known(in.slots[i])
+	if size < conditionFrom {
+		return nil, 0
+	}
+	return []byte(tag), modTime
+}
+
 func (in *intake) receive(i int, obj *Object, err error) {
 	k := in.slots[i]
 	if in.err != nil {
 		return
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		err = in.put(k, obj)
+	case errors.Is(err, ErrNotModified) && in.page.Reviewed(k):
+		err = asStore(in.page.Same(k))
 	}
 	switch {
 	case err == nil:

@@ -12,6 +12,7 @@ import (
 // listed is a page of the listing that is not yet decoded.
 type listed struct {
 	Page
+	same    *cache.PageTag // set where the page is what a refresh knows it to be
 	marker  string
 	release func() // gives back what it holds of the pageBudget
 }
@@ -58,7 +59,10 @@ func (r *run) planListing(ctx context.Context, marker string) error {
 
 // walk asks for one page after another.
 func (r *run) walk(ctx context.Context, marker string, pages chan<- listed) error {
-	page, marker, err := r.firstPage(ctx, marker)
+	page, same, here, err := r.ifChanged(ctx, marker)
+	if err == nil && !here {
+		page, marker, err = r.firstPage(ctx, marker)
+	}
 	if err != nil {
 		return err // the lister says which page
 	}
@@ -73,7 +77,7 @@ func (r *run) walk(ctx context.Context, marker string, pages chan<- listed) erro
 			return err
 		}
 		select {
-		case pages <- listed{page, marker, release}:
+		case pages <- listed{page, same, marker, release}:
 		case <-ctx.Done():
 			release()
 			return context.Cause(ctx)
@@ -82,10 +86,36 @@ func (r *run) walk(ctx context.Context, marker string, pages chan<- listed) erro
 			return nil
 		}
 		marker = page.Next
-		if page, err = r.nextPage(ctx, marker); err != nil {
+		if page, same, here, err = r.ifChanged(ctx, marker); err == nil && !here {
+			page, err = r.nextPage(ctx, marker)
+		}
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// ifChanged asks for a page of which a refresh knows an ETag. same is what it knows, where
+// that still holds. Where here is false the page is to be asked for in the usual way: nothing
+// is known of it, or something went wrong.
+func (r *run) ifChanged(ctx context.Context, marker string) (page Page, same *cache.PageTag, here bool, err error) {
+	lister, ok := r.e.opts.Lister.(ConditionalLister)
+	if r.refresh == nil || !ok {
+		return Page{}, nil, false, nil
+	}
+	tag, err := r.refresh.PageTag(marker)
+	if err != nil || tag == nil {
+		return Page{}, nil, false, err
+	}
+	page, err = lister.ListIf(ctx, marker, tag.ETag)
+	switch {
+	case errors.Is(err, ErrNotModified):
+		page, same = Page{Next: tag.Next}, tag
+	case err != nil:
+		return Page{}, nil, false, nil // it goes wrong again, if it is no accident
+	}
+	r.e.health.alive()
+	return page, same, true, nil
 }
 
 // nextPage asks for a page behind others. What is none then may be a balancer
@@ -181,7 +211,10 @@ type cutter struct {
 	skipped uint64       // names that were left out and that no mark has counted
 	matched int          // how many of names a refresh has looked at
 	listed  uint64       // names that it was given and that no mark has counted
-	warned  bool
+	// total are all that a refresh was given, and found those of them that stood where
+	// they stood.
+	total, found uint64
+	warned       bool
 }
 
 func (c *cutter) run(ctx context.Context, pages <-chan listed) (err error) {
@@ -236,7 +269,17 @@ func (c *cutter) next(ctx context.Context, pages <-chan listed) (p listed, more 
 func (c *cutter) add(ctx context.Context, page listed) (err error) {
 	defer page.release()
 	c.mark = cache.Mark{}
-	for more := true; more; {
+	if page.same != nil {
+		c.listed += page.same.Names
+		if err := c.r.refresh.Unchanged(page.same); err != nil {
+			return err
+		}
+	}
+	var at place
+	if page.ETag != "" && c.r.refresh != nil {
+		at = c.place()
+	}
+	for more := page.same == nil; more; {
 		if c.full() {
 			if err := c.cut(ctx); err != nil {
 				return err
@@ -247,12 +290,17 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 			return fmt.Errorf("list page at marker %q: %w", brief(page.marker), err)
 		}
 		for i := range c.piece {
-			c.names = append(c.names, cache.Name{Origin: c.piece[i].Name, Size: c.piece[i].Size})
-			c.bytes += len(c.piece[i].Name)
+			c.names = append(c.names, cache.Name{Origin: c.piece[i].Name, Size: c.piece[i].Size, ModTime: c.piece[i].ModTime, ETag: c.piece[i].ETag})
+			c.bytes += len(c.piece[i].Name) + len(c.piece[i].ETag)
 			c.sorts = c.sorts || c.piece[i].Name < c.last
 			c.last = c.piece[i].Name
 		}
 		if err := c.match(); err != nil {
+			return err
+		}
+	}
+	if at.known {
+		if err := c.remember(page, at); err != nil {
 			return err
 		}
 	}
@@ -263,18 +311,40 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 	return nil
 }
 
+// place is where a refresh stands before a page.
+type place struct {
+	known         bool
+	inode         cache.Inode
+	listed, found uint64
+}
+
+func (c *cutter) place() place {
+	return place{c.r.refresh.InOrder() && !c.r.o.DryRun, c.r.refresh.Place(), c.total, c.found}
+}
+
+// remember notes which numbers a page has, all of whose names are as they were.
+func (c *cutter) remember(page listed, at place) error {
+	names := c.total - at.listed
+	if c.found-at.found != names || !c.r.refresh.InOrder() {
+		return nil
+	}
+	return c.r.refresh.Remember(page.marker, page.ETag, page.Next, at.inode, names)
+}
+
 // match drops the names that a refresh finds as they were.
 func (c *cutter) match() (err error) {
 	if c.r.refresh == nil {
 		return nil
 	}
-	c.listed += uint64(len(c.names) - c.matched)
+	n := uint64(len(c.names) - c.matched)
+	c.listed, c.total = c.listed+n, c.total+n
 	rest, err := c.r.refresh.Match(c.names[c.matched:])
+	c.found += n - uint64(len(rest))
 	c.names = c.names[:c.matched+len(rest)]
 	c.matched = len(c.names)
 	c.bytes = 0
 	for i := range c.names {
-		c.bytes += len(c.names[i].Origin)
+		c.bytes += len(c.names[i].Origin) + len(c.names[i].ETag)
 	}
 	return err
 }
@@ -310,7 +380,7 @@ func (c *cutter) cut(ctx context.Context) error {
 	for rest := names; ; {
 		n, bytes := 0, 0
 		for n < min(len(rest), batchSize) && bytes < batchBytes {
-			bytes += len(rest[n].Origin)
+			bytes += len(rest[n].Origin) + len(rest[n].ETag)
 			n++
 		}
 		part := rest[:n]

@@ -54,6 +54,7 @@ func (e *Engine) Refresh(ctx context.Context, o RefreshOptions) (cache.Refreshed
 	if err != nil {
 		return cache.Refreshed{}, err
 	}
+	e.refreshing.Store(refresh)
 	r := newRun(e, e.opts.Connections)
 	r.refresh, r.o, r.track = refresh, o, newTracker(refresh, e.opts.Prefetch)
 	err = e.finish(ctx, r)
@@ -66,6 +67,14 @@ func (e *Engine) Refresh(ctx context.Context, o RefreshOptions) (cache.Refreshed
 		err = errors.Join(err, refresh.Save())
 	}
 	return refresh.Counts(), err
+}
+
+// Refreshed is what the Refresh under way, or the last one, has found so far.
+func (e *Engine) Refreshed() cache.Refreshed {
+	if r := e.refreshing.Load(); r != nil {
+		return r.Counts()
+	}
+	return cache.Refreshed{}
 }
 
 // follow brings the store to what the origin is.

@@ -114,7 +114,7 @@ func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err
 	}()
 	a.say("mounted at %s, mirroring all of it", mountpoint)
 	before, start := usage(), time.Now()
-	progress := startProgress(screen, log, m.store, true)
+	progress := startProgress(screen, log, &meter{store: m.store, prefetch: true})
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)

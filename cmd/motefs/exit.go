@@ -69,6 +69,7 @@ func exitStatus(err error) int {
 		{mirror.ErrUnreachable, exitOrigin},
 		{mirror.ErrOutage, exitOrigin},
 		{mirror.ErrManyGone, exitFailed},
+		{mirror.ErrManyUnlisted, exitFailed},
 		{errOrigin, exitOrigin},
 	} {
 		if errors.Is(err, c.target) {

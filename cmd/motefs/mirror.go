@@ -13,14 +13,16 @@ import (
 )
 
 func mirrorCommand(a *app) *cobra.Command {
-	f := &sourceFlags{outage: 2 * time.Minute}
+	f := &mirrorFlags{sourceFlags: sourceFlags{outage: 2 * time.Minute}}
 	cmd := &cobra.Command{
 		Use:   "mirror [flags] ORIGIN",
 		Short: "Mirror every file of an origin, then exit",
 		Long: "Mirror every file of an origin into the store, then exit. A mirror that was\n" +
 			"stopped, by Ctrl-C, a crash or an outage, goes on where it was when it is started\n" +
-			"again with the same store.",
-		Example: "  motefs mirror http://127.0.0.1:8080",
+			"again with the same store.\n\n" +
+			"A mirror that is complete is left as it is, unless --refresh has the origin be\n" +
+			"looked at again.",
+		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080",
 		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd); err != nil {
@@ -30,10 +32,24 @@ func mirrorCommand(a *app) *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags())
+	f.refresh.register(cmd.Flags())
 	return cmd
 }
 
-func (a *app) mirror(ctx context.Context, f *sourceFlags, raw string) (err error) {
+// mirrorFlags are the flags of mirror.
+type mirrorFlags struct {
+	sourceFlags
+	refresh refreshFlags
+}
+
+func (f *mirrorFlags) validate(cmd *cobra.Command) error {
+	if err := f.refresh.validate(); err != nil {
+		return err
+	}
+	return f.sourceFlags.validate(cmd)
+}
+
+func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error) {
 	id, dir, err := f.target(raw)
 	if err != nil {
 		return err
@@ -45,7 +61,7 @@ func (a *app) mirror(ctx context.Context, f *sourceFlags, raw string) (err error
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
-	s, err := openSession(sessionOptions{flags: f, id: id, dir: dir, prefetch: true, log: log})
+	s, err := openSession(sessionOptions{flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, log: log})
 	if err != nil {
 		return err
 	}
@@ -62,8 +78,11 @@ func (a *app) mirror(ctx context.Context, f *sourceFlags, raw string) (err error
 	if err := s.probe(ctx); err != nil {
 		return err
 	}
+	if f.refresh.asked() && s.store.ListingComplete() {
+		return a.mirrorRefresh(ctx, s, &f.refresh, screen, log)
+	}
 	start, before := time.Now(), s.store.Progress()
-	progress := startProgress(screen, log, s.store, true)
+	progress := startProgress(screen, log, &meter{store: s.store, prefetch: true})
 	runErr := s.run(ctx)
 	progress.stop()
 	return a.mirrorResult(s, runErr, before, time.Since(start))
@@ -96,8 +115,20 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	if !p.Complete() {
 		return fmt.Errorf("the mirror of %s ended with files missing: %+v", s.id, p) // a bug, if ever
 	}
-	printLine(a.stdout, "motefs: the mirror is complete")
+	text := "the mirror is complete"
+	if before.Complete() {
+		text += fmt.Sprintf(": listed on %s, and not looked at again; --refresh lists again", listedOn(p))
+	}
+	printLine(a.stdout, "motefs: %s", text)
 	return nil
+}
+
+// listedOn is when the listing was walked last.
+func listedOn(p cache.Progress) string {
+	if p.ListedAt == 0 {
+		return "a day that is not known"
+	}
+	return time.Unix(p.ListedAt, 0).Format("2006-01-02 15:04")
 }
 
 // summary is one line about what a store holds, and how fast it got there.

@@ -21,6 +21,7 @@ type mountFlags struct {
 	prefetchAll bool
 	allowOther  bool
 	exec        bool
+	refresh     follower
 	uid, gid    numericID
 	umask       octal
 }
@@ -40,11 +41,20 @@ func mountCommand(a *app) *cobra.Command {
 			if err := f.validate(cmd); err != nil {
 				return err
 			}
+			if f.refresh.every < 0 {
+				return usagef("--refresh-every: give a time such as 1h")
+			}
+			if f.refresh.every == 0 && f.refresh.flags.what != "" {
+				return usagef("--refresh goes with --refresh-every")
+			}
 			return a.mount(cmd.Context(), f, args[0], args[1])
 		},
 	}
 	f.register(cmd.Flags())
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
+	cmd.Flags().DurationVar(&f.refresh.every, "refresh-every", 0, "refresh so often, as in 1h: see --refresh; 0: never")
+	f.refresh.flags.registerWhat(cmd.Flags(), "what --refresh-every looks at, `names|contents`: names lists the origin again, to fetch what is new and remove what is gone; contents also asks for every file and compares it")
+	f.refresh.flags.registerMaxDelete(cmd.Flags())
 	cmd.Flags().BoolVar(&f.allowOther, "allow-other", false, "let other users see the files")
 	cmd.Flags().BoolVar(&f.exec, "exec", false, "let files be run as programs (mode 0555)")
 	cmd.Flags().Var(&f.uid, "uid", "`number` of the user who owns everything (default: who mounts); others get in with --allow-other")
@@ -80,7 +90,7 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	}
 	printLine(a.stdout, "motefs: serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, dir, abs)
 	before, start := m.store.Progress(), time.Now()
-	m.procs = procs
+	m.procs, m.follower = procs, &f.refresh
 	if err := m.serve(ctx, screen, f.prefetchAll); err != nil {
 		return err
 	}
@@ -91,8 +101,9 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 // mounted is a session with its mount.
 type mounted struct {
 	*session
-	mount *fs.Mount
-	procs procs
+	mount    *fs.Mount
+	procs    procs
+	follower *follower
 }
 
 func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, log zerolog.Logger) (_ *mounted, err error) {
@@ -106,7 +117,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		}
 	}
 	m.session, err = openSession(sessionOptions{
-		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, log: log,
+		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {
@@ -116,11 +127,15 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		return nil, errors.Join(err, m.session.close())
 	}
 	// The mount outlives ctx: ending it is what serve does when ctx ends.
-	m.mount, err = a.openMount(context.WithoutCancel(ctx), fs.Options{
+	o := fs.Options{
 		Mountpoint: mountpoint, StoreDir: dir, Store: m.store, Contents: m.engine,
 		FsName: id, BaseURL: id, AllowOther: f.allowOther, Exec: f.exec, Log: &log,
 		Owner: &fs.Owner{UID: f.uid.or(os.Getuid()), GID: f.gid.or(os.Getgid())}, Umask: os.FileMode(f.umask),
-	})
+	}
+	if f.refresh.every > 0 {
+		o.NextChange, o.Lease = f.refresh.nextChange, followedLease
+	}
+	m.mount, err = a.openMount(context.WithoutCancel(ctx), o)
 	if err != nil {
 		return nil, errors.Join(err, m.session.close())
 	}
@@ -135,7 +150,11 @@ func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) erro
 	defer stopRun()
 	var wg sync.WaitGroup
 	if err := m.store.ReadOnly(); err == nil {
-		wg.Go(func() { m.keepRunning(runCtx, screen, prefetch) })
+		wg.Go(func() {
+			if m.keepRunning(runCtx, screen, prefetch) && m.follower.every > 0 {
+				m.follow(runCtx, screen)
+			}
+		})
 	} else {
 		m.log.Warn().Err(err).Msg("nothing can be stored, so nothing is listed or fetched; what is in the store is served. Make room, and mount again")
 	}
@@ -181,11 +200,11 @@ func (m *mounted) untilUnmounted(ctx context.Context) {
 const tryListingAgain = time.Minute
 
 // keepRunning runs the engine until all is here. A mount goes on serving what it
-// has whatever becomes of the listing.
-func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool) {
+// has whatever becomes of the listing. It reports whether all names are listed.
+func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool) bool {
 	for {
 		start, before := time.Now(), m.store.Progress()
-		progress := startProgress(screen, m.log, m.store, prefetch)
+		progress := startProgress(screen, m.log, &meter{store: m.store, prefetch: prefetch})
 		if prefetch {
 			m.procs.set(mirroringProcs)
 		}
@@ -194,7 +213,7 @@ func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool
 		progress.stop()
 		p := m.store.Progress()
 		if ctx.Err() != nil || m.store.BrokenErr() != nil {
-			return
+			return false
 		}
 		if err == nil {
 			text := "every name is listed"
@@ -204,17 +223,17 @@ func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool
 				text = "the mirror is complete but for the files that failed; the next start tries them again"
 			}
 			m.log.Info().Msg(text + ": " + summary(p, before, time.Since(start)))
-			return
+			return true
 		}
 		if errors.Is(err, cache.ErrCorrupt) {
 			m.log.Error().Err(err).Msg("the mirror is not complete; what is not damaged is still served")
-			return
+			return false
 		}
 		m.log.Error().Err(err).Stringer("again_in", tryListingAgain).
 			Msg("the mirror is not complete; what is mirrored is still served")
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-time.After(tryListingAgain):
 		}
 	}

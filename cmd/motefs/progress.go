@@ -77,16 +77,22 @@ type reporter struct {
 	wg  sync.WaitGroup
 }
 
+// progressMeter says how far something has come.
+type progressMeter interface {
+	sample(at time.Time)
+	line() string
+	log(log zerolog.Logger)
+}
+
 // startProgress begins to show it: one live line on a terminal, a log line every
 // few seconds elsewhere.
-func startProgress(s *screen, log zerolog.Logger, store *cache.Store, prefetch bool) *reporter {
+func startProgress(s *screen, log zerolog.Logger, m progressMeter) *reporter {
 	r := &reporter{end: make(chan struct{})}
 	every := logEvery
 	if s.terminal {
 		every = liveEvery
 	}
-	m := &meter{prefetch: prefetch}
-	m.sample(time.Now(), store.Progress())
+	m.sample(time.Now())
 	r.wg.Go(func() {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
@@ -96,7 +102,7 @@ func startProgress(s *screen, log zerolog.Logger, store *cache.Store, prefetch b
 				s.live("")
 				return
 			case now := <-tick.C:
-				m.sample(now, store.Progress())
+				m.sample(now)
 				if s.terminal {
 					s.live(m.line())
 				} else {
@@ -115,6 +121,7 @@ func (r *reporter) stop() {
 
 // meter turns a sequence of counts into rates.
 type meter struct {
+	store    *cache.Store
 	prefetch bool
 	samples  []sample // of the last rateOver
 }
@@ -124,7 +131,9 @@ type sample struct {
 	p  cache.Progress
 }
 
-func (m *meter) sample(at time.Time, p cache.Progress) {
+func (m *meter) sample(at time.Time) { m.add(at, m.store.Progress()) }
+
+func (m *meter) add(at time.Time, p cache.Progress) {
 	for len(m.samples) > 1 && at.Sub(m.samples[1].at) > rateOver {
 		m.samples = m.samples[1:]
 	}

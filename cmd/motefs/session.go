@@ -29,6 +29,7 @@ type sessionOptions struct {
 	id       string
 	dir      string
 	prefetch bool
+	keepOld  bool // see cache.Options.KeepOld
 	events   mirror.Events
 	log      zerolog.Logger
 }
@@ -45,7 +46,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
 		return nil, err
 	}
-	opts := limited(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), Log: o.log})
+	opts := limited(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), KeepOld: o.keepOld, Log: o.log})
 	connections := o.flags.connections
 	if opts.Descriptors < enoughDescriptors {
 		connections = min(connections, connectionsWith(opts.Descriptors))
@@ -131,9 +132,15 @@ func (s *session) close() error {
 
 // run mirrors until everything is here, ctx is done, or the store breaks.
 func (s *session) run(ctx context.Context) error {
+	return s.untilBroken(ctx, func() error { return s.engine.Run(ctx) })
+}
+
+// untilBroken does what the engine does until ctx is done, and lets go of it where the
+// store breaks.
+func (s *session) untilBroken(ctx context.Context, do func() error) error {
 	defer context.AfterFunc(ctx, s.store.GiveUp)()
 	done := make(chan error, 1)
-	go func() { done <- s.engine.Run(ctx) }() // ends with the engine's Close at the latest
+	go func() { done <- do() }() // ends with the engine's Close at the latest
 	select {
 	case err := <-done:
 		return err

@@ -34,7 +34,7 @@ type troubled struct {
 
 // held is a source whose listing stops at a place until that is open.
 type held struct {
-	*serve.Synthetic
+	serve.Source
 	at   int
 	open chan struct{}
 }
@@ -43,7 +43,7 @@ func (h held) Page(marker string, limit int, add func(name []byte)) (string, err
 	if at, err := strconv.Atoi(marker); err == nil && at >= h.at {
 		<-h.open
 	}
-	return h.Synthetic.Page(marker, limit, add)
+	return h.Source.Page(marker, limit, add)
 }
 
 // trouble is a way in which an origin gives nothing good.

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -58,6 +59,52 @@ func BenchmarkFetch(b *testing.B) {
 			}
 			return names
 		}))
+	}
+}
+
+// BenchmarkFetchKnown measures what it costs to hear that a file has not changed, by
+// its ETag or its time, beside getting it whole; one operation is one file.
+func BenchmarkFetchKnown(b *testing.B) {
+	for _, size := range []int64{100, 1 << 10, 4 << 10, 16 << 10, 64 << 10} {
+		s, src := openOrigin(b, serve.Options{}, serve.SyntheticOptions{Files: 1_000_000_000, BodySize: size, Validators: true})
+		names := batchOf(src, 0, 1000)
+		etags, times := make([][]byte, len(names)), make([]int64, len(names))
+		for i, name := range names {
+			var o serve.Object
+			if err := src.Get([]byte(name), &o); err != nil {
+				b.Fatal(err)
+			}
+			etags[i], times[i] = o.ETag, o.ModTime.Unix()
+		}
+		for _, by := range []struct {
+			what  string
+			known func(i int) ([]byte, int64)
+		}{
+			{"whole", nil},
+			{"etag", func(i int) ([]byte, int64) { return etags[i], times[i] }},
+			{"time", func(i int) ([]byte, int64) { return nil, times[i] }},
+		} {
+			b.Run(fmt.Sprintf("size=%d/%s", size, by.what), func(b *testing.B) {
+				c := newClient(b, at(s.URL(), wire.Options{Timeouts: wire.DefaultTimeouts}))
+				r := receiveOnly(func(_ int, _ *mirror.Object, err error) {
+					if (by.known != nil) != errors.Is(err, mirror.ErrNotModified) {
+						b.Error(err)
+					}
+				})
+				r.Known = by.known
+				b.ReportAllocs()
+				var wg sync.WaitGroup
+				for range 2 {
+					wg.Go(func() {
+						for done := 0; done < b.N/2; done += len(names) {
+							c.Fetch(b.Context(), names[:min(len(names), b.N/2-done)], r)
+						}
+					})
+				}
+				wg.Wait()
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "files/s")
+			})
+		}
 	}
 }
 

@@ -76,14 +76,16 @@ func (f *fetch) condition(q request) []byte {
 
 // taken deals with the answer to a request.
 func (f *fetch) taken(q request, a *wire.Answer, err error) {
+	if err == nil && a.Status == 200 {
+		f.r.Receive(q.i, &a.Object, nil)
+		return
+	}
 	condition := f.condition(q)
 	switch {
 	case errors.Is(err, mirror.ErrFraming) && len(condition) > 0:
 		f.askWhole(q) // some servers send a body with a 304
 	case err != nil:
 		f.r.Receive(q.i, nil, err)
-	case a.Status == 200:
-		f.r.Receive(q.i, &a.Object, nil)
 	case a.Status == http.StatusNotModified && len(condition) > 0:
 		if answers(a, condition, f.known.of[q.i].modTime) {
 			f.r.Receive(q.i, nil, mirror.ErrNotModified)

@@ -114,7 +114,7 @@ func (c *Client) takePage(r *wire.Response, marker, etag string, reused bool) (m
 		switch {
 		case tag != "" && !sameETag(tag, etag):
 			return mirror.Page{}, errOther
-		case tag == "" && reused:
+		case reused && (tag == "" || c.conditional.Load()):
 			return mirror.Page{}, errLate
 		}
 		return mirror.Page{}, mirror.ErrNotModified

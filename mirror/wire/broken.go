@@ -112,21 +112,28 @@ func (g *get) strike(err error) error {
 // do not belong to the requests that they seem to, or the guard is another file
 // by now. Each guard is asked for alone to tell which.
 func (g *get) desynced(e *brokenRound) {
-	p := e.round.guards
+	if g.asEver(e.round.guards) {
+		g.c.pipelining.desynced(e)
+	}
+}
+
+// asEver reports whether guards are what they were: each is asked for alone. If one is
+// not, others are looked for.
+func (g *get) asEver(p *pair) bool {
 	if g.c.guards.pair() != p {
-		return // somebody else has found it changed
+		return false // somebody else has found one changed
 	}
 	for i := range p {
 		found, ok := g.c.askGuard(g.ctx, p[i])
-		switch {
-		case !ok:
-			return
-		case !found.same(&p[i]):
+		if !ok {
+			return false
+		}
+		if !found.same(&p[i]) {
 			g.c.guards.forget(p)
-			return
+			return false
 		}
 	}
-	g.c.pipelining.desynced(e)
+	return true
 }
 
 // askGuard asks for a guard alone, and returns it as it is now; ok is false where

@@ -264,6 +264,38 @@ func TestGuardChanges(t *testing.T) {
 
 // TestGuardBusyForAWhile has a guard that is answered with 503 a few times: it is
 // asked for again at once, and what came before is not.
+// TestGuardChangesBeforeTheProbe has a guard be another file, or none, by the time that
+// the client finds out whether the server can pipeline: that says nothing of it.
+func TestGuardChangesBeforeTheProbe(t *testing.T) {
+	for what, answer := range map[string]string{"another": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nxy", "gone": "HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno"} {
+		for _, guard := range []string{"/get/teach/1", "/get/teach/2"} {
+			t.Run(what+guard, func(t *testing.T) {
+				t.Parallel()
+				var changed atomic.Bool
+				s := wiretest.Serve(t, func(c *wiretest.Conn) {
+					for target, ok := c.Next(); ok; target, ok = c.Next() {
+						if target == guard && changed.Load() {
+							c.Say("%s", answer)
+						} else {
+							c.File(target)
+						}
+					}
+				})
+				var off offs
+				c := newAuto(t, Options{URL: s.Base(), OnPipelineOff: off.add})
+				teach(t, c)
+				changed.Store(true)
+				for range 2 {
+					checkAllCome(t, c, numbered(1500), false, "")
+				}
+				if off.all() != "" || c.pipelining.depth() == 1 {
+					t.Errorf("off: %q, depth %d", off.all(), c.pipelining.depth())
+				}
+			})
+		}
+	}
+}
+
 func TestGuardBusyForAWhile(t *testing.T) {
 	for _, pipeline := range []int{0, 1, 8, 1 << 20} {
 		for busy := 1; busy <= guardRetries; busy++ {

@@ -45,7 +45,7 @@ func (g *get) rehearse(cn *conn, guards *pair) error {
 		}
 		return err
 	}
-	if g.err() != nil {
+	if g.err() != nil || errors.Is(err, errDesync) && !g.asEver(guards) {
 		return errEnd
 	}
 	if reason := g.verdict(err, inTime, cn.total-before, limit); reason != "" {

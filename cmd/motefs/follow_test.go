@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/motefs/motefs/fs/fusetest/eventually"
+	"github.com/motefs/motefs/fs/fusetest/process"
+	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
+)
+
+// edit has an origin serve other files.
+func edit(f *origintest.Files, contents map[string]string) {
+	var files []origintest.File
+	for _, name := range slices.Sorted(maps.Keys(contents)) {
+		files = append(files, origintest.File{Name: name, Body: []byte(contents[name])})
+	}
+	f.Set(files...)
+}
+
+// asFolder makes a directory of an origin's files.
+func asFolder(t *testing.T, contents map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range contents {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestMountFollowsItsOrigin changes an origin under a mount, in each way, while the kernel
+// has everything cached and a program has a file open that goes.
+func TestMountFollowsItsOrigin(t *testing.T) {
+	contents := map[string]string{"kept": "kept", "goes": "line\nrest", "dir/goes": "goes", "turns": "a file", "back/file": "a directory"}
+	for i := range 300 {
+		contents[fmt.Sprintf("many/%03d", i)] = strings.Repeat("x", i)
+	}
+	src := origintest.NewFiles()
+	edit(src, contents)
+	s := serveTest(t, serve.Options{PageSize: 50}, src)
+	m := startMount(t, s.URL(), "--prefetch-all", "--refresh-every", "1s")
+	m.Logs("mirror is complete")
+	process.MustRun(t, "diff", "-r", asFolder(t, contents), m.dir)
+	h := process.Start(t, process.Command("sh"))
+	h.Eval(fmt.Sprintf("exec 3<%q; read -r line <&3", m.dir+"/goes"))
+
+	for _, name := range []string{"goes", "dir/goes", "turns", "back/file"} {
+		delete(contents, name)
+	}
+	contents["turns/into/a/directory"] = "deep"
+	contents["back"] = "a file again"
+	contents["new"] = "new"
+	for i := range 10 {
+		delete(contents, fmt.Sprintf("many/%03d", 7*i))
+		contents[fmt.Sprintf("many/new %d", i)] = "new"
+	}
+	edit(src, contents)
+	want := asFolder(t, contents)
+	eventually.True(t, "the mount shows what the origin has", func() bool {
+		_, err := process.Run(t, "diff", "-r", want, m.dir)
+		return err == nil
+	})
+	if got := strings.Fields(h.Eval(`cat <&3; echo; stat -L -c %s /dev/fd/3`)); !slices.Equal(got, []string{"rest", "9"}) {
+		t.Errorf("a file that is open and went is read as %q", got)
+	}
+	h.Kill()
+	m.stop()
+	finish(t, exitOK, "verify", "--store", m.store, s.URL())
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
+)
+
+// TestRefreshCommand has the real binary follow an origin: what it says, writes and ends
+// with.
+func TestRefreshCommand(t *testing.T) {
+	o := serve.SyntheticOptions{Files: 5000, FilesPerDir: 100}
+	before := serve.NewSynthetic(o)
+	o.Edition = serve.SyntheticEdition{Changed: 0.02, Removed: 0.02, Added: 0.02}
+	after := serve.NewSynthetic(o)
+	var changed, removed, added uint64
+	for i := range o.Files {
+		_, isNew := after.Added(i)
+		changed, removed, added = changed+one(after.Changed(i)), removed+one(after.Removed(i)), added+one(isNew)
+	}
+	src := serve.NewSwitch(before)
+	s := serveTest(t, serve.Options{PageSize: 100}, src)
+	store := filepath.Join(t.TempDir(), "store")
+	run := func(status int, args ...string) string {
+		t.Helper()
+		p := finish(t, status, append([]string{"mirror", "--store", store, "--log-level", "error", s.URL()}, args...)...)
+		return p.Stdout.String() + p.Stderr.String()
+	}
+	says := func(got string, want ...string) {
+		t.Helper()
+		for _, w := range want {
+			if !strings.Contains(got, w) {
+				t.Errorf("it says\n%s\nwithout %q", got, w)
+			}
+		}
+	}
+	// A mirror that is not complete is completed first, whatever is asked for.
+	says(run(exitOK, "--refresh"), "5,000 fetched", "the mirror is complete")
+	says(run(exitOK), "listed on ", "--refresh lists again")
+	says(run(exitOK, "--refresh"), "5,000 listed: 0 new, 0 changed, 0 removed, 0 returned, 5,000 unchanged")
+
+	src.Set(after)
+	names := []string{count(added) + " new, 0 changed, " + count(removed), " 0 returned"}
+	says(run(exitOK, "--refresh", "--dry-run"), append(names, "not listed any more", "nothing was written")...)
+	says(run(exitOK, "--refresh=contents", "--dry-run"), count(changed)+" changed", "nothing was written")
+	if got := run(exitOK, "--sample", "2000"); !strings.Contains(got, " of 1,") || !strings.Contains(got, " changed: about ") {
+		t.Errorf("a sample says %s", got) // some of the 2,000 are gone
+	}
+	// What is new is fetched all the same.
+	says(run(exitFailed, "--refresh", "--max-delete", "1"), count(added)+" new, 0 changed, 0 removed", "too many files", "--max-delete")
+	says(run(exitOK, "--refresh"), "0 new, 0 changed, "+count(removed)+" removed")
+	says(run(exitOK, "--refresh=contents"), "0 new, "+count(changed)+" changed, 0 removed")
+	says(run(exitOK, "--refresh=contents"), " 0 changed", "compared")
+	says(run(exitOK, "--sample", "500"), "0 of 500 changed: fewer than 0.6 %, at 95 %")
+	finish(t, exitOK, "verify", "--store", store, s.URL())
+	is(t, store, s, after)
+
+	for _, bad := range [][]string{{"--refresh=sizes"}, {"--dry-run"}, {"--sample", "-1"}, {"--sample", "5", "--refresh"}, {"--refresh", "--max-delete", "x"}} {
+		run(exitUsage, bad...)
+	}
+}
+
+func one(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// is compares every file of a store with a source.
+func is(t *testing.T, dir string, s *origintest.Server, src *serve.Synthetic) {
+	t.Helper()
+	store, err := cache.Open(cache.Options{Dir: dir, Origin: s.URL(), ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	files := 0
+	var walk func(dir cache.Inode)
+	walk = func(dir cache.Inode) {
+		if err := store.ReadDirPlus(dir, 0, func(d cache.DirEntry, e cache.Entry, err error) bool {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Kind == cache.Dir {
+				walk(e.Inode)
+				return true
+			}
+			name, err := store.NameOf(e.Inode)
+			b := make([]byte, e.Size)
+			if err == nil {
+				_, err = store.ReadAt(e.Inode, b, 0)
+			}
+			i, ok := src.Index([]byte(name))
+			if err != nil || !ok || string(b) != string(src.AppendBody(nil, i)) {
+				t.Errorf("%q is not what the origin has: %v", name, err)
+			}
+			files++
+			return true
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	walk(cache.RootInode)
+	want := 0
+	if _, err := pagesOf(src, func() { want++ }); err != nil || files != want {
+		t.Errorf("%d files, and the origin lists %d; %v", files, want, err)
+	}
+}
+
+// pagesOf calls fn for each name that a source lists.
+func pagesOf(src serve.Source, fn func()) (pages int, err error) {
+	for marker := ""; ; pages++ {
+		if marker, err = src.Page(marker, 1000, func([]byte) { fn() }); err != nil || marker == "" {
+			return pages, err
+		}
+	}
+}
