@@ -44,7 +44,8 @@ func (l *listedNames) add(page *Page, c *conflicts) bool {
 	case l.ordered < 0:
 	case page.sorted:
 		l.ordered = -1
-		l.filter.room = 0 // a layer that is full would be wrong of 0.5 % of all to come
+		// A first layer that is full would be wrong of 0.5 % of all to come.
+		l.filter.room, l.filter.sizes = 0, listedLayers[1:]
 	default:
 		l.ordered += len(page.slots)
 	}

@@ -106,7 +106,7 @@ func TestSortedTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const n, dirs, page = 3 * SortMost, 200, 1000
+	const n, dirs, page = 8 * SortMost, 200, 1000
 	var all []string
 	for i := range n {
 		all = append(all, fmt.Sprintf("d%03d/f%d", i%dirs, i))
@@ -126,7 +126,10 @@ func TestSortedTogether(t *testing.T) {
 	if p := s.Progress(); p.Files != n || p.Unchecked != 0 {
 		t.Errorf("%+v", p)
 	}
-	if r := verify(t, s); r.Runs > 3*(dirs+SortMost/page+1)+dirs {
+	if pl.listed.suspects > n/10000 {
+		t.Errorf("%d of %d new names are taken for others", pl.listed.suspects, n)
+	}
+	if r := verify(t, s); r.Runs > 8*(dirs+SortMost/page+1)+dirs {
 		t.Errorf("%d runs", r.Runs)
 	}
 	r, err := s.Refresh(t.Context(), RefreshOptions{})
