@@ -19,7 +19,7 @@ build: needs-go
 test: needs-go needs-cc needs-fuse needs-nginx needs-programs
 	$(GO) vet ./...
 	$(GO) test $(RACE) -timeout 30m ./...
-	$(GO) test -run Allocations ./... # the race detector has some of its own
+	$(GO) test -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation' ./... # the race detector has allocations of its own, and is slow
 
 lint: needs-go $(LINT) $(VULN)
 	@test -z "$$(gofmt -l .)" || { echo "gofmt needed:"; gofmt -l .; exit 1; }
