@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin"
 	"github.com/motefs/motefs/mirror/origin/origintest"
@@ -45,13 +46,28 @@ func openRig(t *testing.T, o serve.Options, src serve.Source) *rig {
 	}
 	r := &rig{t: t, server: server}
 	t.Cleanup(func() { r.must(server.Close()) })
-	r.client, err = origin.New(origin.Options{BaseURL: server.URL(), Options: wire.Options{Pipeline: 1000}})
-	r.must(err)
+	r.connect()
 	t.Cleanup(func() { r.must(r.client.Close()) })
 	r.store, err = cache.Open(cache.Options{Dir: t.TempDir(), Origin: server.URL(), FlushEvery: -1})
 	r.must(err)
 	t.Cleanup(func() { r.must(r.store.Close()) })
 	return r
+}
+
+func (r *rig) connect() {
+	r.t.Helper()
+	var err error
+	r.client, err = origin.New(origin.Options{BaseURL: r.server.URL(), Options: wire.Options{Pipeline: 1000}})
+	r.must(err)
+}
+
+// reconnect takes another client, once the origin has dealt with all that the one before
+// had asked for: what a cancelled run has sent is still counted after it.
+func (r *rig) reconnect() {
+	r.t.Helper()
+	r.must(r.client.Close())
+	eventually.True(r.t, "what was asked for to be counted", func() bool { return r.server.Counts().OpenConns == 0 })
+	r.connect()
 }
 
 func (r *rig) must(err error) {

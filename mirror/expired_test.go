@@ -55,6 +55,7 @@ func (r *rig) stop(n int, change func(*mirror.Options)) {
 	if err := r.runUntil(ctx, change); !errors.Is(err, context.Canceled) {
 		r.t.Fatalf("a stopped run gives %v", err)
 	}
+	r.reconnect()
 	r.server.SetFaults(origintest.Faults{})
 	if r.store.Progress().Marker == "" {
 		r.stop(n, change)
