@@ -21,13 +21,14 @@ func (p *Page) Commit() error {
 	if err := p.s.BrokenErr(); err != nil {
 		return err
 	}
-	if p.fresh || p.updates != p.s.commit.updates {
+	if p.fresh || p.lazy || p.updates != p.s.commit.updates {
+		p.lazy = false
 		p.updates = p.s.commit.updates
 		if err := p.compare(); err != nil {
 			return err
 		}
 	}
-	c := &carrier{p: p, s: p.s, next: p.s.commit.progress, edits: runEdits{}}
+	c := &carrier{p: p, s: p.s, next: p.s.commit.progress}
 	if p.refresh != nil {
 		c.counts = p.refresh.counts
 		if p.refresh.o.DryRun {

@@ -209,10 +209,13 @@ func (p *Page) meet(c *cursor, slot *slot) error {
 			return err
 		}
 	}
+	if p.Unlisted() && e.State != Pending {
+		slot.review = versionOf(&e)
+	}
 	switch decide(have, p.eventOf(slot, &e)) {
 	case ask:
 		if e.State != Pending {
-			slot.review = &version{inode: e.Inode, state: e.State, size: e.Size, sum: e.contentSum(), blob: e.blob, modTime: e.ModTime, etag: e.ETag}
+			slot.review = versionOf(&e)
 		} else if e.Inode < p.leaveBelow {
 			slot.state = slotSettled
 		}
@@ -220,8 +223,12 @@ func (p *Page) meet(c *cursor, slot *slot) error {
 		if slot.state == slotOpen || slot.review == nil {
 			return p.settle(slot, raw)
 		}
-	case replace, remove:
-		if slot.review != nil && slot.review.inode != e.Inode { // somebody else has replaced it
+	case replace:
+		if slot.review.inode != e.Inode { // somebody else has replaced it
+			return p.settle(slot, raw)
+		}
+	case remove:
+		if before != e.Inode { // it is another's by now
 			return p.settle(slot, raw)
 		}
 	case fill:
@@ -230,6 +237,10 @@ func (p *Page) meet(c *cursor, slot *slot) error {
 		}
 	}
 	return nil
+}
+
+func versionOf(e *Entry) *version {
+	return &version{inode: e.Inode, state: e.State, size: e.Size, sum: e.contentSum(), blob: e.blob, modTime: e.ModTime, etag: e.ETag}
 }
 
 // lists reports whether the page is of a listing.

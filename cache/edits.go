@@ -10,13 +10,21 @@ import (
 
 // runEdits are changes to names in runs that are written: by the number, the name that
 // it gets, "" where it gets none.
-type runEdits map[Inode]string
+type runEdits struct {
+	names map[Inode]string
+	runs  []Inode // the first numbers of those that were rewritten
+}
 
-func (r runEdits) set(ino Inode, name string) { r[ino] = name }
+func (r *runEdits) set(ino Inode, name string) {
+	if r.names == nil {
+		r.names = map[Inode]string{}
+	}
+	r.names[ino] = name
+}
 
 // write puts the changed runs into a batch. A run without a name goes.
-func (r runEdits) write(s *Store, batch *pebble.Batch) error {
-	inodes := slices.Sorted(maps.Keys(r))
+func (r *runEdits) write(s *Store, batch *pebble.Batch) error {
+	inodes := slices.Sorted(maps.Keys(r.names))
 	for len(inodes) > 0 {
 		found, err := s.runOf(inodes[0])
 		var run *cachedRun
@@ -36,9 +44,10 @@ func (r runEdits) write(s *Store, batch *pebble.Batch) error {
 			return err
 		}
 		for len(inodes) > 0 && inodes[0] < run.first+Inode(run.n) {
-			names[inodes[0]-run.first] = r[inodes[0]]
+			names[inodes[0]-run.first] = r.names[inodes[0]]
 			inodes = inodes[1:]
 		}
+		r.runs = append(r.runs, run.first)
 		if err := rewriteRun(batch, run, names); err != nil {
 			return err
 		}
@@ -57,10 +66,8 @@ func rewriteRun(batch *pebble.Batch, run *cachedRun, names []string) error {
 }
 
 // forget drops the runs that were rewritten from the cache.
-func (r runEdits) forget(s *Store) {
-	for ino := range r {
-		if run, err := s.runOf(ino); err == nil {
-			s.runs.remove(run.first)
-		}
+func (r *runEdits) forget(s *Store) {
+	for _, first := range r.runs {
+		s.runs.remove(first)
 	}
 }

@@ -25,6 +25,8 @@ type matcher struct {
 	// where two have the same hash, of one of them, and the other is looked up.
 	index    map[uint64]int
 	prefixes *lru.Cache[Inode, string]
+	// looked and missed count, of the names of late, all and those that were elsewhere.
+	looked, missed int
 }
 
 // expected is a name of the window.
@@ -41,6 +43,9 @@ const (
 	matchText   = 8 << 20
 	// matchAhead is how far a name is looked for when another was expected.
 	matchAhead = 16
+	// matchJudge is after how many names it is told whether they come in another order:
+	// where an eighth of them is elsewhere.
+	matchJudge = 1 << 10
 )
 
 func newMatcher(r *Refresh) *matcher {
@@ -67,7 +72,10 @@ func (r *Refresh) Match(names []Name) ([]Name, error) {
 			rest = append(rest, names[i])
 		}
 	}
-	if len(rest) <= len(names)/8 || m.index != nil {
+	if m.looked, m.missed = m.looked+len(names), m.missed+len(rest); m.looked >= matchJudge {
+		m.looked, m.missed = m.looked/2, m.missed/2
+	}
+	if m.index != nil || m.looked < matchJudge/2 || m.missed <= m.looked/8 {
 		return rest, nil
 	}
 	if err := m.makeIndex(SortMost); err != nil {

@@ -45,6 +45,7 @@ type Page struct {
 	batch   *pebble.Batch
 	inBatch int    // slots decided and not committed
 	late    int    // bytes that wait in slots; see slot.late
+	lazy    bool   // compared first when it is committed
 	now     int64  // when the first of them was, in seconds since 1970; 0: none
 	updates uint64 // commit.updates when the slots were last compared
 	// obsolete are numbers with a record of failure whose name another number
@@ -179,8 +180,12 @@ func (p *Page) Load() error {
 }
 
 // Put decides that the k-th file has that content. modTime is in seconds since
-// 1970 or 0; etag may be empty. Neither body nor etag is kept.
+// 1970 or 0; etag may be empty. Neither body nor etag is kept. What is not listed any more
+// stays what it is, if it is there.
 func (p *Page) Put(k int, body []byte, modTime int64, etag []byte) error {
+	if p.Unlisted() {
+		return p.Same(k)
+	}
 	e := p.entry(k, Inline, modTime, etag)
 	slot := &p.slots[k]
 	if slot.review == nil {
@@ -198,6 +203,9 @@ func (p *Page) Put(k int, body []byte, modTime int64, etag []byte) error {
 func (p *Page) PutBlob(k int, w *BlobWriter, modTime int64, etag []byte) error {
 	sum := w.sum.Sum64()
 	slot := &p.slots[k]
+	if p.Unlisted() {
+		return errors.Join(w.Abort(), p.Same(k))
+	}
 	if v := slot.review; v != nil && v.state == Blob && v.size == w.size && v.sum == sum {
 		return errors.Join(w.Abort(), p.Same(k))
 	}

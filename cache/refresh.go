@@ -314,9 +314,10 @@ func (r *Refresh) NewPlanner() (*Planner, error) {
 
 // Unseen returns a page of files that were not listed, with numbers from from on, and
 // the number from which to go on, which is Limit at the end. The page is nil where none
-// was met on the way.
+// was met on the way. What they are is found when the page is committed: until then, not
+// even that they are here is known.
 func (r *Refresh) Unseen(from Inode) (*Page, Inode, error) {
-	return r.gather(from, onUnlisted, func(e *Entry) bool { return e.State != Gone })
+	return r.gather(from, onUnlisted, nil)
 }
 
 // Unreviewed is Unseen for the files that are here and were not compared.
@@ -338,7 +339,7 @@ func (r *Refresh) gather(from Inode, ev event, take func(*Entry) bool) (*Page, I
 		return !seen, err
 	}, take)
 	if page != nil {
-		page.event, page.refresh = ev, r
+		page.event, page.refresh, page.lazy = ev, r, take == nil
 	}
 	return page, next, err
 }

@@ -206,7 +206,7 @@ func (o *fakeOrigin) check(t *testing.T, s *Store) {
 }
 
 func TestRefreshUnchanged(t *testing.T) {
-	o := newFakeOrigin("c", "a", "d/1", "d/2", "b", "e//x", "..", "%%")
+	o := newFakeOrigin("%%", "..", "a", "b", "c", "d/1", "d/2", "e//x")
 	s := o.mirrored(t, Options{})
 	before := s.Progress()
 	got := o.refresh(t, s, RefreshOptions{})

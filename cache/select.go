@@ -58,7 +58,7 @@ func (s *Store) Pending(from, limit Inode) (page *Page, next Inode, err error) {
 }
 
 // gatherer makes a page of files whose numbers look likely and whose entries are
-// wanted.
+// wanted; without want, no entry is looked at.
 type gatherer struct {
 	s           *Store
 	page        *Page
@@ -152,6 +152,10 @@ func (g *gatherer) run(r *cachedRun) error {
 		if err != nil || !likely {
 			inner = err
 			return err == nil
+		}
+		if g.want == nil {
+			inner = g.add(r.parent, string(name), &Entry{Inode: ino, State: Inline})
+			return inner == nil
 		}
 		raw, e, err := g.entries.entry(r.parent, string(name))
 		switch {

@@ -53,8 +53,10 @@ func (r *run) process(ctx context.Context, b *batch) (err error) {
 			return err
 		}
 	}
-	if err := b.page.Load(); err != nil {
-		return r.around(err)
+	if !b.page.Unlisted() {
+		if err := b.page.Load(); err != nil {
+			return r.around(err)
+		}
 	}
 	var gone []int
 	var fetchErr error
@@ -196,7 +198,7 @@ func (r *run) missed(page *cache.Page, m miss) (gone bool, err error) {
 	switch {
 	case (page.Reviewed(m.slot) || page.Unlisted()) && verdict == cache.NotThere:
 		return page.Unlisted(), asStore(page.Gone(m.slot))
-	case page.Reviewed(m.slot):
+	case page.Reviewed(m.slot) || page.Unlisted():
 		page.Fail(m.slot, verdict, m.err)
 		return false, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/motefs/motefs/cache"
 )
@@ -207,6 +208,7 @@ type cutter struct {
 	bytes   int          // their length
 	mark    cache.Mark   // after them
 	last    string       // the name before
+	sent    time.Time    // when names were last sent off
 	sorts   bool         // the listing is in no order
 	skipped uint64       // names that were left out and that no mark has counted
 	matched int          // how many of names a refresh has looked at
@@ -251,7 +253,8 @@ func (c *cutter) next(ctx context.Context, pages <-chan listed) (p listed, more 
 		return p, more, nil
 	default:
 	}
-	if len(c.r.queue) == 0 {
+	// A refresh finds few that are new in each page.
+	if len(c.r.queue) == 0 && (c.r.refresh == nil || time.Since(c.sent) >= commitEvery) {
 		if err := c.cut(ctx); err != nil {
 			return listed{}, false, err
 		}
@@ -286,7 +289,7 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 			}
 		}
 		clear(c.piece)
-		if c.piece, more, err = page.Decode(c.piece[:0], min(c.most()-len(c.names), batchSize), c.skip); err != nil {
+		if c.piece, more, err = page.Decode(c.piece[:0], c.room(), c.skip); err != nil {
 			return fmt.Errorf("list page at marker %q: %w", brief(page.marker), err)
 		}
 		for i := range c.piece {
@@ -349,6 +352,15 @@ func (c *cutter) match() (err error) {
 	return err
 }
 
+// room is how many names of a page are decoded next. Of those that a refresh is given most
+// do not stay.
+func (c *cutter) room() int {
+	if c.r.refresh != nil {
+		return batchSize
+	}
+	return min(c.most()-len(c.names), batchSize)
+}
+
 // most is how many names wait for each other. Those of a listing in no order do so as
 // long as there is enough else to do (see next), so that they can be sorted.
 func (c *cutter) most() int {
@@ -371,6 +383,7 @@ func (c *cutter) cut(ctx context.Context) error {
 	if len(c.names) == 0 && !c.mark.Listing {
 		return nil
 	}
+	c.sent = time.Now()
 	names, mark := c.names, c.mark
 	c.names, c.bytes, c.matched, c.mark = c.names[:0], 0, 0, cache.Mark{}
 	defer func() { clear(names) }()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -137,7 +138,23 @@ func (r *run) removeUnlisted(ctx context.Context) error {
 	if n == 0 {
 		return nil
 	}
+	if err := r.acquaint(ctx); err != nil {
+		return err
+	}
 	return r.askAll(ctx, r.refresh.Unseen)
+}
+
+// acquainted is how many files the origin is asked for in acquaint.
+const acquainted = 8
+
+// acquaint gets a few files that are here. What follows is mostly 404, all alike, of which a
+// client learns nothing by which it could tell answers on one connection apart.
+func (r *run) acquaint(ctx context.Context) error {
+	names, err := r.e.store.Sample(cache.Inode(rand.Uint64N(uint64(r.refresh.Limit()))), acquainted, true) //nolint:gosec // a sample, no secret
+	if err != nil || len(names) == 0 {
+		return r.around(err)
+	}
+	return r.e.opts.Fetcher.Fetch(ctx, names, Receiver{Receive: func(int, *Object, error) {}})
 }
 
 // askAll asks for all files that next hands out, and again for those of which that did
