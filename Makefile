@@ -62,7 +62,7 @@ cover: needs-go needs-fuse needs-nginx needs-programs
 crash: SEEDS ?= 1000
 crash: KILLS ?= 50
 crash: needs-go needs-fuse needs-programs
-	$(GO) test -v -run '^TestCrashes$$' -timeout 0 ./mirror -crash.seeds $(SEEDS)
+	$(GO) test -v -run '^(TestCrashes|TestRefreshCrashes)$$' -timeout 0 ./mirror -crash.seeds $(SEEDS)
 	$(GO) test -v -run '^TestKilled$$' -timeout 0 ./cmd/motefs -killed.kills $(KILLS)
 
 model: SEEDS ?= 1500

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -62,6 +65,60 @@ func TestRefreshCommand(t *testing.T) {
 	for _, bad := range [][]string{{"--refresh=sizes"}, {"--dry-run"}, {"--sample", "-1"}, {"--sample", "5", "--refresh"}, {"--refresh", "--max-delete", "x"}} {
 		run(exitUsage, bad...)
 	}
+}
+
+// TestRefreshKilled has kill -9 end the real binary at 20 random moments of one refresh. In the
+// end the store is what the origin is.
+func TestRefreshKilled(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 6))
+	o := serve.SyntheticOptions{Files: 20_000, FilesPerDir: 500, VarySize: true, LargeEvery: 500, LargeSize: 100_000}
+	src := serve.NewSwitch(serve.NewSynthetic(o))
+	s := serveTest(t, serve.Options{PageSize: 200, ListLatency: time.Millisecond}, src)
+	store := filepath.Join(t.TempDir(), "store")
+	args := []string{"mirror", "--store", store, "--log-level", "error", s.URL()}
+	finish(t, exitOK, args...)
+	o.Edition = serve.SyntheticEdition{Changed: 0.05, Removed: 0.05, Added: 0.05}
+	after := serve.NewSynthetic(o)
+	src.Set(after)
+	args = append(args, "--refresh=contents")
+	begun, ended := 0, 0
+	for range 20 {
+		counts := s.Counts()
+		p := start(t, args...)
+		// In its walk, or among its gets.
+		lists, gets := 1+rng.Int64N(150), 1+rng.Int64N(25_000)
+		if rng.IntN(2) == 0 {
+			lists = 1 << 40
+		}
+		eventually.True(t, "the moment", func() bool {
+			now := s.Counts()
+			return now.Lists-counts.Lists >= lists || now.Gets-counts.Gets >= gets || p.Ended()
+		})
+		if p.Ended() {
+			ended++
+		}
+		p.Kill()
+		opened, err := cache.Open(cache.Options{Dir: store, Origin: s.URL(), ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if refreshing, err := opened.Refreshing(); err != nil {
+			t.Error(err)
+		} else if refreshing {
+			begun++
+		}
+		if err := opened.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if begun < 5 {
+		t.Errorf("only %d of 20 left a refresh, %d came to their end", begun, ended)
+	}
+	finish(t, exitOK, args...)
+	finish(t, exitOK, "verify", "--store", store, s.URL())
+	is(t, store, s, after)
 }
 
 func one(b bool) uint64 {
