@@ -39,7 +39,9 @@ func (p *Page) Commit() error {
 		return err
 	}
 	if p.refresh != nil && p.refresh.counts != c.counts {
-		if err := p.batch.Set(metaRefresh, p.refresh.written.append(&c.counts), nil); err != nil {
+		saved := c.counts
+		saved.Reviewed = p.refresh.reviewed // as is what was seen
+		if err := p.batch.Set(metaRefresh, p.refresh.written.append(&saved), nil); err != nil {
 			return err
 		}
 	}

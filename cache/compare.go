@@ -22,6 +22,8 @@ func (p *Page) compare() error {
 	switch {
 	case !p.fresh:
 		err = p.compareEach(c, 0, len(p.slots))
+	case p.event == onAsked:
+		err = p.compareAsked(c)
 	case p.sorted && !p.careful:
 		p.unchecked = false
 		err = p.compareFew(c, 0, len(p.slots))
@@ -30,6 +32,24 @@ func (p *Page) compare() error {
 		err = p.compareRows(c)
 	}
 	return errors.Join(err, c.close())
+}
+
+// compareAsked compares the one name of a page that a reader asked for. What it was to go
+// into may have been removed meanwhile.
+func (p *Page) compareAsked(c *cursor) error {
+	slot := &p.slots[0]
+	if slot.state == slotSettled {
+		return nil
+	}
+	if slot.parent != RootInode {
+		if _, _, err := p.s.locate(slot.parent); errors.Is(err, ErrNotFound) {
+			slot.dropped = true
+			return p.settle(slot, nil)
+		} else if err != nil {
+			return err
+		}
+	}
+	return p.compareSlot(c, slot)
 }
 
 // compareRows compares the names of a new page, a row of one directory at a time.
@@ -193,8 +213,7 @@ func (p *Page) meet(c *cursor, slot *slot) error {
 	switch {
 	case err != nil:
 		return err
-	case have == haveNothing && p.fresh:
-		slot.known = false
+	case have == haveNothing && p.fresh && !slot.known:
 		return nil // the page's own number is for it
 	case have == haveNothing, have == haveDir:
 		slot.dropped = have == haveDir && p.fresh
@@ -220,7 +239,7 @@ func (p *Page) meet(c *cursor, slot *slot) error {
 			slot.state = slotSettled
 		}
 	case keep:
-		if slot.state == slotOpen || slot.review == nil {
+		if answered := slot.state == slotSame || slot.state == slotFailed || slot.state == slotMissing; !answered || slot.review == nil {
 			return p.settle(slot, raw)
 		}
 	case replace:

@@ -12,7 +12,7 @@ func (r *Refresh) Count(names []Name) error {
 			r.counts.New++
 			err = nil
 		case err == nil:
-			if s := (slot{size: names[i].Size, modTime: names[i].ModTime, etag: names[i].ETag}); e.Here() && s.differsFrom(&e) {
+			if s := (slot{size: names[i].Size, modTime: names[i].ModTime, etag: names[i].ETag}); e.Here() && !r.o.Contents && s.differsFrom(&e) {
 				r.counts.Changed++
 			}
 			err = r.saw(e.Inode)

@@ -100,6 +100,9 @@ func (r *Refresh) Remember(marker, etag, next string, from Inode, names uint64) 
 }
 
 func (r *Refresh) remember(t PageTag) error {
+	if r.o.DryRun {
+		return nil
+	}
 	r.s.commit.Lock()
 	defer r.s.commit.Unlock()
 	t.begun = r.state.begun

@@ -79,7 +79,13 @@ func (s *Store) get(ino Inode) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	// Another where the number's name was listed twice: the later listing has it.
+	if e.Inode == ino {
+		return e, nil
+	}
+	if s.progress.Load().Unchecked == 0 { // the run was read before the file was replaced
+		return s.aside(ino)
+	}
+	// The number's name was listed twice: the later listing has it.
 	e.Inode = ino
 	return e, nil
 }

@@ -50,6 +50,7 @@ type Refresh struct {
 	// that the store has, to which what is in the store of seen belongs.
 	counts         Refreshed
 	state, written refreshState
+	reviewed       uint64 // counts.Reviewed when written was
 	seen           *seenMap
 	// listed is, while a dry run compares contents, what the walk has seen.
 	listed *seenMap
@@ -148,7 +149,10 @@ func (s *Store) Refresh(ctx context.Context, o RefreshOptions) (*Refresh, error)
 	value, err := s.getString(metaRefresh)
 	if err == nil && !o.DryRun {
 		r.state, r.counts, err = decodeRefresh([]byte(value))
-		r.written = r.state
+		r.written, r.reviewed = r.state, r.counts.Reviewed
+		if r.state.phase != phaseWalk {
+			r.counts.Kept = 0 // they are asked for again
+		}
 	}
 	begin := errors.Is(err, ErrNotFound) || o.DryRun || r.state.contents != o.Contents
 	if err != nil && !begin {
@@ -193,7 +197,7 @@ func (r *Refresh) writeLocked(next Progress, fn func(*pebble.Batch) error) error
 	if err := errors.Join(fn(batch), r.writeTags(batch)); err != nil {
 		return err
 	}
-	r.written = r.state
+	r.written, r.reviewed = r.state, r.counts.Reviewed
 	if r.state.phase < phaseDone {
 		if err := batch.Set(metaRefresh, r.state.append(&r.counts), nil); err != nil {
 			return err

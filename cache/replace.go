@@ -126,10 +126,10 @@ func (c *carrier) emptyAll(it *pebble.Iterator) error {
 				continue
 			}
 			done[dir] = len(c.removed[dir])
-			left, err := c.left(it, dir)
+			left, gone, err := c.left(it, dir)
 			if err == nil && !left {
 				more = true
-				err = c.removeDir(dir)
+				err = errors.Join(c.forget(gone), c.removeDir(dir))
 			}
 			if err != nil {
 				return err
@@ -146,18 +146,40 @@ func (c *carrier) emptyAll(it *pebble.Iterator) error {
 	return nil
 }
 
-// left reports whether a directory has entries that stay.
-func (c *carrier) left(it *pebble.Iterator, dir Inode) (bool, error) {
+// left reports whether a directory has entries that stay. Those of files that are gone do not
+// keep it; they are returned.
+func (c *carrier) left(it *pebble.Iterator, dir Inode) (left bool, gone [][]byte, err error) {
 	for valid := it.SeekGE(appendEntryKey(nil, dir, "")); valid; valid = it.Next() {
 		parent, name, _ := splitEntryKey(it.Key())
 		if parent != dir {
 			break
 		}
-		if !c.removed[dir][string(name)] {
-			return true, nil
+		if c.removed[dir][string(name)] {
+			continue
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return false, nil, storeError("empty directory", err)
+		}
+		if e, err := decodeEntry(value); err != nil || e.Kind == Dir || e.State != Gone {
+			return true, nil, err
+		}
+		gone = append(gone, slices.Clone(it.Key()))
+	}
+	return false, gone, storeError("empty directory", it.Error())
+}
+
+// forget drops entries of files that are gone.
+func (c *carrier) forget(keys [][]byte) error {
+	for _, key := range keys {
+		c.next.Files--
+		c.next.Gone--
+		c.next.Changed++ // Gone counts too, see Changes
+		if err := c.p.batch.Delete(key, nil); err != nil {
+			return err
 		}
 	}
-	return false, storeError("empty directory", it.Error())
+	return nil
 }
 
 func (c *carrier) removeDir(dir Inode) error {

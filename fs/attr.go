@@ -17,11 +17,12 @@ import (
 func (f *fsys) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
 	f.stats.getattrs.Add(1)
 	ino := cache.Inode(in.NodeId)
+	certain := f.certain()
 	e, err := f.entry(ino)
 	if err != nil {
 		return f.fail(opGetAttr, ino, "", err)
 	}
-	out.SetTimeout(f.fill(&e, &out.Attr))
+	out.SetTimeout(f.fill(&e, &out.Attr, certain))
 	return fuse.OK
 }
 
@@ -51,22 +52,27 @@ func (f *fsys) entry(ino cache.Inode) (cache.Entry, error) {
 	return e, err
 }
 
-// answer fills in the answer to a LOOKUP, or one entry of a READDIRPLUS.
-func (f *fsys) answer(e *cache.Entry, out *fuse.EntryOut) {
+// answer fills in the answer to a LOOKUP, or one entry of a READDIRPLUS; certain was asked
+// before the store was.
+func (f *fsys) answer(e *cache.Entry, out *fuse.EntryOut, certain time.Duration) {
 	e, out.Generation = f.shown(e)
 	out.NodeId = uint64(e.Inode)
-	lease := f.fill(e, &out.Attr)
+	lease := f.fill(e, &out.Attr, certain)
 	out.SetAttrTimeout(lease)
 	if f.nextChange != nil {
 		// A file that changes gets another number: what is known of this one stays
 		// true, but not that the name is its.
-		lease = min(lease, f.certain())
+		lease = min(lease, certain)
 	}
 	out.SetEntryTimeout(lease)
 }
 
-// certain is how long names certainly stay what they are, where files may change.
+// certain is how long names certainly stay what they are, where files may change. It is
+// asked before the store: what that says may be of before a change that has ended since.
 func (f *fsys) certain() time.Duration {
+	if f.nextChange == nil {
+		return f.lease
+	}
 	return min(max(time.Until(f.nextChange()), f.lease), entryTimeout)
 }
 
@@ -77,7 +83,7 @@ func (f *fsys) certain() time.Duration {
 // after each change to the names of any directory. So no answer that was under way
 // during a change can do harm for longer than the lease, in whatever order it comes
 // with other answers and notifications.
-func (f *fsys) fill(e *cache.Entry, a *fuse.Attr) (lease time.Duration) {
+func (f *fsys) fill(e *cache.Entry, a *fuse.Attr, certain time.Duration) (lease time.Duration) {
 	mtime := e.ModTime
 	if mtime == 0 {
 		mtime = e.Fetched
@@ -96,7 +102,10 @@ func (f *fsys) fill(e *cache.Entry, a *fuse.Attr) (lease time.Duration) {
 		Blksize: blockSize,
 		Mode:    f.dirMode,
 	}
-	final, certain := !e.Arriving, f.lease // one that arrives may be taken back
+	final := !e.Arriving // which may be taken back
+	if !final {
+		certain = f.lease
+	}
 	if e.Kind == cache.File {
 		a.Mode = f.fileMode
 		a.Size = uint64(e.Size)
@@ -105,9 +114,10 @@ func (f *fsys) fill(e *cache.Entry, a *fuse.Attr) (lease time.Duration) {
 	} else {
 		var changes uint64
 		changes, final = f.store.Changes()
-		if final && f.nextChange != nil {
-			final, certain = false, f.certain()
+		if !final {
+			certain = f.lease
 		}
+		final = final && f.nextChange == nil
 		a.Mtimensec = uint32((changes - f.unchanged) % uint64(time.Second))
 		a.Atimensec, a.Ctimensec = a.Mtimensec, a.Mtimensec
 	}

@@ -44,6 +44,7 @@ func (f *fsys) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEnt
 // becomes a LOOKUP: so listing a directory never makes the origin work.
 func (f *fsys) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	dot := func(e fuse.DirEntry) bool { return out.AddDirLookupEntry(e) != nil }
+	certain := f.certain()
 	return f.list(in, dot, func(dir, after cache.Inode) error {
 		return f.store.ReadDirPlus(dir, after, func(d cache.DirEntry, e cache.Entry, err error) bool {
 			if !f.listable(dir, d.Name) {
@@ -54,7 +55,7 @@ func (f *fsys) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 			case entry == nil:
 				return false
 			case err == nil && known(&e):
-				f.answer(&e, entry)
+				f.answer(&e, entry, certain)
 			case err != nil && !errors.Is(err, cache.ErrNotFound):
 				// The name is certain; whoever stats it gets the error.
 				f.fail(opReadDir, dir, string(d.Name), err)

@@ -250,6 +250,47 @@ func TestLeaseUntilTheNextChange(t *testing.T) {
 	}
 }
 
+// refreshedStore is a store of which a refresh ends while it answers.
+type refreshedStore struct {
+	*fakeStore
+	ended func()
+}
+
+func (s refreshedStore) Lookup(parent cache.Inode, name string) (cache.Entry, error) {
+	defer s.ended()
+	return s.fakeStore.Lookup(parent, name)
+}
+
+func (s refreshedStore) Get(ino cache.Inode) (cache.Entry, error) {
+	defer s.ended()
+	return s.fakeStore.Get(ino)
+}
+
+// TestLeaseOfAnAnswerOfBefore has a refresh end between what the store says and the answer:
+// that is not believed until the next one.
+func TestLeaseOfAnAnswerOfBefore(t *testing.T) {
+	s := newFakeStore()
+	s.complete.Store(true)
+	s.final.Store(true)
+	s.file(cache.RootInode, "here", "x")
+	dir := s.dir(cache.RootInode, "dir")
+	f := newTestFsys(t, s, func(context.Context, string) (string, error) { return "", errNoOrigin })
+	next := time.Time{}
+	f.nextChange = func() time.Time { return next }
+	f.store = refreshedStore{s, func() { next = time.Now().Add(time.Hour) }}
+	for _, name := range []string{"here", "dir"} {
+		next = time.Time{}
+		if out, status := f.lookup(name); !status.Ok() || out.EntryTimeout() != defaultLease {
+			t.Errorf("%s: %v, %v", name, status, out.EntryTimeout())
+		}
+	}
+	next = time.Time{}
+	var out fuse.AttrOut
+	if status := f.GetAttr(nil, &fuse.GetAttrIn{InHeader: fuse.InHeader{NodeId: uint64(dir)}}, &out); !status.Ok() || out.Timeout() != defaultLease {
+		t.Errorf("attributes: %v, %v", status, out.Timeout())
+	}
+}
+
 // Files that did not change keep what the kernel has of them: after the end of a lease it
 // asks for the name, and neither for the attributes nor for the content.
 func TestUnchangedFilesStayWarm(t *testing.T) {

@@ -22,11 +22,11 @@ func (f *fsys) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, ou
 	}
 	// Asked before the store: if the listing ends between the two, a name
 	// that was not there a moment ago may be there now.
-	complete := f.store.ListingComplete()
+	complete, certain := f.store.ListingComplete(), f.certain()
 	e, err := f.store.Lookup(parent, name)
 	switch {
 	case err == nil && known(&e):
-		f.answer(&e, out)
+		f.answer(&e, out, certain)
 		return fuse.OK
 	case err == nil && e.State == cache.Gone:
 		return f.absent(complete, out)
@@ -51,6 +51,7 @@ func (f *fsys) demand(cancel <-chan struct{}, parent cache.Inode, name string, w
 	start := time.Now()
 	ctx, stop := f.demandContext(cancel)
 	defer stop()
+	certain := f.certain()
 	e, err := f.contents.Fetch(ctx, parent, name)
 	switch {
 	case err == nil && e.State == cache.Gone && e.Kind == cache.File:
@@ -72,7 +73,7 @@ func (f *fsys) demand(cancel <-chan struct{}, parent cache.Inode, name string, w
 		f.note(note{parent: parent})
 	}
 	if found {
-		f.answer(&e, out)
+		f.answer(&e, out, certain)
 		return fuse.OK
 	}
 	return f.absent(was.complete, out)

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -154,6 +155,11 @@ func (c *cutter) match() (err error) {
 	rest, err := c.r.refresh.Match(c.names[c.matched:])
 	c.found += n - uint64(len(rest))
 	c.names = c.names[:c.matched+len(rest)]
+	if uint64(len(rest)) < n/2 { // what is left shall not keep the memory of all
+		for i := range rest {
+			rest[i].Origin, rest[i].ETag = strings.Clone(rest[i].Origin), strings.Clone(rest[i].ETag)
+		}
+	}
 	c.matched = len(c.names)
 	c.bytes = 0
 	for i := range c.names {
@@ -223,9 +229,11 @@ func (c *cutter) send(ctx context.Context, names []cache.Name, bytes int, mark c
 	if err != nil {
 		return err
 	}
-	if err := c.r.room(ctx, nil); err != nil { // it makes directories
-		release()
-		return err
+	if !c.r.o.DryRun {
+		if err := c.r.room(ctx, nil); err != nil { // it makes directories
+			release()
+			return err
+		}
 	}
 	b := &batch{mark: mark, release: release}
 	if c.r.refresh != nil {

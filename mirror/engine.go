@@ -103,7 +103,7 @@ func (e *Engine) Run(ctx context.Context) error {
 // finish does a run, and puts what it has committed on the disk.
 func (e *Engine) finish(ctx context.Context, r *run) error {
 	err := r.all(ctx)
-	if err == nil {
+	if err == nil && !r.o.DryRun {
 		err = r.around(e.guard(func() error { return e.store.Tally(ctx) }))
 	}
 	if err == nil {

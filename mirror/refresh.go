@@ -94,8 +94,8 @@ func (r *run) follow(ctx context.Context) error {
 			return r.e.store.Damaged() // what could not be read was left out
 		}
 	}
-	if err := r.removeUnlisted(ctx); err != nil {
-		return err
+	if err := errors.Join(r.removeUnlisted(ctx), r.e.store.Damaged()); err != nil {
+		return err // what could not be read was left out
 	}
 	if !r.o.Contents {
 		return nil
