@@ -117,26 +117,18 @@ func (pl *Planner) Plan(names []Name) (*Page, error) {
 	if pl.refresh != nil {
 		page.event = onRelisted
 	}
-	for i := range names {
-		parent, name, err := pl.resolve(names[i].Origin)
-		if errors.Is(err, ErrName) {
-			if pl.Skip != nil {
-				pl.Skip(names[i].Origin, err)
-			}
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		n := &names[i]
-		s := slot{origin: n.Origin, name: name, parent: parent, size: n.Size, modTime: n.ModTime}
-		if len(n.ETag) <= maxETag {
-			s.etag = n.ETag
-		}
-		page.slots = append(page.slots, s)
+	skipped, err := pl.place(page, names)
+	for errors.Is(err, errTakenSince) { // the file is there now, so each time one less
+		pl.startAgain()
+		skipped, err = pl.place(page, names)
 	}
-	if err := pl.commitDirs(); err != nil {
+	if err != nil {
 		return nil, err
+	}
+	for _, n := range skipped {
+		if pl.Skip != nil {
+			pl.Skip(n.name, n.err)
+		}
 	}
 	if page.sorted = pl.sortPage(page.slots, len(names)); page.sorted && pl.refresh == nil {
 		if err := pl.s.loadConflicts(); err != nil {
@@ -154,6 +146,51 @@ func (pl *Planner) Plan(names []Name) (*Page, error) {
 	page.dropRepeated()
 	page.vouched = pl.listed.add(page, &pl.s.conflicts)
 	return page, nil
+}
+
+// skippedName is a name that no path can stand for.
+type skippedName struct {
+	name string
+	err  error
+}
+
+// place gives each name its slot, and makes the directories that they stand in.
+func (pl *Planner) place(page *Page, names []Name) (skipped []skippedName, err error) {
+	page.slots = page.slots[:0]
+	for i := range names {
+		n := &names[i]
+		parent, name, err := pl.resolve(n.Origin)
+		if errors.Is(err, ErrName) {
+			skipped = append(skipped, skippedName{n.Origin, err})
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s := slot{origin: n.Origin, name: name, parent: parent, size: n.Size, modTime: n.ModTime}
+		if len(n.ETag) <= maxETag {
+			s.etag = n.ETag
+		}
+		page.slots = append(page.slots, s)
+	}
+	return skipped, pl.commitDirs()
+}
+
+// errTakenSince says that a file was committed under the name of a directory that was made
+// meanwhile, and has no other form.
+var errTakenSince = errors.New("a file has taken the name of a directory")
+
+// startAgain forgets the directories that are not committed, and so all that are known.
+func (pl *Planner) startAgain() {
+	pl.forgetMade()
+	pl.known.Purge()
+	pl.lastDir, pl.lastParent = "", 0
+}
+
+func (pl *Planner) forgetMade() {
+	clear(pl.made)
+	clear(pl.madeIndex)
+	pl.made, pl.madeBytes = pl.made[:0], 0
 }
 
 func (p *Page) number(first Inode) {
@@ -321,9 +358,7 @@ func (pl *Planner) commitDirs() error {
 	if err := s.applyLocked(batch, next); err != nil {
 		return err
 	}
-	clear(pl.made)
-	clear(pl.madeIndex)
-	pl.made, pl.madeBytes = pl.made[:0], 0
+	pl.forgetMade()
 	return nil
 }
 
@@ -356,7 +391,7 @@ func (pl *Planner) yield(d *madeDir) error {
 	}
 	escaped := otherForm(d.name)
 	if escaped == "" {
-		return fmt.Errorf("%w: a file stands where the directory %q should be", ErrName, d.name)
+		return fmt.Errorf("%w: %q", errTakenSince, d.name)
 	}
 	d.name = escaped
 	return nil

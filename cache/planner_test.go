@@ -1,8 +1,10 @@
 package cache
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -189,6 +191,45 @@ func TestDirectoriesWithoutALook(t *testing.T) {
 		if e, err := find(s, name); err != nil || !e.Here() || e.Kind == Dir {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
+	}
+	verify(t, s)
+}
+
+// TestFileTakesANameSince has a file be committed under the name of a directory that was made
+// and is not committed yet, where neither can have another form: the later one is left out.
+func TestFileTakesANameSince(t *testing.T) {
+	long := strings.Repeat("n", MaxComponent)
+	s := open(t, Options{Dir: t.TempDir(), Origin: testOrigin})
+	pl, err := s.NewPlanner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var skipped []string
+	pl.Skip = func(name string, err error) {
+		if !errors.Is(err, ErrName) {
+			t.Error(err)
+		}
+		skipped = append(skipped, name)
+	}
+	first, err := pl.Plan(names(long))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := pl.resolve(long + "/before"); err != nil { // the directory is made
+		t.Fatal(err)
+	}
+	put(t, first)
+	page, err := pl.Plan(names("a", long+"/x", "other/y", long+"/z"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, page)
+	if !slices.Equal(skipped, []string{long + "/x", long + "/z"}) {
+		t.Errorf("%d names are left out", len(skipped))
+	}
+	got := list(t, s, RootInode)
+	if slices.Sort(got); !slices.Equal(got, []string{"a", long, "other"}) {
+		t.Errorf("root lists %.20q", got)
 	}
 	verify(t, s)
 }
