@@ -428,7 +428,9 @@ func TestListedThenPrefetched(t *testing.T) {
 }
 
 func TestStoppedAndResumed(t *testing.T) {
-	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 6000})
+	// More than four stops leave time for: each lets the batches under way come to their end.
+	const files = 40_000
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: files})
 	r := newRig(t, serve.Options{PageSize: 100}, src)
 	for _, stopAt := range []int{1, 777, 1500, 100} {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -450,10 +452,11 @@ func TestStoppedAndResumed(t *testing.T) {
 		}
 	}
 	r.server.SetFaults(origintest.Faults{})
-	missing := 6000 - int64(r.store.Progress().Fetched)
+	missing := files - int64(r.store.Progress().Fetched)
+	r.reconnect()
 	before := r.gets()
 	r.must(r.run(nil))
-	r.complete(6000)
+	r.complete(files)
 	r.same(src)
 	if n := r.gets() - before; n != missing {
 		t.Errorf("%d gets for %d missing files", n, missing)
