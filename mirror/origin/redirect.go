@@ -53,10 +53,11 @@ func withoutSecrets(location string) string {
 		}
 		location = scheme + "//…@" + location[at+1:]
 	}
+	location = wire.Clip(location)
 	if hasQuery && query != "" {
 		location += "?…"
 	}
-	return wire.Clip(location)
+	return location
 }
 
 // cleanTarget encodes what would end a request line early. url.Parse lets it
