@@ -11,13 +11,11 @@ import (
 // aside returns the entry of a number whose name another one has now, or none; see
 // Options.KeepOld.
 func (s *Store) aside(ino Inode) (Entry, error) {
-	value, closer, err := s.db.Get(appendAsideKey(nil, ino))
+	value, err := s.getString(appendAsideKey(nil, ino))
 	if err != nil {
-		return Entry{}, storeError("look up what was replaced", err)
+		return Entry{}, err
 	}
-	defer closer.Close()
-	e, err := decodeEntry(append([]byte(nil), value...))
-	return e, err
+	return decodeEntry([]byte(value))
 }
 
 // sweep drops what was set aside before the last Flush, with its blob files.

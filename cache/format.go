@@ -19,7 +19,8 @@ const (
 	// to mirror for a week again for a few bytes that are new.
 	//
 	//	3	the first with a FORMAT file
-	//	4	what a refresh keeps (the keys m r, o and s), and more in the progress
+	//	4	what a refresh keeps (the keys m r, o, s and t), marks in the index of
+	//		runs, and more in the progress
 	formatVersion = 4
 	oldestVersion = 3
 	formatFile    = "FORMAT"

@@ -88,7 +88,7 @@ func (s *Store) checkEmpty() error {
 func (s *Store) getString(key []byte) (string, error) {
 	value, closer, err := s.db.Get(key)
 	if err != nil {
-		return "", storeError("read "+string(key), err)
+		return "", storeError(fmt.Sprintf("read key %q", key), err)
 	}
 	defer closer.Close()
 	return string(value), nil

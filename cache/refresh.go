@@ -290,7 +290,6 @@ func (r *Refresh) Finish() error {
 	if next.Complete() {
 		next.Settled = next.Next
 	}
-	r.state.phase = phaseDone
 	return r.writeLocked(next, r.drop)
 }
 

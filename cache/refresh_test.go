@@ -376,8 +376,6 @@ func refreshModel(t *testing.T, seed uint64) {
 		} else {
 			o.refresh(t, s, RefreshOptions{Contents: true})
 		}
-		// A name that took its other form because of one that went in the same
-		// refresh may have it until the next.
 		o.check(t, s)
 		if rnd.IntN(3) == 0 {
 			s = reopen(t, s)

@@ -200,12 +200,12 @@ func (c *carrier) giveBack(dir Inode, name string) error {
 	if other == "" || c.removed[dir][other] {
 		return nil
 	}
-	e, body, err := c.find(dir, other, name)
+	e, err := c.s.lookup(dir, other)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	if err == nil {
-		err = errors.Join(c.p.set(dir, name, &e, body), c.p.batch.Delete(appendEntryKey(nil, dir, other), nil))
+		err = errors.Join(c.p.set(dir, name, &e, e.Content), c.p.batch.Delete(appendEntryKey(nil, dir, other), nil))
 	}
 	if err != nil {
 		return err
@@ -215,17 +215,4 @@ func (c *carrier) giveBack(dir Inode, name string) error {
 		c.edits.set(e.Inode, name)
 	}
 	return c.giveBack(dir, other)
-}
-
-// find returns an entry as it will be after the batch. A slot that has just written it
-// is given its new name.
-func (c *carrier) find(dir Inode, name, renamed string) (Entry, []byte, error) {
-	for k := range c.p.slots {
-		if slot := &c.p.slots[k]; slot.parent == dir && slot.name == name && (slot.state == slotDiffers || slot.state == slotCame) {
-			slot.name = renamed
-			return c.p.inBatchEntry(dir, name)
-		}
-	}
-	e, err := c.s.lookup(dir, name)
-	return e, e.Content, err
 }

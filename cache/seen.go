@@ -3,6 +3,7 @@ package cache
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -74,27 +75,34 @@ func (m *seenMap) chunkLocked(chunk uint64) (*seenBits, error) {
 	b, ok := m.mu.chunks.Get(chunk)
 	if !ok {
 		b = &seenBits{}
-		value, closer, err := m.s.db.Get(appendSeenKey(nil, chunk))
-		switch {
-		case m.memory || errors.Is(err, pebble.ErrNotFound):
-			if err == nil {
-				err = closer.Close()
-			}
-		case err == nil && len(value) == seenChunk/8:
-			for i := range b.words {
-				b.words[i] = binary.LittleEndian.Uint64(value[8*i:])
-			}
-			err = closer.Close()
-		case err == nil:
-			err = errors.Join(ErrCorrupt, closer.Close())
-		}
-		if err != nil && !errors.Is(err, pebble.ErrNotFound) {
-			return nil, storeError("read what a refresh has seen", err)
+		if err := m.load(chunk, b); err != nil {
+			return nil, err
 		}
 		m.mu.chunks.Add(chunk, b)
 	}
 	m.mu.last, m.mu.number = b, chunk
 	return b, m.mu.err
+}
+
+// load reads what the store has of a chunk.
+func (m *seenMap) load(chunk uint64, b *seenBits) error {
+	if m.memory {
+		return nil
+	}
+	value, err := m.s.getString(appendSeenKey(nil, chunk))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err == nil && len(value) != seenChunk/8 {
+		err = fmt.Errorf("%w: what a refresh has seen does not decode", ErrCorrupt)
+	}
+	if err != nil {
+		return err
+	}
+	for i := range b.words {
+		b.words[i] = binary.LittleEndian.Uint64([]byte(value[8*i : 8*i+8]))
+	}
+	return nil
 }
 
 // set notes that a number was dealt with.

@@ -223,8 +223,7 @@ func TestRefreshOfAnOriginInTrouble(t *testing.T) {
 	r.follows(c)
 }
 
-// TestRefreshIsCutOff stops refreshes at many moments, each time with another store from
-// a crash, until one comes to its end.
+// TestRefreshIsCutOff cancels a refresh at many moments, until it comes to its end.
 func TestRefreshIsCutOff(t *testing.T) {
 	r, c := following(t, 3000)
 	c.change(func(files map[string]string) {
