@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	iofs "io/fs"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // aside returns the entry of a number whose name another one has now, or none; see
@@ -20,22 +18,14 @@ func (s *Store) aside(ino Inode) (Entry, error) {
 
 // sweep drops what was set aside before the last Flush, with its blob files.
 func (s *Store) sweep(ctx context.Context) error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyAside}, UpperBound: []byte{keyAside + 1}})
-	if err != nil {
-		return storeError("drop what was replaced", err)
-	}
 	b := bulk{s: s, ctx: ctx, batch: s.db.NewBatch()}
-	for valid := it.First(); valid && err == nil; valid = it.Next() {
-		var value []byte
-		if value, err = it.ValueAndErr(); err != nil {
-			break
-		}
+	err := eachKey(s.db, keyAside, "drop what was replaced", func(key, value []byte) error {
 		if e, bad := decodeEntry(value); bad == nil && e.State == Blob {
-			if err = s.blobs.remove(e.blob); errors.Is(err, iofs.ErrNotExist) {
-				err = nil
+			if err := s.blobs.remove(e.blob); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+				return err
 			}
 		}
-		err = errors.Join(err, b.delete(it.Key()))
-	}
-	return errors.Join(err, storeError("drop what was replaced", it.Error()), it.Close(), b.end(err == nil))
+		return b.delete(key)
+	})
+	return errors.Join(err, b.end(err == nil))
 }

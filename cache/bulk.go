@@ -7,6 +7,24 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
+// eachKey calls fn for every key that begins with letter, in their order.
+func eachKey(r pebble.Reader, letter byte, doing string, fn func(key, value []byte) error) error {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{letter}, UpperBound: []byte{letter + 1}})
+	if err != nil {
+		return storeError(doing, err)
+	}
+	for valid := it.First(); valid; valid = it.Next() {
+		value, err := it.ValueAndErr()
+		if err == nil {
+			err = fn(it.Key(), value)
+		}
+		if err != nil {
+			return errors.Join(storeError(doing, err), it.Close())
+		}
+	}
+	return errors.Join(storeError(doing, it.Error()), it.Close())
+}
+
 // bulk deletes many keys, in batches of bulkBatch.
 type bulk struct {
 	s     *Store

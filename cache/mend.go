@@ -76,23 +76,13 @@ func (m *mender) apply() error {
 
 // walk calls fn for every key that begins with letter, as it was at the beginning.
 func (m *mender) walk(letter byte, fn func(key, value []byte) error) error {
-	it, err := m.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{letter}, UpperBound: []byte{letter + 1}})
-	if err != nil {
-		return storeError("repair", err)
-	}
-	for valid := it.First(); valid; valid = it.Next() {
-		value, err := it.ValueAndErr()
-		if err == nil {
-			err = fn(it.Key(), value)
-		}
+	return errors.Join(eachKey(m.s.db, letter, "repair", func(key, value []byte) error {
+		err := fn(key, value)
 		if err == nil && m.batch.Len() > bulkBatch {
 			err = m.apply()
 		}
-		if err != nil {
-			return errors.Join(storeError("repair", err), it.Close())
-		}
-	}
-	return errors.Join(storeError("repair", it.Error()), it.Close(), m.ctx.Err())
+		return err
+	}), m.ctx.Err())
 }
 
 // refresh has the next refresh begin anew, and forgets what was set aside. The blob files

@@ -128,21 +128,14 @@ func (r *Refresh) writeTags(batch *pebble.Batch) error {
 
 // forgetTags drops what is known of pages that this refresh has not met.
 func (r *Refresh) forgetTags(ctx context.Context) error {
-	it, err := r.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyTag}, UpperBound: []byte{keyTag + 1}})
-	if err != nil {
-		return storeError("forget pages", err)
-	}
 	b := bulk{s: r.s, ctx: ctx, batch: r.s.db.NewBatch()}
-	for valid := it.First(); valid && err == nil; valid = it.Next() {
-		var value []byte
-		if value, err = it.ValueAndErr(); err != nil {
-			break
+	err := eachKey(r.s.db, keyTag, "forget pages", func(key, value []byte) error {
+		if t, bad := decodePageTag(value); bad == nil && t.begun == r.state.begun {
+			return nil
 		}
-		if t, bad := decodePageTag(value); bad != nil || t.begun != r.state.begun {
-			err = b.delete(it.Key())
-		}
-	}
-	return errors.Join(storeError("forget pages", err), storeError("forget pages", it.Error()), it.Close(), b.end(err == nil))
+		return b.delete(key)
+	})
+	return errors.Join(err, b.end(err == nil))
 }
 
 // names calls fn for the numbers of names of files from from on and below to, and returns

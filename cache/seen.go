@@ -167,12 +167,5 @@ func (m *seenMap) clear(batch *pebble.Batch) error {
 	}
 	m.mu.chunks.Purge()
 	m.mu.last = nil
-	it, err := m.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keySeen}, UpperBound: []byte{keySeen + 1}})
-	if err != nil {
-		return storeError("forget what a refresh has seen", err)
-	}
-	for valid := it.First(); valid && err == nil; valid = it.Next() {
-		err = batch.Delete(it.Key(), nil)
-	}
-	return errors.Join(err, storeError("forget what a refresh has seen", it.Error()), it.Close())
+	return eachKey(m.s.db, keySeen, "forget what a refresh has seen", func(key, _ []byte) error { return batch.Delete(key, nil) })
 }

@@ -90,23 +90,12 @@ func (t *tally) out(lost *lostNumbersOf) {
 
 // walk calls fn for every key of the snapshot that begins with letter.
 func (t *tally) walk(letter byte, fn func(key, value []byte) error) error {
-	it, err := t.snapshot.NewIter(&pebble.IterOptions{LowerBound: []byte{letter}, UpperBound: []byte{letter + 1}})
-	if err != nil {
-		return storeError("count names", err)
-	}
-	for valid := it.First(); valid; valid = it.Next() {
-		value, err := it.ValueAndErr()
+	return eachKey(t.snapshot, letter, "count names", func(key, value []byte) error {
 		if t.steps++; t.steps&0xfff == 0 && t.ctx.Err() != nil {
-			err = context.Cause(t.ctx)
+			return context.Cause(t.ctx)
 		}
-		if err == nil {
-			err = fn(it.Key(), value)
-		}
-		if err != nil {
-			return errors.Join(storeError("count names", err), it.Close())
-		}
-	}
-	return errors.Join(storeError("count names", it.Error()), it.Close())
+		return fn(key, value)
+	})
 }
 
 func (t *tally) addRun(key, value []byte) error {
