@@ -79,3 +79,39 @@ func TestMountFollowsItsOrigin(t *testing.T) {
 	m.stop()
 	finish(t, exitOK, "verify", "--store", m.store, s.URL())
 }
+
+// TestOpenAndMappedFileChanges has a program hold a file open and mapped, of which the kernel
+// has no page yet, while a refresh replaces it: it reads the old bytes both ways, all of them.
+func TestOpenAndMappedFileChanges(t *testing.T) {
+	t.Parallel()
+	old, changed := strings.Repeat("old bytes ", 200_000), strings.Repeat("new bytes ", 200_000)
+	src := origintest.NewFiles()
+	edit(src, map[string]string{"file": old})
+	s := serveTest(t, serve.Options{}, src)
+	m := startMount(t, s.URL(), "--prefetch-all", "--refresh-every", "10s", "--refresh=contents")
+	m.Logs("mirror is complete")
+	reader := process.Start(t, process.Command("python3", "-uc", `
+import mmap, sys
+f = open(sys.argv[1], "rb", buffering=0)
+m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
+print("ready")
+sys.stdin.readline()
+old = b"old bytes " * 200000
+print(m[:] == old, f.readall() == old)
+`, m.dir+"/file"))
+	if line := reader.Line(); line != "ready" {
+		t.Fatal(line)
+	}
+	edit(src, map[string]string{"file": changed})
+	eventually.True(t, "the mount shows what the origin has", func() bool {
+		return process.MustRun(t, "head", "-c", "9", m.dir+"/file") == "new bytes"
+	})
+	if _, err := reader.Stdin.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	if line := reader.Line(); line != "True True" {
+		t.Errorf("mapped and open, the file has the old bytes: %s", line)
+	}
+	reader.Kill()
+	m.stop()
+}
