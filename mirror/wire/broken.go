@@ -81,7 +81,7 @@ func (g *get) broke(cn *conn, end error) error {
 	case errors.Is(e.why, mirror.ErrFraming) && e.held > 0:
 		g.c.pipelining.desynced(e)
 	case e.fresh && e.held == 0:
-		g.charge(e.suspect, e.why)
+		g.hungUp(e)
 	}
 	// One that ends with nothing but that the server is busy, or was idle for too
 	// long, says nothing of how many responses a connection gives.
@@ -90,6 +90,18 @@ func (g *get) broke(cn *conn, end error) error {
 		g.c.distrust(cn.total)
 	}
 	return g.strike(e.why)
+}
+
+// hungUp deals with a new connection that gave nothing. A server that is restarted, or
+// a machine that slept, ends connections of which nobody is at fault, so the request is
+// charged only where that was its second in a row.
+func (g *get) hungUp(e *brokenRound) {
+	i := g.pending[e.suspect]
+	if g.doubted != i+1 {
+		g.doubted = i + 1
+		return
+	}
+	g.charge(e.suspect, e.why)
 }
 
 // setAlone has the k-th of the pending requests be asked alone.

@@ -72,6 +72,7 @@ type get struct {
 	alone   []int32 // those that are to be asked alone, after all others
 	most    int     // requests that the next round may have; 0: one, alone
 	strikes int     // connections in a row that gave none
+	doubted int32   // the request that the last new one of those owed first, plus 1; see hungUp
 	fresh   bool    // the next connection has to be one
 	probe   bool    // this call may find out whether the server can pipeline
 }

@@ -176,14 +176,14 @@ func TestPoisonedName(t *testing.T) {
 	}
 }
 
-// TestStrikes has an origin that reads and hangs up. The first request of each
-// connection has an error, and after maxStrikes of those everything else.
+// TestStrikes has an origin that reads and hangs up. The first request has an error
+// after two connections, and after maxStrikes of those everything else.
 func TestStrikes(t *testing.T) {
 	s := wiretest.Serve(t, func(c *wiretest.Conn) { c.Next(); c.CloseGently() })
 	r := fetchAll(t, newClient(t, Options{URL: s.Base()}), numbered(100)...)
 	for i := range r {
 		want := mirror.ErrUnreachable
-		if i < maxStrikes {
+		if i == 0 {
 			want = mirror.ErrCut
 		}
 		if !errors.Is(r[i].err, want) {
@@ -192,6 +192,24 @@ func TestStrikes(t *testing.T) {
 	}
 	if s.Dials() != maxStrikes {
 		t.Errorf("%d connections", s.Dials())
+	}
+}
+
+// TestHungUpOnce has an origin that ends every other connection before its first
+// answer, as one that is restarted does. No request is charged for that.
+func TestHungUpOnce(t *testing.T) {
+	for _, depth := range []int{1, 0} {
+		conns := atomic.Int64{}
+		s := wiretest.Serve(t, func(c *wiretest.Conn) {
+			if conns.Add(1)%2 == 1 {
+				c.Next()
+				c.CloseGently()
+				return
+			}
+			wiretest.Keepalive(50, false)(c)
+		})
+		names := numbered(400)
+		checkEcho(t, names, fetchAll(t, newClient(t, Options{URL: s.Base(), Pipeline: depth}), names...))
 	}
 }
 
