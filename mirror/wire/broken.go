@@ -97,7 +97,7 @@ func (g *get) broke(cn *conn, end error) error {
 // charged only where that was its second in a row.
 func (g *get) hungUp(e *brokenRound) {
 	i := g.pending[e.suspect]
-	if g.doubted != i+1 {
+	if g.doubted != i+1 && errors.Is(e.why, mirror.ErrCut) {
 		g.doubted = i + 1
 		return
 	}
