@@ -2,10 +2,10 @@ package origin
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/wire"
+	"github.com/motefs/motefs/mirror/wire/files"
 )
 
 var (
@@ -18,13 +18,12 @@ var (
 // Client talks to one origin. Its methods may be called from any goroutine.
 type Client struct {
 	*wire.Client
-	maxPage     int64
-	base        *base
-	pages       sync.Pool   // *[]byte of pages that were decoded
-	conditioned sync.Pool   // *conditions of calls that are over
-	recent      recent      // pages
-	recentTags  recent      // ETags of pages
-	conditional atomic.Bool // a get with a condition was made
+	*files.Getter
+	maxPage    int64
+	base       *base
+	pages      sync.Pool // *[]byte of pages that were decoded
+	recent     recent    // pages
+	recentTags recent    // ETags of pages
 }
 
 // New returns a client that Close must be called on. It connects to nothing.
@@ -38,5 +37,8 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{Client: w, maxPage: o.MaxPageBytes, base: b}, nil
+	return &Client{
+		Client: w, Getter: &files.Getter{Client: w, Target: b.appendTarget, Redirect: b.redirect},
+		maxPage: o.MaxPageBytes, base: b,
+	}, nil
 }

@@ -1,5 +1,5 @@
 // Package origin is the list-and-get protocol of the mirrored service, on package
-// wire: it lists the service page by page and gets its files. Client is a
+// wire: it lists the service page by page and gets its files, by package files. Client is a
 // mirror.Lister, a mirror.ConditionalLister, a mirror.Fetcher and a mirror.RangeFetcher.
 //
 // # Invariants
@@ -8,12 +8,6 @@
 //     "a/../b" reach the origin as they stand.
 //   - A redirect is followed to the same host, and to a path that ends in the same
 //     name: /login is not the file.
-//   - A file of which the caller knows a version is asked for on the condition that
-//     there is another: by its ETag, weak or strong, else by its time. Redirects keep
-//     the condition. A 304 is proven as any response (see package wire), counts only
-//     where there was a condition, and not where it tells of another version: then,
-//     and where its framing is broken, the file is asked for without. Only what is one
-//     well-formed ETag is sent.
 //   - A page may come on a connection that was used before. It is believed by what
 //     it says: one that leads to itself, or is no page, is asked for again on a
 //     connection of its own. A 304 says only its ETag. It is believed as the first
@@ -21,8 +15,6 @@
 //     page as long as no other late response can have that: an ETag that was sent for
 //     another page lately, or any condition on a file, has the page be asked for on a
 //     connection of its own.
-//   - A part of a file is believed only if it says which part it is, and of which
-//     version.
 //   - A page is skimmed as it comes, for its marker, and its names are decoded
 //     later, in pieces. A name that cannot be decoded is left out and told; what
 //     breaks the page's structure ends the listing.

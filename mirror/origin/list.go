@@ -9,6 +9,7 @@ import (
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/wire"
+	"github.com/motefs/motefs/mirror/wire/files"
 )
 
 const (
@@ -57,12 +58,12 @@ func (c *Client) list(ctx context.Context, marker, etag string) (mirror.Page, er
 		return mirror.Page{}, listingError("marker of %d bytes", len(marker))
 	}
 	fresh := false
-	if !validETag(etag) {
+	if !files.ValidETag(etag) {
 		etag = ""
 	}
 	if etag != "" {
 		shared := c.recentTags.add([]byte(etag), marker)
-		fresh = shared || c.conditional.Load()
+		fresh = shared || c.Conditional()
 	}
 	page, reused, err := c.listOn(ctx, marker, etag, fresh)
 	if reused && err != nil && !mirror.Temporary(err) && !errors.Is(err, mirror.ErrNotModified) && ctx.Err() == nil {
@@ -79,7 +80,7 @@ func (c *Client) listOn(ctx context.Context, marker, etag string, fresh bool) (p
 	if marker != "" {
 		target = string(appendMarker([]byte(target+"?next-marker="), marker))
 	}
-	fields := appendCondition(nil, []byte(etag), 0)
+	fields := files.AppendCondition(nil, []byte(etag), 0)
 	for hops := 0; ; hops++ {
 		location, status := "", 0
 		err = c.One(ctx, target, fields, fresh, func(r *wire.Response) (err error) {
@@ -96,11 +97,8 @@ func (c *Client) listOn(ctx context.Context, marker, etag string, fresh bool) (p
 		if err != nil || location == "" {
 			return page, reused, err
 		}
-		if target, err = c.redirect(status, location, target, "list"); err != nil {
+		if target, err = c.base.redirect(status, location, target, "list", hops); err != nil {
 			return page, reused, err
-		}
-		if hops == maxHops {
-			return page, reused, fmt.Errorf("%w: more than %d in a row, the last to %q", mirror.ErrRedirect, maxHops, withoutSecrets(target))
 		}
 	}
 }
@@ -112,9 +110,9 @@ func (c *Client) takePage(r *wire.Response, marker, etag string, reused bool) (m
 	switch {
 	case r.Status() == http.StatusNotModified && etag != "":
 		switch {
-		case tag != "" && !sameETag(tag, etag):
+		case tag != "" && !files.SameETag(tag, etag):
 			return mirror.Page{}, errOther
-		case reused && (tag == "" || c.conditional.Load()):
+		case reused && (tag == "" || c.Conditional()):
 			return mirror.Page{}, errLate
 		}
 		return mirror.Page{}, mirror.ErrNotModified
@@ -135,7 +133,7 @@ func (c *Client) takePage(r *wire.Response, marker, etag string, reused bool) (m
 	if reused && (other || page.Next != "" && page.Next == marker) {
 		return mirror.Page{}, errLate
 	}
-	if validETag(tag) {
+	if files.ValidETag(tag) {
 		page.ETag = tag
 	}
 	return page, nil

@@ -74,8 +74,8 @@ func appendMarker(dst []byte, marker string) []byte {
 }
 
 // appendTarget appends the target of the request for a name.
-func (c *Client) appendTarget(dst []byte, name string) []byte {
-	dst = append(dst, c.base.path...)
+func (b *base) appendTarget(dst []byte, name string) []byte {
+	dst = append(dst, b.path...)
 	dst = append(dst, "/get/"...)
 	return appendName(dst, name)
 }

@@ -178,9 +178,17 @@ func (c *Client) requestTail() []byte {
 func (c *Client) appendRequest(dst, target, fields []byte) []byte {
 	dst = append(dst, c.prefix...)
 	dst = append(dst, target...)
-	dst = append(dst, c.tail...)
-	dst = append(dst, fields...)
+	dst = append(c.endTarget(dst, target), fields...)
 	return append(dst, "\r\n"...)
+}
+
+// endTarget appends what every request has behind its target.
+func (c *Client) endTarget(dst, target []byte) []byte {
+	dst = append(dst, c.tail...)
+	if c.o.Sign != nil {
+		dst = c.o.Sign(dst, target)
+	}
+	return dst
 }
 
 // refusal is the error for a status by which a proxy keeps everything from the

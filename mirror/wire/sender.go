@@ -51,7 +51,9 @@ func (s *sender) append(dst []byte, k, n int) []byte {
 	}
 	i := int(r.pending[k])
 	dst = append(dst, r.c.prefix...)
-	dst = append(r.b.Target(dst, i), r.c.tail...)
+	at := len(dst)
+	dst = r.b.Target(dst, i)
+	dst = r.c.endTarget(dst, dst[at:])
 	if r.b.Fields != nil {
 		dst = r.b.Fields(dst, i)
 	}
