@@ -78,7 +78,7 @@ func (c *Client) list(ctx context.Context, marker, etag string) (mirror.Page, er
 func (c *Client) listOn(ctx context.Context, marker, etag string, fresh bool) (page mirror.Page, reused bool, err error) {
 	target := c.base.path + "/list"
 	if marker != "" {
-		target = string(appendMarker([]byte(target+"?next-marker="), marker))
+		target = string(files.AppendQuery([]byte(target+"?next-marker="), marker))
 	}
 	fields := files.AppendCondition(nil, []byte(etag), 0)
 	for hops := 0; ; hops++ {

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/wire/files"
 )
 
 // errSurrogate is half of a character of two code units. That is JSON, but stands for
@@ -172,7 +173,7 @@ func codeUnit(raw []byte) rune {
 	}
 	r := rune(0)
 	for _, c := range raw[2:6] {
-		v := unhex(c)
+		v := files.Unhex(c)
 		if v < 0 {
 			return -1
 		}

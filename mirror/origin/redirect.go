@@ -7,6 +7,7 @@ import (
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/wire"
+	"github.com/motefs/motefs/mirror/wire/files"
 )
 
 // maxHops bounds the redirects that are followed for one request.
@@ -69,7 +70,7 @@ func cleanTarget(target string) string {
 	var out []byte
 	for i := range len(target) {
 		if c := target[i]; c <= ' ' || c >= 0x7f {
-			out = append(out, '%', upperHex[c>>4], upperHex[c&15])
+			out = append(out, '%', files.UpperHex[c>>4], files.UpperHex[c&15])
 		} else {
 			out = append(out, c)
 		}

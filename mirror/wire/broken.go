@@ -160,7 +160,7 @@ func (c *Client) askGuard(ctx context.Context, want guard) (found guard, ok bool
 	c.counts.requests.Add(1)
 	c.counts.guards.Add(1)
 	_ = c.with(cn, func() error {
-		err := cn.write(c.appendRequest(nil, []byte(want.target), want.fields()), 1)
+		err := cn.write(c.appendRequest(nil, want.target, want.fields()), 1)
 		if err != nil {
 			return err
 		}

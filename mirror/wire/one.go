@@ -83,7 +83,7 @@ func (c *Client) One(ctx context.Context, target string, fields []byte, fresh bo
 		var result error
 		began := false
 		err = c.with(cn, func() error {
-			cn.buf.out = c.appendRequest(cn.buf.out[:0], []byte(target), fields)
+			cn.buf.out = c.appendRequest(cn.buf.out[:0], target, fields)
 			if err := cn.write(cn.buf.out, 1); err != nil {
 				return err
 			}
