@@ -104,6 +104,14 @@ func (s *source) TaggedPage(marker string, limit int, told func(etag []byte) boo
 	return s.Source.Page(marker, limit, add)
 }
 
+// Keys is Keys of the source below, where that has them.
+func (s *source) Keys(from []byte, add func(*serve.Key) bool) error {
+	if lister, ok := s.Source.(serve.KeyLister); ok {
+		return lister.Keys(from, add)
+	}
+	return serve.ErrUnordered
+}
+
 // nameCounts counts gets by name.
 type nameCounts struct {
 	mu struct {
