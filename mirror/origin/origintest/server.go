@@ -55,6 +55,9 @@ func (s *Server) intercept(r *serve.Request) serve.Writer {
 	if hooks == nil {
 		return nil
 	}
+	if r.List && hooks.PageSize != nil {
+		r.PageSize = hooks.PageSize(string(r.Name)) // of S3; else the source below makes it short
+	}
 	picked := hooks.pick(r)
 	r.Unconditional = picked.NoRange
 	if picked.isZero() {
