@@ -25,6 +25,9 @@ type serveFlags struct {
 	compress    bool
 	validators  bool
 
+	s3             bool
+	bucket, region string
+
 	changed, removed, added fraction
 }
 
@@ -35,7 +38,7 @@ func serveCommand(a *app) *cobra.Command {
 		Short: "Serve a directory, or made-up files, as an origin",
 		Long: "Run a reference origin: the files of DIR, or with --synthetic any number of files\n" +
 			"whose names and contents are computed, without memory or disk.",
-		Example: "  motefs serve --synthetic 1000000\n  motefs serve /var/log",
+		Example: "  motefs serve --synthetic 1000000\n  motefs serve /var/log\n  motefs serve --s3 /var/log",
 		Args:    usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := ""
@@ -52,6 +55,9 @@ func serveCommand(a *app) *cobra.Command {
 	flags.StringVar(&f.token, "token", "", "ask for the header 'Authorization: Bearer `TOKEN`'; other users see it, say by ps")
 	flags.StringVar(&f.cert, "cert", "", "serve https with this PEM `file` of a certificate; with --key")
 	flags.StringVar(&f.key, "key", "", "PEM `file` of the certificate's private key")
+	flags.BoolVar(&f.s3, "s3", false, "speak S3 instead of motefs's own protocol")
+	flags.StringVar(&f.bucket, "bucket", serve.DefaultBucket, "`name` of the one bucket, with --s3")
+	flags.StringVar(&f.region, "region", serve.DefaultRegion, "where the bucket is said to be, with --s3")
 	flags.Int64Var(&f.synthetic, "synthetic", 0, "serve `N` made-up files instead of a directory")
 	flags.Int64Var(&f.bodySize, "body-size", serve.DefaultBodySize, "`bytes` of a made-up file")
 	flags.Int64Var(&f.filesPerDir, "files-per-dir", 0, "made-up files in one directory; 0: all in the root")
@@ -86,7 +92,7 @@ func (f *serveFlags) source(dir string) (serve.Source, func() error, error) {
 	}
 	return serve.NewSynthetic(serve.SyntheticOptions{
 		Files: f.synthetic, BodySize: size, FilesPerDir: f.filesPerDir, Shuffle: f.shuffle, Compressible: f.compress,
-		Validators: f.validators,
+		Validators: f.validators, S3ETags: f.s3,
 		Edition:    serve.SyntheticEdition{Changed: float64(f.changed), Removed: float64(f.removed), Added: float64(f.added)},
 	}), nothing, nil
 }
@@ -106,6 +112,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) 
 		}
 		o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
+	if f.s3 {
+		o.S3 = &serve.S3Options{Bucket: f.bucket, Region: f.region}
+	}
 	if err := o.EnsureDefaults().Validate(); err != nil {
 		return usagef("serve: %w", err)
 	}
@@ -113,6 +122,10 @@ func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) 
 	if err != nil {
 		return fmt.Errorf("serve at %s: %w", f.listen, err)
 	}
-	printLine(a.stdout, "motefs: origin at %s; stop it with Ctrl-C", server.URL())
+	if f.s3 {
+		printLine(a.stdout, "motefs: S3 at %s, bucket %s; stop it with Ctrl-C", server.URL(), f.bucket)
+	} else {
+		printLine(a.stdout, "motefs: origin at %s; stop it with Ctrl-C", server.URL())
+	}
 	return server.Run(ctx)
 }
