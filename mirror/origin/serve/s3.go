@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/motefs/motefs/mirror/origin/serve/sigv4"
 	"github.com/valyala/fasthttp"
 )
 
@@ -24,6 +25,11 @@ type S3Options struct {
 	Bucket string
 	// Region is where the bucket is said to be. Default DefaultRegion.
 	Region string
+	// AccessKey and SecretKey, where they are set, must have signed each request:
+	// AWS Signature Version 4 in an Authorization header. Default anyone may ask.
+	AccessKey, SecretKey string
+	// SessionToken, where it is set, must come with each request. Default none may.
+	SessionToken string
 }
 
 func (o S3Options) ensureDefaults() S3Options {
@@ -45,6 +51,9 @@ func (o S3Options) validate() (errs []error) {
 	}
 	if strings.ContainsFunc(o.Region, func(r rune) bool { return notInPath(r) || strings.ContainsRune(`/,<>&"`, r) }) {
 		errs = append(errs, fmt.Errorf("region %q has bytes that cannot stand in a signature", o.Region))
+	}
+	if (o.AccessKey == "") != (o.SecretKey == "") || o.SessionToken != "" && o.AccessKey == "" {
+		errs = append(errs, errors.New("an access key, a secret key and a session token go together"))
 	}
 	return errs
 }
@@ -72,14 +81,21 @@ func newS3Face(s *Server, o S3Options, src Source) (*s3Face, error) {
 
 // s3Conn is what a connection needs to speak S3.
 type s3Conn struct {
-	id    uint64 // of the latest request
+	id    uint64         // of the latest request
+	check *sigv4.Checker // nil: anyone may ask
 	query s3Query
 	page  s3Page
 }
 
 // newConn returns the state of the n-th connection.
 func (f *s3Face) newConn(n int64) *s3Conn {
-	return &s3Conn{id: mix(uint64(f.born.UnixNano()) + uint64(n)*golden)}
+	c := &s3Conn{id: mix(uint64(f.born.UnixNano()) + uint64(n)*golden)}
+	if f.o.AccessKey != "" {
+		c.check = sigv4.NewChecker(sigv4.Key{
+			AccessKey: f.o.AccessKey, SecretKey: f.o.SecretKey, SessionToken: f.o.SessionToken, Region: f.o.Region,
+		}, time.Now)
+	}
+	return c
 }
 
 // route fills in the connection's response, and returns the Writer that is to write
@@ -91,6 +107,9 @@ func (f *s3Face) route(ctx *fasthttp.RequestCtx, c *conn) Writer {
 	t := f.parseTarget(ctx.Request.Header.RequestURI(), ctx.Request.Header.Host())
 	if !t.ok {
 		return f.refuse(c, s3InvalidURI)
+	}
+	if !f.signed(ctx, c, t.target) {
+		return nil
 	}
 	if t.bucket != nil && string(t.bucket) != f.o.Bucket {
 		return f.refuse(c, s3NoSuchBucket, "BucketName", string(t.bucket))

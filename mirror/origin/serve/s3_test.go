@@ -227,11 +227,12 @@ func TestS3Refusals(t *testing.T) {
 	} {
 		resp, body := rawhttp.Ask(t, s.Addr(), test.method, test.target)
 		var e struct {
-			XMLName                  xml.Name `xml:"Error"`
-			Code, Message, RequestId string
+			XMLName       xml.Name `xml:"Error"`
+			Code, Message string
+			RequestID     string `xml:"RequestId"`
 		}
 		if test.code != "" {
-			if err := xml.Unmarshal([]byte(body), &e); err != nil || e.Message == "" || e.RequestId != resp.Header.Get("X-Amz-Request-Id") {
+			if err := xml.Unmarshal([]byte(body), &e); err != nil || e.Message == "" || e.RequestID != resp.Header.Get("X-Amz-Request-Id") {
 				t.Errorf("%s %s: %v of %q", test.method, test.target, err, body)
 			}
 		}

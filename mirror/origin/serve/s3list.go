@@ -105,7 +105,8 @@ func (p *s3Page) add(k *Key) bool {
 
 // addContents writes one key.
 func (p *s3Page) addContents(k *Key) {
-	b := append(p.body, "<Contents><Key>"...)
+	b := p.body
+	b = append(b, "<Contents><Key>"...)
 	b = p.q.appendName(b, k.Name)
 	b = append(b, "</Key><LastModified>"...)
 	if k.ModTime.IsZero() {
@@ -116,7 +117,8 @@ func (p *s3Page) addContents(k *Key) {
 	b = appendXML(b, k.ETag)
 	b = append(b, "</ETag><Size>"...)
 	b = strconv.AppendInt(b, k.Size, 10)
-	p.body = append(b, "</Size><StorageClass>STANDARD</StorageClass></Contents>"...)
+	b = append(b, "</Size><StorageClass>STANDARD</StorageClass></Contents>"...)
+	p.body = b
 }
 
 // appendName appends a name as the request wants names.
@@ -129,11 +131,11 @@ func (q *s3Query) appendName(dst, name []byte) []byte {
 
 // end finishes the page.
 func (p *s3Page) end(bucket string) []byte {
-	b := append(p.body, p.prefixes...)
-	p.body = append(b, "</ListBucketResult>"...)
+	p.body = append(p.body, p.prefixes...)
+	p.body = append(p.body, "</ListBucketResult>"...)
 	p.appendHead(bucket)
 	if len(p.head) <= headRoom {
-		b = p.body[headRoom-len(p.head):]
+		b := p.body[headRoom-len(p.head):]
 		copy(b, p.head)
 		return b
 	}

@@ -9,6 +9,7 @@ import (
 
 // s3Target is what a request is about.
 type s3Target struct {
+	target []byte // all of it, which is signed
 	bucket []byte // nil: the service
 	key    []byte // still encoded
 	query  []byte
@@ -24,7 +25,7 @@ func (f *s3Face) parseTarget(target, host []byte) (t s3Target) {
 	if len(target) == 0 || target[0] != '/' {
 		return t
 	}
-	t.ok = true
+	t.target, t.ok = target, true
 	path, query, _ := bytes.Cut(target[1:], []byte{'?'})
 	t.query = query
 	switch {

@@ -210,7 +210,7 @@ func (s *Synthetic) ModTime(i int64) time.Time {
 func (s *Synthetic) appendETag(dst []byte, i int64) []byte {
 	dst = append(dst, '"')
 	if key := s.key(i); s.o.S3ETags {
-		dst = appendHex(appendHex(dst, key), mix(key))
+		dst = appendHex(appendHex(dst, mix(key+golden)), mix(key-golden))
 		dst = append(dst, "-1"...)
 	} else {
 		dst = strconv.AppendUint(dst, key, 16)
