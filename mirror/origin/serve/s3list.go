@@ -146,7 +146,8 @@ func (p *s3Page) end(bucket string) []byte {
 // this is.
 func (p *s3Page) appendHead(bucket string) {
 	q := p.q
-	b := append(p.head[:0], xmlHead+`<ListBucketResult xmlns="`+s3Namespace+`"><Name>`...)
+	b := p.head[:0]
+	b = append(b, xmlHead+`<ListBucketResult xmlns="`+s3Namespace+`"><Name>`...)
 	b = append(b, bucket...)
 	b = append(b, "</Name>"...)
 	b = q.appendParam(b, "Prefix", q.prefix)

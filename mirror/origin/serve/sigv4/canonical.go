@@ -5,7 +5,8 @@ import "bytes"
 // canonical makes the canonical request.
 func (c *Checker) canonical(method, target, body []byte) error {
 	path, query, _ := bytes.Cut(target, []byte{'?'})
-	b := append(c.request[:0], method...)
+	b := c.request[:0]
+	b = append(b, method...)
 	b = append(b, '\n')
 	b = appendEncoded(b, path, pathPlain, false)
 	b = append(b, '\n')
@@ -15,7 +16,8 @@ func (c *Checker) canonical(method, target, body []byte) error {
 	b = append(b, '\n')
 	b = append(b, c.auth.signedHeaders...)
 	b = append(b, '\n')
-	c.request = append(b, body...)
+	b = append(b, body...)
+	c.request = b
 	for i := range c.fields {
 		if f := &c.fields[i]; !f.signed && mustSign(f.name.of(c.header)) {
 			return ErrUnsigned
