@@ -143,10 +143,3 @@ func EveryNth(k int, fault Fault) func(name []byte, n int) Fault {
 		return fault
 	}
 }
-
-// S3 is the fault of a server that refuses with that status and code of S3, such as
-// 503 and "SlowDown".
-func S3(status int, code string) Fault {
-	refusal := serve.S3Error{Status: status, Code: code, Message: "refused by the test"}
-	return Fault{Status: status, Body: refusal.AppendXML(nil), Header: map[string]string{"Content-Type": "application/xml"}}
-}

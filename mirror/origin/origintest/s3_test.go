@@ -15,13 +15,13 @@ func TestS3Faults(t *testing.T) {
 	s.SetFaults(Faults{
 		OnGet: func(name []byte, n int) Fault {
 			if string(name) == src.Name(3) && n == 0 {
-				return S3(503, "SlowDown")
+				return S3Refusal(503, "SlowDown")
 			}
 			return Fault{}
 		},
 		OnList: func(marker string, _ int) Fault {
 			if marker == src.Name(4) {
-				return S3(400, "InvalidArgument")
+				return S3Refusal(400, "InvalidArgument")
 			}
 			return Fault{}
 		},
@@ -46,7 +46,7 @@ func TestS3Faults(t *testing.T) {
 	}
 	s.SetFaults(Faults{PageSize: func(string) int { return 5 }, OnList: func(marker string, _ int) Fault {
 		if marker == src.Name(4) {
-			return S3(400, "InvalidArgument")
+			return S3Refusal(400, "InvalidArgument")
 		}
 		return Fault{}
 	}})

@@ -118,6 +118,9 @@ func s3Want(keys []string, prefix, delimiter, after string) []string {
 			if dir, _, ok := strings.Cut(key[len(prefix):], delimiter); ok {
 				key = prefix + dir + delimiter
 			}
+			if key <= after { // S3 leaves out a common prefix that is not greater
+				continue
+			}
 		}
 		want[key] = true
 	}

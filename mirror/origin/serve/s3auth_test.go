@@ -1,37 +1,28 @@
 package serve_test
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/origintest/rawhttp"
 	"github.com/motefs/motefs/mirror/origin/serve"
+	"github.com/motefs/motefs/mirror/origin/serve/sigv4"
 )
 
 // s3Sign returns the header fields that sign a GET of that target, in pairs.
-func s3Sign(target, region, access, secret, token string, at time.Time) []string {
-	path, query, _ := strings.Cut(target, "?")
-	date, names, more := at.UTC().Format("20060102T150405Z"), "host;x-amz-content-sha256;x-amz-date", ""
-	header := []string{"X-Amz-Date", date, "X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"}
-	if token != "" {
-		names, more = names+";x-amz-security-token", "x-amz-security-token:"+token+"\n"
-		header = append(header, "X-Amz-Security-Token", token)
+func s3Sign(target, region, access, secret, token string, at time.Time) (header []string) {
+	r, err := http.NewRequest(http.MethodGet, "http://origin"+target, http.NoBody)
+	if err != nil {
+		panic(err)
 	}
-	canonical := "GET\n" + path + "\n" + query + "\nhost:origin\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:" + date + "\n" + more + "\n" + names + "\nUNSIGNED-PAYLOAD"
-	sum := sha256.Sum256([]byte(canonical))
-	scope := date[:8] + "/" + region + "/s3/aws4_request"
-	key := []byte("AWS4" + secret)
-	for _, part := range []string{date[:8], region, "s3", "aws4_request", "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + hex.EncodeToString(sum[:])} {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(part))
-		key = mac.Sum(nil)
+	origintest.SignS3(r, sigv4.Key{AccessKey: access, SecretKey: secret, SessionToken: token, Region: region}, at)
+	for name, values := range r.Header {
+		header = append(header, name, values[0])
 	}
-	return append(header, "Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%x", access, scope, names, key))
+	return header
 }
 
 func TestS3Signatures(t *testing.T) {

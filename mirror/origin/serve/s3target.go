@@ -155,8 +155,10 @@ func (q *s3Query) setAfter() *S3Error {
 		q.after = append(q.after, raw[len(mark):]...)
 	case q.hasStartAfter:
 		q.after = append(q.after, q.startAfter...)
-		// The next marker of version 1 may be a common prefix.
-		q.afterAll = !q.v2 && len(q.after) > 0 && len(q.common(q.after)) == len(q.after)
+		// A common prefix that is not greater is left out, with all that it stands for.
+		if common := q.common(q.after); common != nil {
+			q.after, q.afterAll = common, true
+		}
 	}
 	return nil
 }
@@ -188,7 +190,7 @@ func (q *s3Query) from(dst []byte) ([]byte, bool) {
 // common is the part of a key that stands for all that begin with it, up to the
 // first delimiter behind the prefix; nil if there is none.
 func (q *s3Query) common(key []byte) []byte {
-	if !q.delimited || len(key) < len(q.prefix) {
+	if !q.delimited || !bytes.HasPrefix(key, q.prefix) {
 		return nil
 	}
 	i := bytes.Index(key[len(q.prefix):], q.delimiter)

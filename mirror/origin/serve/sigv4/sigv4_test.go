@@ -181,3 +181,23 @@ func BenchmarkCheck(b *testing.B) {
 		})
 	}
 }
+
+// TestEncodings has two encodings of one path and query have one signature.
+func TestEncodings(t *testing.T) {
+	for _, same := range [][2]string{
+		{"/a%2Db~%7e", "/a-b%7E~"}, {"/a+b", "/a%2bb"}, {"/%e9", "/%E9"}, {"/a%2Fb", "/a/b"}, {"/100%", "/100%25"}, {"/%zz%1", "/%25zz%251"},
+		{"/?b=1&a=+x&&a", "/?a=&a=%20x&b=1"}, {"/?x=/", "/?x=%2f"}, {"/\xff", "/%FF"}, {"/%\x10\x11", "/%25%10%11"},
+	} {
+		var canonical [2]string
+		for i, target := range same {
+			c := exampleChecker()
+			if err := c.Check([]byte("GET"), []byte(target), []byte(examples[0].header+authorizationLine(exampleScope, "host", "0"))); !errors.Is(err, ErrUnsigned) {
+				t.Errorf("%s: %v", target, err)
+			}
+			canonical[i] = string(c.CanonicalRequest())
+		}
+		if canonical[0] != canonical[1] || canonical[0] == "" {
+			t.Errorf("%s is %q, and %s is %q", same[0], canonical[0], same[1], canonical[1])
+		}
+	}
+}
