@@ -109,7 +109,8 @@ func (c *s3Client) run(t *testing.T, command, addr, dir, secret string) *process
 		env = append(env, "AWS=--no-sign-request")
 	}
 	cmd := process.Command("sh", "-ec", command, "sh", addr, dir)
-	cmd.Env = append(env, "RCLONE="+rclone, "S3CMD="+s3cmd)
+	env = append(env, "RCLONE="+rclone, "S3CMD="+s3cmd)
+	cmd.Env = env
 	p := process.Start(t, cmd)
 	p.Wait()
 	return p
