@@ -123,7 +123,10 @@ func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) 
 		return usagef("serve: %w", err)
 	}
 	server, err := serve.Open(o, source)
-	if err != nil {
+	switch {
+	case errors.Is(err, serve.ErrUnordered):
+		return usagef("serve: %w", err)
+	case err != nil:
 		return fmt.Errorf("serve at %s: %w", f.listen, err)
 	}
 	if o.S3 != nil {

@@ -138,6 +138,15 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestDate has the Date header stand for a missing x-amz-date.
+func TestDate(t *testing.T) {
+	c := exampleChecker()
+	header := "Host: h\r\nDate: Fri, 24 May 2013 00:00:00 GMT\r\nx-amz-content-sha256: " + unsignedBody + "\r\n" + authorizationLine(exampleScope, "date;host;x-amz-content-sha256", "0")
+	if err := c.Check([]byte("GET"), []byte("/"), []byte(header)); !errors.Is(err, ErrSignature) || !strings.HasPrefix(string(c.StringToSign()), algorithm+"\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n") {
+		t.Errorf("%v, %s", err, c.StringToSign())
+	}
+}
+
 func TestAllocations(t *testing.T) {
 	c := exampleChecker()
 	for _, e := range examples {
