@@ -164,6 +164,7 @@ func (s *Server) handleMalformed(ctx *fasthttp.RequestCtx, err error) {
 	r := &c.response
 	r.reset(false)
 	if s.s3 != nil {
+		s.s3.begin(c)
 		s.s3.refuse(c, s3BadRequest)
 	} else {
 		r.refuse(fasthttp.StatusBadRequest, "not a request: "+err.Error()+"\n")

@@ -73,7 +73,8 @@ func newS3Face(s *Server, o S3Options, src Source) (*s3Face, error) {
 	if !ok {
 		return nil, ErrUnordered
 	}
-	if err := keys.Keys(nil, func(*Key) bool { return false }); err != nil {
+	// Asked for the end, which costs least: the first files may all be removed.
+	if err := keys.Keys([]byte{0xff}, func(*Key) bool { return false }); err != nil {
 		return nil, err
 	}
 	return &s3Face{s: s, o: o, keys: keys, host: []byte(o.Bucket + "."), born: time.Now()}, nil
@@ -98,12 +99,17 @@ func (f *s3Face) newConn(n int64) *s3Conn {
 	return c
 }
 
+// begin gives the request a number.
+func (f *s3Face) begin(c *conn) {
+	c.s3.id += golden
+	c.response.setID(mix(c.s3.id))
+}
+
 // route fills in the connection's response, and returns the Writer that is to write
 // it, if it is not the server itself.
 func (f *s3Face) route(ctx *fasthttp.RequestCtx, c *conn) Writer {
 	r := &c.response
-	c.s3.id += golden
-	r.setID(mix(c.s3.id))
+	f.begin(c)
 	t := f.parseTarget(ctx.Request.Header.RequestURI(), ctx.Request.Header.Host())
 	if !t.ok {
 		return f.refuse(c, s3InvalidURI)

@@ -249,8 +249,8 @@ func TestS3Refusals(t *testing.T) {
 	if resp, body := rawhttp.Ask(t, s.Addr(), "GET", "/"); resp.StatusCode != 200 || !strings.Contains(body, "<Bucket><Name>motefs</Name>") {
 		t.Errorf("buckets: %d %s", resp.StatusCode, body)
 	}
-	if resp, _ := rawhttp.Ask(t, s.Addr(), "GET", "not a request"); resp.StatusCode != 400 {
-		t.Errorf("no request: %d", resp.StatusCode)
+	if resp, body := rawhttp.Ask(t, s.Addr(), "GET", "/", "", "a field without a name"); resp.StatusCode != 400 || !strings.Contains(body, "<Code>BadRequest</Code>") || resp.Header.Get("X-Amz-Request-Id") == "" {
+		t.Errorf("no request: %+v %s", resp, body)
 	}
 }
 
