@@ -30,6 +30,9 @@ type S3Options struct {
 	AccessKey, SecretKey string
 	// SessionToken, where it is set, must come with each request. Default none may.
 	SessionToken string
+	// RequesterPays refuses each request that does not say
+	// "x-amz-request-payer: requester". Default it need not be said.
+	RequesterPays bool
 }
 
 func (o S3Options) ensureDefaults() S3Options {
@@ -116,6 +119,9 @@ func (f *s3Face) route(ctx *fasthttp.RequestCtx, c *conn) Writer {
 	}
 	if !f.signed(ctx, c, t.target) {
 		return nil
+	}
+	if f.o.RequesterPays && string(ctx.Request.Header.Peek("X-Amz-Request-Payer")) != "requester" {
+		return f.refuse(c, s3AccessDenied)
 	}
 	if t.bucket != nil && string(t.bucket) != f.o.Bucket {
 		return f.refuse(c, s3NoSuchBucket, "BucketName", string(t.bucket))

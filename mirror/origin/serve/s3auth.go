@@ -11,7 +11,7 @@ import (
 
 // s3Refused says how S3 answers each error of sigv4.
 var s3Refused = map[error]*S3Error{
-	sigv4.ErrNone:         {403, "AccessDenied", "Access Denied"},
+	sigv4.ErrNone:         s3AccessDenied,
 	sigv4.ErrAlgorithm:    {400, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."},
 	sigv4.ErrMalformed:    {400, "AuthorizationHeaderMalformed", "The authorization header that you provided is not valid."},
 	sigv4.ErrAccessKey:    {403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."},

@@ -66,3 +66,15 @@ func TestS3Signatures(t *testing.T) {
 		}
 	}
 }
+
+func TestS3RequesterPays(t *testing.T) {
+	s := serve.OpenTest(t, serve.Options{S3: &serve.S3Options{RequesterPays: true}}, s3Files())
+	for _, target := range []string{"/motefs/a", "/motefs?list-type=2"} {
+		if resp, body := rawhttp.Ask(t, s.Addr(), "GET", target); resp.StatusCode != 403 || !strings.Contains(body, "<Code>AccessDenied</Code>") {
+			t.Errorf("%s: %+v %s", target, resp, body)
+		}
+		if resp, body := rawhttp.Ask(t, s.Addr(), "GET", target, "x-amz-request-payer", "requester"); resp.StatusCode != 200 {
+			t.Errorf("%s, paid: %+v %s", target, resp, body)
+		}
+	}
+}

@@ -19,6 +19,7 @@ var (
 	s3BadMaxKeys         = &S3Error{400, "InvalidArgument", "Provided max-keys not an integer or within integer range"}
 	s3BadEncoding        = &S3Error{400, "InvalidArgument", "Invalid Encoding Method specified in Request"}
 	s3BadListType        = &S3Error{400, "InvalidArgument", "Invalid List Type specified in Request"}
+	s3AccessDenied       = &S3Error{403, "AccessDenied", "Access Denied"}
 	s3NoSuchBucket       = &S3Error{404, "NoSuchBucket", "The specified bucket does not exist"}
 	s3NoSuchKey          = &S3Error{404, "NoSuchKey", "The specified key does not exist."}
 	s3MethodNotAllowed   = &S3Error{405, "MethodNotAllowed", "The specified method is not allowed against this resource."}
