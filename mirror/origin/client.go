@@ -38,7 +38,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	return &Client{
-		Client: w, Getter: &files.Getter{Client: w, Target: b.appendTarget, Redirect: b.redirect},
+		Client: w, Getter: &files.Getter{Client: func() *wire.Client { return w }, Target: b.appendTarget, Redirect: b.redirect},
 		maxPage: o.MaxPageBytes, base: b,
 	}, nil
 }

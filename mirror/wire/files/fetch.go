@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -106,7 +107,7 @@ func (f *fetch) ask(n int, which func(k int) request) error {
 	if f.r.Spool != nil {
 		b.Spool = func(k int, a *wire.Answer) error { return f.r.Spool(which(k).i, &a.Object) }
 	}
-	return f.g.Client.Get(f.ctx, &b)
+	return f.g.Client().Get(f.ctx, &b)
 }
 
 // condition is the field that a request has for it, empty without one.
@@ -139,6 +140,9 @@ func (f *fetch) taken(q request, a *wire.Answer, err error) {
 		f.redirected(q, a)
 	default:
 		err := &mirror.StatusError{Code: a.Status, RetryAfter: a.RetryAfter}
+		if a.Status == http.StatusServiceUnavailable {
+			err.RetryAfter = cmp.Or(err.RetryAfter, f.g.Busy)
+		}
 		if f.g.Explain != nil && !q.last && a.Status >= 300 && !err.Temporary() && a.Status != http.StatusNotFound {
 			f.refused = append(f.refused, refused{q, err})
 			return

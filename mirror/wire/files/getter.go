@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/wire"
@@ -17,8 +18,9 @@ var (
 // Getter gets files. Its methods may be called from any goroutine; its fields are set
 // before.
 type Getter struct {
-	// Client is the connections.
-	Client *wire.Client
+	// Client returns the connections, which may be others when something is asked
+	// again.
+	Client func() *wire.Client
 	// Target appends the request target of a name.
 	Target func(dst []byte, name string) []byte
 	// Redirect returns the target that a redirect leads to, which answered a request
@@ -30,6 +32,9 @@ type Getter struct {
 	// refused beside it, once more; else err, where it is not nil, is the error of
 	// that file. Refusals that may pass, and a 404, need no explanation.
 	Explain func(ctx context.Context, target string, refusal *mirror.StatusError) (again bool, err error)
+	// Busy is how long a 503 without a Retry-After is taken to ask to wait. Default: it
+	// asks for nothing.
+	Busy time.Duration
 
 	conditioned sync.Pool   // *conditions of calls that are over
 	conditional atomic.Bool // a get with a condition was made

@@ -25,7 +25,7 @@ func (g *Getter) FetchRange(ctx context.Context, name string, part mirror.Part, 
 	// The response names the part and its version, but not the file; and servers
 	// make ETags of a file's length and date, which many may share. So it has to be
 	// the first of its connection.
-	return g.Client.One(ctx, string(g.Target(nil, name)), fields, true, func(r *wire.Response) error {
+	return g.Client().One(ctx, string(g.Target(nil, name)), fields, true, func(r *wire.Response) error {
 		return takePart(r, &part, use)
 	})
 }
