@@ -20,6 +20,8 @@ type Client struct {
 	*wire.Client
 	maxPage     int64
 	base        *base
+	layout      *layout
+	onOnePage   func(lacks string)
 	pages       sync.Pool   // *[]byte of pages that were decoded
 	conditioned sync.Pool   // *conditions of calls that are over
 	recent      recent      // pages
@@ -30,7 +32,7 @@ type Client struct {
 // New returns a client that Close must be called on. It connects to nothing.
 func New(o Options) (*Client, error) {
 	o.EnsureDefaults()
-	b, err := o.resolve()
+	b, l, err := o.resolve()
 	if err != nil {
 		return nil, err
 	}
@@ -38,5 +40,5 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{Client: w, maxPage: o.MaxPageBytes, base: b}, nil
+	return &Client{Client: w, maxPage: o.MaxPageBytes, base: b, layout: l, onOnePage: o.OnOnePage}, nil
 }

@@ -3,6 +3,7 @@ package origin
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/motefs/motefs/mirror"
@@ -13,10 +14,10 @@ import (
 const maxHops = 5
 
 // redirect resolves the Location of a redirect that answers a request for target.
-// It is followed only to the same host, and to a path that ends as the one that
-// was asked for: anything else, say /login, is another resource, whose content is
-// not the file's.
-func (c *Client) redirect(status int, location, target, ends string) (string, error) {
+// It is followed only to the same host, and to a path that ends in one of ends, as
+// the one that was asked for: anything else, say /login, is another resource, whose
+// content is not the file's.
+func (c *Client) redirect(status int, location, target string, ends ...string) (string, error) {
 	if location == "" {
 		return "", fmt.Errorf("%w: status %d without a Location", mirror.ErrRedirect, status)
 	}
@@ -36,7 +37,7 @@ func (c *Client) redirect(status int, location, target, ends string) (string, er
 		return refuse("another host")
 	case to.User != nil:
 		return refuse("it has user-info")
-	case !strings.HasSuffix(to.Path, "/"+ends):
+	case !slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(to.Path, "/"+end) }):
 		return refuse("another resource")
 	}
 	return cleanTarget(to.RequestURI()), nil

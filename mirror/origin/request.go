@@ -75,7 +75,5 @@ func appendMarker(dst []byte, marker string) []byte {
 
 // appendTarget appends the target of the request for a name.
 func (c *Client) appendTarget(dst []byte, name string) []byte {
-	dst = append(dst, c.base.path...)
-	dst = append(dst, "/get/"...)
-	return appendName(dst, name)
+	return appendName(append(dst, c.layout.files...), name)
 }
