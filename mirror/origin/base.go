@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-
-	"github.com/motefs/motefs/mirror/wire/files"
 )
 
 // base is the origin's address, taken apart.
@@ -44,11 +42,4 @@ func parseBase(raw string) (*base, error) {
 		problems = append(problems, errors.New("base URL: has a fragment"))
 	}
 	return b, errors.Join(problems...)
-}
-
-// appendTarget appends the target of the request for a name.
-func (b *base) appendTarget(dst []byte, name string) []byte {
-	dst = append(dst, b.path...)
-	dst = append(dst, "/get/"...)
-	return files.AppendName(dst, name)
 }

@@ -21,6 +21,8 @@ type Client struct {
 	*files.Getter
 	maxPage    int64
 	base       *base
+	layout     *layout
+	onOnePage  func(lacks string)
 	pages      sync.Pool // *[]byte of pages that were decoded
 	recent     recent    // pages
 	recentTags recent    // ETags of pages
@@ -29,7 +31,7 @@ type Client struct {
 // New returns a client that Close must be called on. It connects to nothing.
 func New(o Options) (*Client, error) {
 	o.EnsureDefaults()
-	b, err := o.resolve()
+	b, l, err := o.resolve()
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +40,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	return &Client{
-		Client: w, Getter: &files.Getter{Client: func() *wire.Client { return w }, Target: b.appendTarget, Redirect: b.redirect},
-		maxPage: o.MaxPageBytes, base: b,
+		Client: w, Getter: &files.Getter{Client: func() *wire.Client { return w }, Target: l.appendTarget, Redirect: b.redirectFile},
+		maxPage: o.MaxPageBytes, base: b, layout: l, onOnePage: o.OnOnePage,
 	}, nil
 }

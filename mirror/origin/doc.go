@@ -2,8 +2,17 @@
 // wire: it lists the service page by page and gets its files, by package files. Client is a
 // mirror.Lister, a mirror.ConditionalLister, a mirror.Fetcher and a mirror.RangeFetcher.
 //
+// A service that writes its listing in other words, or has its files elsewhere, is
+// described by a Layout. Pages in other words go through a wordSkimmer, those of the
+// protocol through a skimmer of its own, which is faster.
+//
 // # Invariants
 //
+//   - The markers and ETags of a listing in other words begin with a tag that is made of
+//     these words. Those of one listing are refused, or not sent, by another.
+//   - A next page that is said as a whole URL is asked for at the base's host; one of
+//     another host ends the listing. What says that there is no next page takes back
+//     none that the page says too.
 //   - Names are percent-encoded byte by byte and never cleaned: "a//b" and
 //     "a/../b" reach the origin as they stand.
 //   - A redirect is followed to the same host, and to a path that ends in the same

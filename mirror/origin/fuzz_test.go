@@ -25,7 +25,7 @@ func FuzzRedirect(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, location string) {
-		target, err := b.redirect(302, location, "/files/get/a", "a", 0)
+		target, err := b.redirect(302, location, "/files/get/a", 0, "a")
 		if err != nil {
 			if !errors.Is(err, mirror.ErrRedirect) {
 				t.Fatal(err)

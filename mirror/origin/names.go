@@ -32,8 +32,9 @@ type nameDecoder struct {
 	scratch []byte
 }
 
-// next appends the next names to dst, at most most of them, but for those that
-// cannot be decoded, which it tells to skip.
+func (d *nameDecoder) more() int { return d.left }
+
+// next implements decoder.
 func (d *nameDecoder) next(dst []mirror.Listed, most int, skip func(name string, err error)) ([]mirror.Listed, error) {
 	n := min(most, d.left)
 	dst = slices.Grow(dst, n)

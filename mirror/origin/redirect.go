@@ -3,6 +3,7 @@ package origin
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/motefs/motefs/mirror"
@@ -14,10 +15,10 @@ import (
 const maxHops = 5
 
 // redirect resolves the Location of a redirect that answers a request for target.
-// It is followed only to the same host, and to a path that ends as the one that
-// was asked for: anything else, say /login, is another resource, whose content is
-// not the file's; and not after maxHops others.
-func (b *base) redirect(status int, location, target, ends string, hops int) (string, error) {
+// It is followed only to the same host, and to a path that ends in one of ends, as
+// the one that was asked for: anything else, say /login, is another resource, whose
+// content is not the file's; and not after maxHops others.
+func (b *base) redirect(status int, location, target string, hops int, ends ...string) (string, error) {
 	if location == "" {
 		return "", fmt.Errorf("%w: status %d without a Location", mirror.ErrRedirect, status)
 	}
@@ -36,7 +37,7 @@ func (b *base) redirect(status int, location, target, ends string, hops int) (st
 		return refuse("another host")
 	case to.User != nil:
 		return refuse("it has user-info")
-	case !strings.HasSuffix(to.Path, "/"+ends):
+	case !slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(to.Path, "/"+end) }):
 		return refuse("another resource")
 	}
 	next := cleanTarget(to.RequestURI())
@@ -44,6 +45,11 @@ func (b *base) redirect(status int, location, target, ends string, hops int) (st
 		return "", fmt.Errorf("%w: more than %d in a row, the last to %q", mirror.ErrRedirect, maxHops, withoutSecrets(next))
 	}
 	return next, nil
+}
+
+// redirectFile is redirect for a file; see files.Getter.
+func (b *base) redirectFile(status int, location, target, name string, hops int) (string, error) {
+	return b.redirect(status, location, target, hops, name)
 }
 
 // withoutSecrets is as much of a location as can be shown and stored: neither its

@@ -24,6 +24,9 @@ func (r *Response) Length() int64 { return max(r.cn.head.length, -1) }
 // Field returns the value of a header field, empty without one.
 func (r *Response) Field(name string) []byte { return r.cn.buf.parsed.Peek(name) }
 
+// Fields are all the fields of a name, which are valid as long as the response is.
+func (r *Response) Fields(name string) [][]byte { return r.cn.buf.parsed.PeekAll(name) }
+
 // ContentType is the header of that name.
 func (r *Response) ContentType() []byte { return r.cn.buf.parsed.ContentType() }
 

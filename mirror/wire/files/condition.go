@@ -14,8 +14,8 @@ const (
 	// maxETag is the longest ETag that is sent back, in bytes. Servers bound the
 	// head of a request at some KiB.
 	maxETag = 1 << 10
-	// maxTime is the last second that a date has four digits of a year for.
-	maxTime = 253402300799
+	// MaxTime is the last second that a date has four digits of a year for.
+	MaxTime = 253402300799
 	// maxPooledConditions is the most that is kept of the conditions of one Fetch,
 	// in bytes.
 	maxPooledConditions = 1 << 20
@@ -87,7 +87,7 @@ func AppendCondition(dst, etag []byte, modTime int64) []byte {
 	case ValidETag(etag):
 		dst = append(dst, ifNoneMatch...)
 		dst = append(dst, etag...)
-	case modTime > 0 && modTime <= maxTime:
+	case modTime > 0 && modTime <= MaxTime:
 		dst = append(dst, ifModifiedSince...)
 		dst = time.Unix(modTime, 0).UTC().AppendFormat(dst, http.TimeFormat)
 	default:
