@@ -9,6 +9,7 @@ import (
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/s3"
 	"github.com/spf13/cobra"
 )
 
@@ -98,6 +99,9 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 			advice := "run the same command again to go on"
 			if status, ok := errors.AsType[*mirror.StatusError](runErr); ok && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
 				advice = "give the access that it wants with --header @FILE, then " + advice
+			}
+			if refusal, ok := errors.AsType[*s3.Refusal](runErr); ok && refusal.Advice() != "" {
+				advice = refusal.Advice() + ", then run the same command again"
 			}
 			if cache.NoRoom(runErr) {
 				advice = "make room, then " + advice

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,7 +12,7 @@ import (
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/namelist"
-	"github.com/motefs/motefs/mirror/origin"
+	"github.com/motefs/motefs/mirror/s3"
 	"github.com/rs/zerolog"
 )
 
@@ -19,7 +20,7 @@ import (
 type session struct {
 	id     string
 	log    zerolog.Logger
-	client *origin.Client
+	client client
 	names  *namelist.Lister // nil where the origin lists
 	store  *cache.Store
 	engine *mirror.Engine
@@ -52,7 +53,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 		return nil, err
 	}
 	opts := limited(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), KeepOld: o.keepOld, Log: o.log})
-	connections := o.flags.connections
+	connections := cmp.Or(o.flags.connections, o.flags.s3.connections(o.id), mirror.DefaultConnections)
 	if opts.Descriptors < enoughDescriptors {
 		connections = min(connections, connectionsWith(opts.Descriptors))
 	}
@@ -98,6 +99,9 @@ func (s *session) probe(ctx context.Context) error {
 		advice := "check the URL, and that the service is up"
 		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 			advice = "if the service has a certificate of its own, give that with --ca-cert"
+		}
+		if refusal, ok := errors.AsType[*s3.Refusal](err); ok && refusal.Advice() != "" {
+			advice = refusal.Advice()
 		}
 		what := "listed"
 		if s.names != nil {

@@ -40,11 +40,12 @@ type sourceFlags struct {
 	maxGone     goneLimit
 	reserve     size
 	listingFlags
+	s3 s3Flags
 }
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.store, "store", "", "`directory` of the store (default: one for each origin in the user's cache directory)")
-	flags.IntVar(&f.connections, "connections", mirror.DefaultConnections, "`number` of connections that fetch at the same time")
+	flags.IntVar(&f.connections, "connections", 0, fmt.Sprintf("`number` of connections that fetch at the same time (default %d, from Amazon's S3 %d)", mirror.DefaultConnections, awsConnections))
 	flags.StringArrayVar(&f.headers, "header", nil, "extra request header, `'Name: value'`, or @FILE with one a line; may be given several times. Other users see a command line, say by ps: put secrets into a file of your own, or into MOTEFS_HEADER")
 	flags.StringVar(&f.pipeline, "pipeline", "auto", "requests written ahead on a connection: `off|auto|N`")
 	flags.StringVar(&f.caCert, "ca-cert", "", "`file` of PEM certificates to trust for https beside the system's")
@@ -57,6 +58,7 @@ func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.Var(&f.limitRate, "limit-rate", "mirror at most so many `bytes` a second, also with K, M, G; 0: no limit")
 	flags.Int64Var(&f.limitFiles, "limit-files", 0, "mirror at most so `many` files a second; 0: no limit")
 	f.listingFlags.register(flags)
+	f.s3.register(flags)
 }
 
 // reserved is --reserve as cache.Options takes it.
@@ -83,7 +85,7 @@ func originID(raw string) (string, error) {
 	case err != nil:
 		return "", usagef("origin %q is not a URL: %w", raw, errors.Unwrap(err))
 	case !taken:
-		return "", usagef("origin %q: give a URL such as http://host:port or https://host/path", raw)
+		return "", usagef("origin %q: give a URL such as http://host:port, https://host/path or s3://bucket/prefix", raw)
 	}
 	host, port := strings.ToLower(u.Hostname()), u.Port()
 	if port == "" || u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
@@ -99,8 +101,16 @@ func originID(raw string) (string, error) {
 	return u.String(), nil
 }
 
-// client makes the HTTP client for an origin.
-func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (*origin.Client, error) {
+// client lists an origin and gets its files.
+type client interface {
+	mirror.Lister
+	mirror.Fetcher
+	mirror.RangeFetcher
+	Close() error
+}
+
+// client makes the client for an origin.
+func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (client, error) {
 	depth, err := f.pipelineDepth()
 	if err != nil {
 		return nil, err
@@ -113,16 +123,24 @@ func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (*o
 	if err != nil {
 		return nil, err
 	}
-	onOnePage := func(lacks string) {
-		log.Warn().Str("lacks", lacks).Msg("the first page of the listing does not say whether there is a next one, and is taken for all of it; if there is more, see --next-field")
-	}
-	c, err := origin.New(origin.Options{BaseURL: f.baseOf(id), Layout: f.layout, OnOnePage: onOnePage, Options: wire.Options{
+	w := wire.Options{
 		Header: header, UserAgent: "motefs/" + version(), TLS: trust,
 		InlineLimit: min(inlineLimit, int(f.maxFileSize)), MaxFileSize: int64(f.maxFileSize), Pipeline: depth,
 		OnPipelineOff: func(reason string) {
 			log.Warn().Str("reason", reason).Msg("the origin does not answer pipelined requests rightly; asking one at a time, which is slower")
 		},
-	}})
+	}
+	if onS3(id) {
+		c, err := f.s3.client(id, w, log)
+		if err != nil {
+			return nil, err // and not a client that is a nil pointer
+		}
+		return c, nil
+	}
+	onOnePage := func(lacks string) {
+		log.Warn().Str("lacks", lacks).Msg("the first page of the listing does not say whether there is a next one, and is taken for all of it; if there is more, see --next-field")
+	}
+	c, err := origin.New(origin.Options{BaseURL: f.baseOf(id), Layout: f.layout, OnOnePage: onOnePage, Options: w})
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -150,10 +168,21 @@ func (f *sourceFlags) trust() (*tls.Config, error) {
 
 // target is the origin that raw names, and where its store stands.
 func (f *sourceFlags) target(raw string) (id, dir string, err error) {
-	if id, err = originID(raw); err != nil {
+	switch {
+	case onS3(raw) && f.layout.Given():
+		err = usagef("origin %s: S3 lists in its own way: the flags for other words do not go with it", raw)
+	case onS3(raw):
+		id, err = f.s3.identity(raw)
+	case f.s3.given():
+		err = usagef("origin: --endpoint-url, --region, --profile, --no-sign-request and --request-payer go with s3://BUCKET")
+	default:
+		if id, err = originID(raw); err == nil {
+			id = f.identity(id)
+		}
+	}
+	if err != nil {
 		return "", "", err
 	}
-	id = f.identity(id)
 	dir, err = f.storeDir(id)
 	return id, dir, err
 }
@@ -192,7 +221,7 @@ func storeName(id string) string {
 
 // validate checks a flag that the engine would refuse later.
 func (f *sourceFlags) validate(cmd *cobra.Command) error {
-	if f.connections < 1 || f.connections > mirror.MaxConnections {
+	if f.connections < 1 && cmd.Flags().Changed("connections") || f.connections > mirror.MaxConnections {
 		return usagef("%s: --connections %d: give 1 to %d", cmd.Name(), f.connections, mirror.MaxConnections)
 	}
 	if f.outage < 0 {
@@ -203,6 +232,9 @@ func (f *sourceFlags) validate(cmd *cobra.Command) error {
 	}
 	if f.limitFiles < 0 {
 		return usagef("%s: --limit-files %d: give 0 or more", cmd.Name(), f.limitFiles)
+	}
+	if err := f.s3.validate(cmd); err != nil {
+		return err
 	}
 	return f.listingFlags.validate(cmd)
 }

@@ -64,6 +64,12 @@ func (l *Layout) EnsureDefaults() {
 	}
 }
 
+// Given reports whether anything but where the files are is not the talk's.
+func (l Layout) Given() bool {
+	l.GetPath = ""
+	return l != Layout{}
+}
+
 // Validate reports every problem of a layout that has its defaults.
 func (l *Layout) Validate() error {
 	var problems []error

@@ -33,11 +33,11 @@ func (r *Refusal) Error() string {
 			text += ": " + wire.Clip(r.Message)
 		}
 	}
-	if what := advice[r.Code]; what != "" {
-		text += "; " + what
-	}
 	return text
 }
+
+// Advice says what to do about the refusal; empty where nobody knows.
+func (r *Refusal) Advice() string { return advice[r.Code] }
 
 // Unwrap is the status.
 func (r *Refusal) Unwrap() error { return r.status }

@@ -144,7 +144,7 @@ func TestFinalRefusals(t *testing.T) {
 		client := b.client(t, Options{Keys: func(context.Context) (Keys, error) { return Keys{ID: "id", Secret: "s"}, nil }})
 		_, err := client.List(t.Context(), "")
 		status, ok := errors.AsType[*mirror.StatusError](err)
-		if !ok || status.Code != c.status || mirror.Temporary(err) != c.temporary || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.code) {
+		if !ok || status.Code != c.status || mirror.Temporary(err) != c.temporary || !strings.Contains(adviceOf(err), c.says) || !strings.Contains(err.Error(), c.code) {
 			t.Errorf("%s: list: %v", what, err)
 		}
 		if c.status == 503 && status.RetryAfter == 0 {
@@ -154,7 +154,7 @@ func TestFinalRefusals(t *testing.T) {
 			continue // of an object that says something else
 		}
 		for _, got := range fetchAll(t, client, keysOf(1)...) {
-			if !strings.Contains(got, c.says) {
+			if !strings.Contains(got, fmt.Sprint(c.status)) || !strings.Contains(got, c.code) && !c.temporary {
 				t.Errorf("%s: get: %s", what, got)
 			}
 		}
@@ -162,6 +162,14 @@ func TestFinalRefusals(t *testing.T) {
 			t.Errorf("%s: asked %d times", what, asked.Load())
 		}
 	}
+}
+
+// adviceOf is what to do about an error, or what it says.
+func adviceOf(err error) string {
+	if r, ok := errors.AsType[*Refusal](err); ok && r.Advice() != "" {
+		return r.Advice()
+	}
+	return fmt.Sprint(err)
 }
 
 // TestNoCredentials tells why there are none, and asks the server for nothing.

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"math"
 	"math/bits"
 	"strings"
 	"unicode/utf8"
@@ -28,20 +27,26 @@ type shape [shapeDepth]struct {
 // alphabet is a set of bytes.
 type alphabet [4]uint64
 
-// classes are bytes that mostly come together.
-var classes = []string{"0123456789", "abcdef", "abcdefghijklmnopqrstuvwxyz", "ABCDEF", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+// classes are bytes that mostly come together, those of hexadecimal numbers first.
+var classes = []string{"0123456789", "0123456789abcdef", "0123456789ABCDEF", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
-// addClass adds a byte, and those that will come: all digits with one, all letters with
-// one; beside digits, those of hexadecimal numbers with one of them.
-func (a *alphabet) addClass(c byte) {
+// addClass adds a byte that has been seen beside others, and those that will come: all
+// digits with one, all letters with two, as one alone is often part of a word that all
+// keys have.
+func (a *alphabet) addClass(c byte, seen *alphabet) {
 	a.set(c)
-	for i, class := range classes {
-		hex := i == 1 || i == 3
-		if strings.IndexByte(class, c) < 0 || hex && !a.has('0') {
+	for _, class := range classes {
+		n := 0
+		for i := range len(class) {
+			if seen.has(class[i]) {
+				n++
+			}
+		}
+		if strings.IndexByte(class, c) < 0 || n < 2 && class != classes[0] {
 			continue
 		}
-		for j := range len(class) {
-			a.set(class[j])
+		for i := range len(class) {
+			a.set(class[i])
 		}
 		return
 	}
@@ -86,7 +91,7 @@ func (s *shape) learn(key string) {
 	for i := range min(len(key), shapeDepth) {
 		if at := &s[i]; !at.seen.has(key[i]) {
 			at.seen.set(key[i])
-			at.likely.addClass(key[i])
+			at.likely.addClass(key[i], &at.seen)
 		}
 	}
 }
@@ -101,12 +106,12 @@ func (s *shape) learnPage(first, middle, last string) {
 	}
 }
 
-// alphabet is what stands at place i of keys of which all up to place p are the same.
-func (s *shape) alphabet(p, i int) *alphabet {
-	if i == p && !s[i].known {
-		return &s[i].likely
+// alphabet is what stands at a place, or will.
+func (s *shape) alphabet(i int) *alphabet {
+	if s[i].known {
+		return &s[i].seen
 	}
-	return &s[i].seen
+	return &s[i].likely
 }
 
 // finest is the resolution of coordinates: that of a float64, less some bits for what
@@ -118,7 +123,7 @@ const finest = 1.0 / (1 << 46)
 func (s *shape) coordinate(p int, key string) (x float64) {
 	scale := 1.0
 	for i := p; i < min(len(key), shapeDepth) && scale > finest; i++ {
-		a := s.alphabet(p, i)
+		a := s.alphabet(i)
 		scale /= float64(max(a.size(), 1))
 		x += float64(a.rank(key[i])) * scale
 	}
@@ -129,7 +134,7 @@ func (s *shape) coordinate(p int, key string) (x float64) {
 func (s *shape) key(start string, x float64) string {
 	b := []byte(start)
 	for i, scale := len(start), 1.0; i < shapeDepth && scale > finest; i++ {
-		a := s.alphabet(len(start), i)
+		a := s.alphabet(i)
 		n := a.size()
 		if n == 0 {
 			break
@@ -162,34 +167,51 @@ const (
 	splitAhead = 64
 )
 
-// split returns a key that splits a gap: in the middle, but not further than splitAhead
-// pages from its beginning. It is false where the gap is short, or no such key is known.
-func (s *shape) split(g gap) (at string, ok bool) {
+// cut is where a gap is split.
+type cut struct {
+	at          string
+	left, right float64 // pages on both sides, as far as can be told; 0 is unknown
+}
+
+// split says where to split a gap: in the middle, but not further than splitAhead
+// pages from its beginning. A page takes stretch times what the last one did of the key
+// space. It is false where the gap is short, or no place is known.
+func (s *shape) split(g gap, stretch float64) (c cut, ok bool) {
 	if g.endless {
 		for p := common(g.lo, g.hi); p >= 0; p-- {
-			width := s.coordinate(p, g.hi) - s.coordinate(p, g.lo)
+			width := (s.coordinate(p, g.hi) - s.coordinate(p, g.lo)) * stretch
 			if x := s.coordinate(p, g.after) + splitAhead*width; width > 0 && x < 1 && strings.HasPrefix(g.after, g.hi[:p]) {
-				at = s.key(g.after[:p], x)
-				return at, at > g.after
+				c = cut{at: s.key(g.after[:p], x), left: splitAhead}
+				return c, c.at > g.after
 			}
 		}
-		return "", false
+		// Nothing says what comes behind all that is like this: half of the way there.
+		for p := range common(g.lo, g.hi) + 1 {
+			if x := (s.coordinate(p, g.after) + 1) / 2; strings.HasPrefix(g.after, g.hi[:p]) {
+				if c = (cut{at: s.key(g.after[:p], x)}); c.at > g.after {
+					return c, true
+				}
+			}
+		}
+		return cut{}, false
 	}
 	p := common(g.lo, g.to)
-	from, to, width := s.coordinate(p, g.after), s.coordinate(p, g.to), s.coordinate(p, g.hi)-s.coordinate(p, g.lo)
-	pages := math.Inf(1)
-	if width > 0 {
-		pages = (to - from) / width
-	}
-	if pages < leastSplit || !(to > from) {
-		return "", false
+	from, to, width := s.coordinate(p, g.after), s.coordinate(p, g.to), (s.coordinate(p, g.hi)-s.coordinate(p, g.lo))*stretch
+	if !(to > from) {
+		return cut{}, false
 	}
 	x := (from + to) / 2
-	if pages > 2*splitAhead && !math.IsInf(pages, 1) {
-		x = from + splitAhead*width
+	if width > 0 {
+		pages := (to - from) / width
+		if pages < leastSplit {
+			return cut{}, false
+		}
+		c.left = min(pages/2, splitAhead)
+		c.right = pages - c.left
+		x = from + c.left*width
 	}
-	at = s.key(g.after[:p], x)
-	return at, g.after < at && at < g.to
+	c.at = s.key(g.after[:p], x)
+	return c, g.after < c.at && c.at < g.to
 }
 
 // common is how many bytes two keys have in common at their beginning.

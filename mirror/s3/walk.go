@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,9 @@ const (
 	walkBudget = 32 << 20
 	// maxRanges bounds the ranges that a walk has at a time.
 	maxRanges = 256
+	// uselessMost is how many useless pages there may be before no range is split, beside
+	// half of the useful ones: every page costs money somewhere.
+	uselessMost = 64
 	// widenEvery is after how many pages one more is asked for at a time, after the
 	// server was too busy.
 	widenEvery = 16
@@ -109,6 +113,10 @@ type walk struct {
 		sync.Mutex
 		ranges   []*keyRange // in order; the first is handed out
 		shape    shape
+		stretch  float64       // how much of the key space a page takes, to what it seems
+		full     int           // keys of a full page
+		useful   int           // pages with keys that nobody else had
+		useless  int           // pages without
 		underWay int           // requests
 		width    int           // how many there may be
 		pages    int           // since the width was changed
@@ -124,16 +132,21 @@ type keyRange struct {
 	at     place // of the page that is asked for next, or is under way
 	gap          // from at.after; lo and hi are a page of this range, or of the one that it was split from
 	pages  []*page
-	busy   bool  // a request is under way
-	listed bool  // to its end
-	err    error // of the last request
+	busy   bool // a request is under way
+	listed bool // to its end
+	// expected is how many pages there seemed to be when its end was set, 0 if that was
+	// unknown, and found how many keys have come since.
+	expected float64
+	found    int
+	slack    float64 // by how much the walk's stretch is too large here: 1, or less
+	err      error   // of the last request
 }
 
 func newWalk(c *Client, at place, before *page) *walk {
 	w := &walk{c: c}
 	w.ctx, w.cancel = context.WithCancel(c.ctx)
-	w.mu.width, w.mu.next, w.mu.changed = c.o.Listers, at.marker(), make(chan struct{})
-	w.mu.ranges = []*keyRange{{at: at, gap: gap{after: at.after, endless: true, lo: before.first, hi: before.last}}}
+	w.mu.width, w.mu.next, w.mu.changed, w.mu.stretch = c.o.Listers, at.marker(), make(chan struct{}), 1
+	w.mu.ranges = []*keyRange{{at: at, slack: 1, gap: gap{after: at.after, endless: true, lo: before.first, hi: before.last}}}
 	w.mu.shape.learnPage(before.first, before.first, before.last)
 	return w
 }
@@ -236,11 +249,11 @@ func (w *walk) pickLocked() *keyRange {
 		case r.listed || r.err != nil:
 		case !r.busy:
 			return r
-		case w.mu.held < walkBudget && len(w.mu.ranges) < maxRanges && !w.c.sequence.Load():
-			if at, ok := w.mu.shape.split(r.gap); ok {
-				right := &keyRange{at: place{after: at}, gap: r.gap}
-				right.after = at
-				r.to, r.endless = at, false
+		case w.mu.held < walkBudget && len(w.mu.ranges) < maxRanges && w.mu.useless <= uselessMost+w.mu.useful/2 && !w.c.sequence.Load():
+			if cut, ok := w.mu.shape.split(r.gap, w.mu.stretch*r.slack); ok {
+				right := &keyRange{at: place{after: cut.at}, gap: r.gap, expected: cut.right, slack: r.slack}
+				right.after = cut.at
+				r.to, r.endless, r.expected, r.found = cut.at, false, cut.left, 0
 				w.mu.ranges = slices.Insert(w.mu.ranges, i+1, right)
 				return right
 			}
@@ -307,7 +320,9 @@ func (w *walk) cameLocked(r *keyRange, p *page) {
 		r.at.after = last
 	}
 	r.at.token = p.token
-	r.listed = p.token == ""
+	if p.token == "" {
+		w.endLocked(r)
+	}
 	if !r.endless && p.last >= r.to {
 		r.listed = true
 		n := len(p.objects)
@@ -317,8 +332,53 @@ func (w *walk) cameLocked(r *keyRange, p *page) {
 		clear(p.objects[n:])
 		p.objects = p.objects[:n]
 	}
+	w.mu.full = max(w.mu.full, p.keys)
+	r.found += len(p.objects)
+	w.stretchLocked(r, p)
+	if len(p.objects) > 0 {
+		w.mu.useful++
+	} else {
+		w.mu.useless++
+	}
 	if len(p.objects)+len(p.odd) > 0 {
 		r.pages = append(r.pages, p)
 		w.mu.held += p.size
+	}
+}
+
+// endLocked notes that no key is behind those of a range.
+func (w *walk) endLocked(r *keyRange) {
+	r.listed = true
+	end := r.at.after
+	for _, other := range w.mu.ranges {
+		switch {
+		case other.after >= end:
+			other.listed = other.listed || !other.busy
+		case other.endless || other.to > end:
+			other.to, other.endless = end, false
+		}
+	}
+}
+
+const (
+	// stretchMost bounds by how much one range changes the stretch, and stretchFar the
+	// stretch itself.
+	stretchMost, stretchFar = 16.0, 1 << 30
+	// stretchBy is the weight of one range among those before.
+	stretchBy = 0.25
+)
+
+// stretchLocked learns from a page of a range how many pages there were of those that were
+// expected. Keys are spread unevenly: where file numbers go on from folder to folder,
+// say, most of what a folder could have is empty.
+func (w *walk) stretchLocked(r *keyRange, p *page) {
+	found := float64(r.found) / float64(max(w.mu.full, 1))
+	switch {
+	case r.expected == 0 || p.keys == 0: // behind all keys is no measure
+	case r.listed:
+		off := min(max(r.expected/max(found, 1/stretchMost), 1/stretchMost), stretchMost)
+		w.mu.stretch = min(max(w.mu.stretch*math.Pow(off, stretchBy), 1.0/stretchFar), stretchFar)
+	case found > 2*r.expected+2:
+		r.slack = max(r.slack/2, 1.0/stretchFar)
 	}
 }
