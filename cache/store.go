@@ -62,6 +62,8 @@ type Store struct {
 		closed  bool
 		buf     []byte
 	}
+	// promised: somebody was told of a file that is not here; see promise.
+	promised  atomic.Bool
 	numbers   numbers
 	conflicts conflicts
 	// progress is what commit.progress last was, for readers.
