@@ -282,6 +282,15 @@ func (s *Store) Room() error {
 	return s.room.check()
 }
 
+// RoomFor returns a *NoRoomError where a content of size bytes would leave less free
+// than Options.Reserve. With -1, not known, it never does.
+func (s *Store) RoomFor(size int64) error {
+	if size <= 0 {
+		return nil
+	}
+	return s.room.checkFor(uint64(size))
+}
+
 // GiveUp has writes that wait for room fail, as the process is to end: the store is
 // then Broken, and what was not flushed is lost as in a crash. Without such writes
 // it changes nothing.

@@ -105,5 +105,9 @@ func (f *fsys) String() string { return fsType }
 func (f *fsys) Forget(nodeID, nlookup uint64) {}
 
 // known reports whether e can be handed to the kernel: only what has its final
-// size. A pending file would have size 0, and cp and cat believe that.
-func known(e *cache.Entry) bool { return e.Kind == cache.Dir || e.Here() || e.Arriving }
+// size. A pending file of which the listing does not say it would have size 0, and cp
+// and cat believe that.
+func known(e *cache.Entry) bool { return e.Kind == cache.Dir || readable(e) || e.Promised() }
+
+// readable reports whether a file can be read, though maybe not all of it yet.
+func readable(e *cache.Entry) bool { return e.Here() || e.Arriving }

@@ -29,3 +29,65 @@ func (f *fsys) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.R
 	f.stats.readBytes.Add(int64(n))
 	return fuse.ReadResultData(buf[:n]), fuse.OK
 }
+
+// readAt reads from the store, or what is arriving. A file that is neither, but that the
+// kernel was told of, is fetched first.
+func (f *fsys) readAt(cancel <-chan struct{}, ino cache.Inode, p []byte, off int64) (int, error) {
+	n, stored, err := f.readNow(cancel, ino, p, off)
+	if !stored || !errors.Is(err, cache.ErrNotFound) {
+		return n, err
+	}
+	if e, getErr := f.store.Get(ino); getErr != nil || !e.Promised() {
+		if getErr == nil || errors.Is(getErr, cache.ErrNotFound) {
+			getErr = err
+		}
+		return 0, getErr
+	}
+	if err := f.bring(cancel, ino); err != nil {
+		return 0, err
+	}
+	n, _, err = f.readNow(cancel, ino, p, off)
+	return n, err
+}
+
+// readNow reads what there is of a file. stored says that it is the store that was asked.
+func (f *fsys) readNow(cancel <-chan struct{}, ino cache.Inode, p []byte, off int64) (n int, stored bool, err error) {
+	arriving, err := f.contents.Arriving(ino)
+	if err == nil && arriving != nil {
+		var ok bool
+		if n, ok, err = f.await(cancel, ino, p, off); ok && err == nil {
+			return n, false, nil
+		}
+	}
+	if err != nil {
+		if _, taken := f.contents.Arriving(ino); taken != nil {
+			f.note(note{parent: ino})
+		}
+		return 0, false, err
+	}
+	n, err = f.store.ReadAt(ino, p, off)
+	return n, true, err
+}
+
+// bring has a file fetched of whose number the kernel was told length and time. What
+// turned out another, or is gone, is cache.ErrNotFound: that number has no content and
+// never will.
+func (f *fsys) bring(cancel <-chan struct{}, ino cache.Inode) error {
+	parent, name, err := f.store.Where(ino)
+	if err != nil {
+		return err
+	}
+	e, err := f.fetch(cancel, parent, name)
+	switch {
+	case errors.Is(err, cache.ErrNotFound):
+	case err != nil:
+		return err
+	case e.Inode == ino:
+		return nil
+	default:
+		err = fmt.Errorf("%w: %q is not what was listed", cache.ErrNotFound, name)
+	}
+	// The kernel may hold a listing of the directory that has the number.
+	f.note(note{parent: parent})
+	return err
+}
