@@ -57,6 +57,7 @@ type fsys struct {
 	// wg counts every goroutine of the mount.
 	wg *sync.WaitGroup
 
+	twice twice
 	stats counters
 	log   zerolog.Logger
 	// sampled is log at a bounded rate, for what happens once a request.

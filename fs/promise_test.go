@@ -178,7 +178,12 @@ func TestReadOfAListedFileEnds(t *testing.T) {
 	t.Run("timeout", func(t *testing.T) {
 		r, _ := hanging(t, func(o *Options) { o.DemandTimeout = 20 * time.Millisecond })
 		r.log.expect("deadline exceeded")
-		r.fails("Connection timed out", "cat", r.path("a"))
+		for tries := range 3 {
+			r.fails("Connection timed out", "cat", r.path("a"))
+			if n := r.contents.fetches("a"); n != tries+1 {
+				t.Errorf("%d waits in %d tries", n, tries+1)
+			}
+		}
 	})
 	t.Run("unmount", func(t *testing.T) {
 		r, g := hanging(t)

@@ -15,7 +15,7 @@ import (
 func (f *fsys) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
 	f.stats.reads.Add(1)
 	ino := cache.Inode(in.NodeId)
-	n, err := f.readAt(cancel, ino, buf, int64(in.Offset))
+	n, err := f.readAt(cancel, in, buf)
 	switch {
 	case err == nil || errors.Is(err, io.EOF):
 	case errors.Is(err, cache.ErrNotFound):
@@ -32,7 +32,8 @@ func (f *fsys) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.R
 
 // readAt reads from the store, or what is arriving. A file that is neither, but that the
 // kernel was told of, is fetched first.
-func (f *fsys) readAt(cancel <-chan struct{}, ino cache.Inode, p []byte, off int64) (int, error) {
+func (f *fsys) readAt(cancel <-chan struct{}, in *fuse.ReadIn, p []byte) (int, error) {
+	ino, off := cache.Inode(in.NodeId), int64(in.Offset)
 	n, stored, err := f.readNow(cancel, ino, p, off)
 	if !stored || !errors.Is(err, cache.ErrNotFound) {
 		return n, err
@@ -43,7 +44,13 @@ func (f *fsys) readAt(cancel <-chan struct{}, ino cache.Inode, p []byte, off int
 		}
 		return 0, getErr
 	}
+	if err := f.twice.take(ino, in.Pid); err != nil {
+		return 0, err
+	}
 	if err := f.bring(cancel, ino); err != nil {
+		if !errors.Is(err, cache.ErrNotFound) {
+			f.twice.add(ino, in.Pid, err)
+		}
 		return 0, err
 	}
 	n, _, err = f.readNow(cancel, ino, p, off)
