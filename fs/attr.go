@@ -77,8 +77,8 @@ func (f *fsys) certain() time.Duration {
 }
 
 // fill makes the attributes of e, and returns how long the kernel may believe
-// them, and the name. A file that is here stays what it is; one that is not, but of which
-// the listing says length and time, is believed as names are. For a directory the
+// them, and the name. A file that is here stays what it is; one that is only listed is
+// believed for listedTimeout, or where files may change as names are. For a directory the
 // lease is that of its names: the kernel drops the listing that it keeps where it
 // meets another modification time, and the time is another one, by a nanosecond,
 // after each change to the names of any directory. So no answer that was under way
@@ -103,11 +103,14 @@ func (f *fsys) fill(e *cache.Entry, a *fuse.Attr, certain time.Duration) (lease 
 		Blksize: blockSize,
 		Mode:    f.dirMode,
 	}
-	// What arrives may be taken back, what is promised may turn out another, and then
+	// What arrives may be taken back, what is only listed may turn out another, and then
 	// another number has the name.
 	final := !e.Arriving && !e.Promised()
-	if e.Arriving {
+	switch {
+	case e.Arriving:
 		certain = f.lease
+	case e.Promised() && f.nextChange == nil:
+		certain = listedTimeout
 	}
 	if e.Kind == cache.File {
 		a.Mode = f.fileMode

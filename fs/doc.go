@@ -32,7 +32,7 @@
 //	a file whose content is here                entryTimeout: it does not change
 //	a directory, names final                    entryTimeout
 //	a directory, a file that is arriving        the lease
-//	a file that is only listed                  the lease, or until the next change
+//	a file that is only listed                  listedTimeout, or until the next change
 //	a name that is not there, listing complete  the lease
 //	a name that is not there, listing growing   not at all
 //	a file's pages                              until memory is short (ENOSYS to OPEN)

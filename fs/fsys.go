@@ -16,6 +16,12 @@ const (
 	// the mount lives. What may change it believes for Options.Lease.
 	entryTimeout = 24 * time.Hour
 
+	// listedTimeout is how long it may believe what the listing says of a file that is not
+	// here. Nothing but a look at the file finds it to be another, and then its number has
+	// no content: who reads it gets an error, and the kernel asks. So the lease, after which
+	// ls -l of 100,000 of them took 13 times as long as of mirrored ones, would win little.
+	listedTimeout = 10 * time.Minute
+
 	// generation goes with every NodeID. Inode numbers are never used twice,
 	// so it is only ever more for a file that was taken back; see Arrivals.
 	generation = 1

@@ -227,11 +227,11 @@ func TestListedAttributes(t *testing.T) {
 	f.log.expect("no origin in this test")
 	out, status := f.lookup("a")
 	if status != fuse.OK || out.NodeId != uint64(ino) || out.Size != 1025 || out.Blocks != 3 || out.Mtime != 1_600_000_000 ||
-		out.EntryTimeout() != f.lease || out.AttrTimeout() != f.lease {
+		out.EntryTimeout() != listedTimeout || out.AttrTimeout() != listedTimeout {
 		t.Errorf("%v, %+v", status, out)
 	}
 	var attr fuse.AttrOut
-	if status := f.GetAttr(nil, &fuse.GetAttrIn{InHeader: fuse.InHeader{NodeId: uint64(ino)}}, &attr); status != fuse.OK || attr.Size != 1025 || attr.Timeout() != f.lease {
+	if status := f.GetAttr(nil, &fuse.GetAttrIn{InHeader: fuse.InHeader{NodeId: uint64(ino)}}, &attr); status != fuse.OK || attr.Size != 1025 || attr.Timeout() != listedTimeout {
 		t.Errorf("%v, %+v", status, attr)
 	}
 	buf := make([]byte, 100)
