@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -33,11 +34,11 @@ type failedRead struct {
 
 // add remembers a READ that failed, in place of one before it.
 func (t *twice) add(ino cache.Inode, tid uint32, err error) {
-	t.take(ino, tid)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.mu.failed = slices.DeleteFunc(t.mu.failed, func(r failedRead) bool { return r.ino == ino && r.tid == tid })
 	if len(t.mu.failed) == twiceKept {
-		t.mu.failed = append(t.mu.failed[:0], t.mu.failed[1:]...)
+		t.mu.failed = slices.Delete(t.mu.failed, 0, 1)
 	}
 	t.mu.failed = append(t.mu.failed, failedRead{ino, tid, time.Now(), err})
 }
@@ -50,7 +51,7 @@ func (t *twice) take(ino cache.Inode, tid uint32) error {
 		if r.ino != ino || r.tid != tid {
 			continue
 		}
-		t.mu.failed = append(t.mu.failed[:i], t.mu.failed[i+1:]...)
+		t.mu.failed = slices.Delete(t.mu.failed, i, i+1)
 		if time.Since(r.at) < twiceFor {
 			return r.err
 		}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +90,17 @@ func (l *listed) path(name string) string { return filepath.Join(l.dir, name) }
 
 func (l *listed) gets() int64 { return l.server.Counts().Gets }
 
+// roundTrips counts the calls of a Fetcher.
+type roundTrips struct {
+	mirror.Fetcher
+	n atomic.Int64
+}
+
+func (r *roundTrips) Fetch(ctx context.Context, names []string, to mirror.Receiver) error {
+	r.n.Add(1)
+	return r.Fetcher.Fetch(ctx, names, to)
+}
+
 // versions are files of the origin, each with a time and mostly an ETag.
 func versions(contents map[string]string, version int) []origintest.File {
 	var files []origintest.File
@@ -108,7 +121,11 @@ func TestSizesFromTheListing(t *testing.T) {
 	for i := range 3000 {
 		contents[fmt.Sprintf("d%d/%04d", i%3, i)] = strings.Repeat(fmt.Sprint(i), 1+i%300)
 	}
-	l := openListed(t, origintest.NewFiles(versions(contents, 0)...), nil)
+	var rounds roundTrips
+	l := openListed(t, origintest.NewFiles(versions(contents, 0)...), nil, func(o *mirror.Options) {
+		rounds.Fetcher = o.Fetcher
+		o.Fetcher = &rounds
+	})
 	total := 0
 	for _, content := range contents {
 		total += len(content)
@@ -140,6 +157,9 @@ func TestSizesFromTheListing(t *testing.T) {
 	}
 	if n := l.server.Names(); n > len(contents) {
 		t.Errorf("%d names were asked for", n)
+	}
+	if n := rounds.n.Load(); n > int64(len(contents))/30 {
+		t.Errorf("%d round trips for %d files in order", n, len(contents))
 	}
 	if n := l.gets(); n > int64(len(contents))*11/10 {
 		t.Errorf("%d gets for %d files: guards and all", n, len(contents))
