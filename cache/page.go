@@ -192,8 +192,9 @@ func (p *Page) Put(k int, body []byte, modTime int64, etag []byte) error {
 	}
 	e := p.entry(k, Inline, modTime, etag)
 	slot := &p.slots[k]
+	kept := slot.keeps(&e, int64(len(body)), etag)
 	if slot.review == nil {
-		return p.put(k, &e, int64(len(body)), body, modTime, etag)
+		return p.put(k, &e, int64(len(body)), body, kept)
 	}
 	if v := slot.review; v.state == Inline && v.size == int64(len(body)) && v.sum == contentSum(body) {
 		return p.Same(k)
@@ -220,10 +221,11 @@ func (p *Page) PutBlob(k int, w *BlobWriter, modTime int64, etag []byte) error {
 	e.Size, e.blob, e.sum = w.size, w.id, sum
 	e.Fetched = w.began // readers may have been told already
 	slot.blob = w.id
+	kept := slot.keeps(&e, w.size, etag)
 	if slot.review != nil {
 		return p.differs(k, &e, nil)
 	}
-	return p.put(k, &e, w.size, nil, modTime, etag)
+	return p.put(k, &e, w.size, nil, kept)
 }
 
 // Same decides that the origin still has what is here.
@@ -259,13 +261,12 @@ func (p *Page) entry(k int, state State, modTime int64, etag []byte) Entry {
 }
 
 // put puts a content into the batch, unless it is another than was promised.
-func (p *Page) put(k int, e *Entry, size int64, body []byte, modTime int64, etag []byte) error {
+func (p *Page) put(k int, e *Entry, size int64, body []byte, kept bool) error {
 	slot := &p.slots[k]
-	if !slot.promise.kept(size, modTime, string(etag)) {
+	if !kept {
 		e.Size = size
 		return p.differs(k, e, slices.Clone(body))
 	}
-	slot.promise.hold(e)
 	if err := p.decideSlot(k, slotCame); err != nil {
 		return err
 	}

@@ -57,6 +57,20 @@ func (pr *promise) hold(e *Entry) {
 	}
 }
 
+// keeps reports whether a content of that length is what was promised, and gives its entry
+// the time that was, or that the page says of it.
+func (s *slot) keeps(e *Entry, size int64, etag []byte) bool {
+	told := s.promise
+	if told.inode == 0 && s.size >= 0 {
+		told = promise{s.inode, s.size, s.modTime, s.etag}
+	}
+	if !told.kept(size, e.ModTime, string(etag)) {
+		return s.promise.inode == 0
+	}
+	told.hold(e)
+	return true
+}
+
 // renews reports whether a slot's pending entry is to be another, under a new number.
 func (p *Page) renews(slot *slot) bool {
 	return slot.state == slotOpen && slot.changed && slot.review == nil && (slot.known || !p.fresh)

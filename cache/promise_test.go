@@ -87,6 +87,27 @@ func TestPromise(t *testing.T) {
 	}
 }
 
+// TestListedTime mirrors files as they are listed: of what is the same version the listing's
+// time counts, which is what readers are told of those that are not here.
+func TestListedTime(t *testing.T) {
+	s := open(t, Options{Dir: "/store", Origin: testOrigin, FS: vfs.NewMem(), FlushEvery: -1})
+	page := planNames(t, s, Name{Origin: "none", Size: 2, ModTime: 5, ETag: `"a"`}, Name{Origin: "other", Size: 2, ModTime: 5}, Name{Origin: "same", Size: 2, ModTime: 5, ETag: `"a"`})
+	for k, got := range []struct {
+		modTime int64
+		etag    string
+	}{{0, ""}, {6, ""}, {6, `"a"`}} {
+		if err := page.Put(k, []byte("xx"), got.modTime, []byte(got.etag)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(t, page)
+	for name, want := range map[string]int64{"none": 5, "other": 6, "same": 5} {
+		if e, err := find(s, name); err != nil || e.ModTime != want {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
+	}
+}
+
 // pageOf returns a page of the one file.
 func pageOf(t *testing.T, s *Store, ask string, ino Inode) (page *Page) {
 	t.Helper()
