@@ -42,7 +42,7 @@ type listed struct {
 }
 
 // openListed lists src, as say says it (nil: as src has it), and mounts.
-func openListed(t *testing.T, src serve.Source, say func(*mirror.Listed), change ...func(*mirror.Options)) *listed {
+func openListed(t *testing.T, src serve.Source, say func(*mirror.Listed), change ...func(*mirror.Options, *fs.Options)) *listed {
 	t.Helper()
 	fusetest.Need(t)
 	l := &listed{T: t, server: serveTest(t, serve.Options{PageSize: 1000}, src), dir: t.TempDir()}
@@ -67,8 +67,9 @@ func openListed(t *testing.T, src serve.Source, say func(*mirror.Listed), change
 		Store: l.store, Lister: saying.Lister{Lister: client, Say: say}, Fetcher: client, Backoff: time.Millisecond, Log: zerolog.Nop(),
 		Events: mirror.Events{Gone: func(parent cache.Inode, name string) { m.Invalidate(parent, name) }},
 	}
+	fo := fs.Options{Mountpoint: l.dir, StoreDir: storeDir, Store: l.store}
 	for _, c := range change {
-		c(&o)
+		c(&o, &fo)
 	}
 	list := o
 	list.Prefetch = false
@@ -79,7 +80,8 @@ func openListed(t *testing.T, src serve.Source, say func(*mirror.Listed), change
 	l.engine, err = mirror.Open(o)
 	must(err)
 	t.Cleanup(func() { must(l.engine.Close()) })
-	m, err = fs.Open(t.Context(), fs.Options{Mountpoint: l.dir, StoreDir: storeDir, Store: l.store, Contents: l.engine})
+	fo.Contents = l.engine
+	m, err = fs.Open(t.Context(), fo)
 	must(err)
 	l.close = m.Close
 	t.Cleanup(func() { must(m.Close()) })
@@ -122,7 +124,7 @@ func TestSizesFromTheListing(t *testing.T) {
 		contents[fmt.Sprintf("d%d/%04d", i%3, i)] = strings.Repeat(fmt.Sprint(i), 1+i%300)
 	}
 	var rounds roundTrips
-	l := openListed(t, origintest.NewFiles(versions(contents, 0)...), nil, func(o *mirror.Options) {
+	l := openListed(t, origintest.NewFiles(versions(contents, 0)...), nil, func(o *mirror.Options, _ *fs.Options) {
 		rounds.Fetcher = o.Fetcher
 		o.Fetcher = &rounds
 	})
@@ -234,7 +236,7 @@ func TestListedReadWhileMirrored(t *testing.T) {
 		}
 	}
 	src := origintest.NewFiles(versions(old, 0)...)
-	l := openListed(t, src, nil, func(o *mirror.Options) { o.Prefetch, o.Connections = true, 2 })
+	l := openListed(t, src, nil, func(o *mirror.Options, _ *fs.Options) { o.Prefetch, o.Connections = true, 2 })
 	files := versions(now, 0)
 	for i, f := range versions(now, 1) {
 		if now[f.Name] != old[f.Name] {
@@ -260,6 +262,41 @@ func TestListedReadWhileMirrored(t *testing.T) {
 	})
 }
 
+// TestListedAnotherByARefresh has a refresh list a file with another length that is not here,
+// under a mount that follows: it is shown with that, and read so; who has it open from
+// before gets an error.
+func TestListedAnotherByARefresh(t *testing.T) {
+	src := origintest.NewFiles(versions(map[string]string{"a": "old", "b": "beside"}, 0)...)
+	l := openListed(t, src, nil, func(_ *mirror.Options, o *fs.Options) {
+		o.Lease, o.NextChange = time.Millisecond, func() time.Time { return time.Time{} }
+	})
+	const format = "%i %s %Y"
+	before := process.MustRun(t, "stat", "-c", format, l.path("a"))
+	beside := process.MustRun(t, "stat", "-c", format, l.path("b"))
+	h := process.Start(t, process.Command("sh"))
+	h.Eval(fmt.Sprintf("exec 3<%q", l.path("a")))
+	now := versions(map[string]string{"a": "new and longer", "b": "beside"}, 0)
+	now[0].ModTime = now[0].ModTime.Add(time.Hour)
+	src.Set(now...)
+	if _, err := l.engine.Refresh(t.Context(), mirror.RefreshOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually.True(t, "the new length", func() bool {
+		after := strings.Fields(process.MustRun(t, "stat", "-c", format, l.path("a")))
+		return after[0] != strings.Fields(before)[0] && after[1] == "14" && after[2] == fmt.Sprint(1_700_003_600)
+	})
+	if got := process.MustRun(t, "stat", "-c", format, l.path("b")); got != beside || l.gets() != 0 {
+		t.Errorf("%q, and before %q; %d gets", got, beside, l.gets())
+	}
+	if got := process.MustRun(t, "cat", l.path("a")); got != "new and longer" {
+		t.Errorf("%q", got)
+	}
+	if got := h.Eval("cat <&3 2>&1; true"); !strings.Contains(got, "Stale file handle") {
+		t.Errorf("who had it open reads %q", got)
+	}
+	h.Kill()
+}
+
 // TestListedOf5TB lists a file that no disk here has room for.
 func TestListedOf5TB(t *testing.T) {
 	src := origintest.NewFiles(origintest.File{Name: "5TB"}, origintest.File{Name: "beside", Body: []byte("content")})
@@ -269,7 +306,7 @@ func TestListedOf5TB(t *testing.T) {
 		} else {
 			e.Size = 7
 		}
-	}, func(o *mirror.Options) { o.MaxFile = 16 << 30 })
+	}, func(o *mirror.Options, _ *fs.Options) { o.MaxFile = 16 << 30 })
 	if got := process.MustRun(t, "stat", "-c", "%s %b", l.path("5TB")); got != fmt.Sprintln(5<<40, 5<<40/512) {
 		t.Errorf("%q", got)
 	}
