@@ -216,6 +216,33 @@ func TestListedFileArrives(t *testing.T) {
 	}
 }
 
+// filling is a store into which a mirror puts a file between two looks of a reader.
+type filling struct {
+	*fakeStore
+	fill func()
+}
+
+func (s *filling) ReadAt(ino cache.Inode, p []byte, off int64) (int, error) {
+	n, err := s.fakeStore.ReadAt(ino, p, off)
+	s.fill()
+	return n, err
+}
+
+// TestListedIsMirroredBetween reads a listed file that comes while the reader looks.
+func TestListedIsMirroredBetween(t *testing.T) {
+	s := newFakeStore()
+	ino := s.promised(1, "a", 7)
+	c := newFakeContents(s, nil)
+	f, _ := startFsys(t, Options{Contents: c, Store: &filling{s, func() {
+		s.set(ino, func(e *cache.Entry) { e.State, e.Content = cache.Inline, []byte("content") })
+	}}})
+	buf := make([]byte, 10)
+	result, status := f.Read(nil, &fuse.ReadIn{InHeader: fuse.InHeader{NodeId: uint64(ino)}}, buf)
+	if status != fuse.OK || string(buf[:result.Size()]) != "content" || c.fetches("") != 0 {
+		t.Errorf("%v, %q, %d fetches", status, buf, c.fetches(""))
+	}
+}
+
 // TestListedAttributes looks at what the kernel is told of a file that is not here, and for
 // how long it may believe it.
 func TestListedAttributes(t *testing.T) {

@@ -38,20 +38,17 @@ func (f *fsys) readAt(cancel <-chan struct{}, in *fuse.ReadIn, p []byte) (int, e
 	if !stored || !errors.Is(err, cache.ErrNotFound) {
 		return n, err
 	}
-	if e, getErr := f.store.Get(ino); getErr != nil || !e.Promised() {
-		if getErr == nil || errors.Is(getErr, cache.ErrNotFound) {
-			getErr = err
-		}
-		return 0, getErr
-	}
-	if err := f.twice.take(ino, in.Pid); err != nil {
+	e, err := f.store.Get(ino)
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if err := f.bring(cancel, ino); err != nil {
-		if !errors.Is(err, cache.ErrNotFound) {
-			f.twice.add(ino, in.Pid, err)
+	case e.Here(): // by now
+	case !e.Promised():
+		return 0, fmt.Errorf("read inode %d: %w", ino, cache.ErrNotFound)
+	default:
+		if err := f.bring(cancel, ino, in.Pid); err != nil {
+			return 0, err
 		}
-		return 0, err
 	}
 	n, _, err = f.readNow(cancel, ino, p, off)
 	return n, err
@@ -78,8 +75,11 @@ func (f *fsys) readNow(cancel <-chan struct{}, ino cache.Inode, p []byte, off in
 
 // bring has a file fetched of whose number the kernel was told length and time. What
 // turned out another, or is gone, is cache.ErrNotFound: that number has no content and
-// never will.
-func (f *fsys) bring(cancel <-chan struct{}, ino cache.Inode) error {
+// never will. tid is the thread that waits.
+func (f *fsys) bring(cancel <-chan struct{}, ino cache.Inode, tid uint32) error {
+	if err := f.twice.take(ino, tid); err != nil {
+		return err
+	}
 	parent, name, err := f.store.Where(ino)
 	if err != nil {
 		return err
@@ -88,6 +88,7 @@ func (f *fsys) bring(cancel <-chan struct{}, ino cache.Inode) error {
 	switch {
 	case errors.Is(err, cache.ErrNotFound):
 	case err != nil:
+		f.twice.add(ino, tid, err)
 		return err
 	case e.Inode == ino:
 		return nil
