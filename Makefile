@@ -7,16 +7,18 @@ LINT_VERSION := v2.15.0
 LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 VULN_VERSION := v1.9.0
 VULN         := $(TOOLS)/govulncheck-$(VULN_VERSION)
+VERSITYGW_VERSION := v1.8.0
+VERSITYGW    := $(TOOLS)/versitygw-$(VERSITYGW_VERSION)
 # The race detector needs cgo, and so a C compiler.
 RACE         ?= -race
 FUZZTIME     ?= 20s
 
-.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-cc needs-bench needs-bench-mount
+.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-cc needs-bench needs-bench-mount
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
 
-test: needs-go needs-cc needs-fuse needs-nginx needs-programs
+test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3
 	$(GO) vet ./...
 	$(GO) test $(RACE) -timeout 30m ./...
 	$(GO) test -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation' ./... # the race detector has allocations of its own, and is slow
@@ -53,7 +55,7 @@ bench-store: BENCH ?= Settings
 bench-store: needs-go
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(FILES)x -timeout 0 ./cache
 
-cover: needs-go needs-fuse needs-nginx needs-programs
+cover: needs-go needs-fuse needs-nginx needs-programs needs-s3
 	$(GO) test -coverprofile=bin/cover.out -coverpkg=./... ./...
 	$(GO) tool cover -func=bin/cover.out | tail -n 1
 
@@ -101,6 +103,11 @@ $(VULN):
 	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION)
 	mv $(TOOLS)/govulncheck $@
 
+# An S3 server to be held to; it takes some two minutes to build.
+$(VERSITYGW):
+	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
+	mv $(TOOLS)/versitygw $@
+
 # Each of these installs what is missing where it can, or says in one line what
 # to install.
 needs-go:
@@ -120,6 +127,13 @@ needs-nginx:
 needs-programs:
 	@set -e; for p in rsync:rsync python3:python3 tar:tar xargs:findutils setpriv:util-linux unshare:util-linux nsenter:util-linux ip:iproute2; do \
 		.ci/need $${p%:*} $${p#*:}; done
+
+# Other people's S3 programs: clients for motefs serve --s3, and a server. With
+# MOTEFS_TEST_NO_S3_PROGRAMS set, tests go without those that cannot be had.
+needs-s3: needs-go
+	@set -e; for p in rclone:rclone aws:awscli s3cmd:s3cmd; do \
+		.ci/need $${p%:*} $${p#*:} || test -n "$(MOTEFS_TEST_NO_S3_PROGRAMS)"; done
+	@test -x $(VERSITYGW) || $(MAKE) --no-print-directory $(VERSITYGW) || test -n "$(MOTEFS_TEST_NO_S3_PROGRAMS)"
 
 # A contender that cannot be had says so in its row.
 needs-bench:

@@ -45,7 +45,7 @@ type fsys struct {
 	contents Contents
 	hooks    Hooks
 	owner    fuse.Owner
-	baseURL  string
+	filesURL string
 	fileMode uint32
 	dirMode  uint32
 	// mounted is the time of a root that the store does not know.
@@ -87,7 +87,7 @@ func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
 		contents:      o.Contents,
 		hooks:         o.Hooks,
 		owner:         fuse.Owner{Uid: o.Owner.UID, Gid: o.Owner.GID},
-		baseURL:       o.BaseURL,
+		filesURL:      o.FilesURL,
 		fileMode:      fuse.S_IFREG | mode&^uint32(o.Umask),
 		dirMode:       fuse.S_IFDIR | dirMode&^uint32(o.Umask),
 		mounted:       time.Now().Unix(),

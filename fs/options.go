@@ -92,9 +92,10 @@ type Options struct {
 	// Every user of the machine can read it, so it must not hold a password.
 	// Default "motefs".
 	FsName string
-	// BaseURL is the origin, as in http://host:port/path, for the attribute
-	// user.motefs.url; it must not hold a password. Default: no such attribute.
-	BaseURL string
+	// FilesURL is what the URLs of files begin with, as in http://host:port/path/get/,
+	// for the attribute user.motefs.url; it must not hold a password. Default: no such
+	// attribute.
+	FilesURL string
 	// AllowOther lets users other than the one who mounts see the files.
 	AllowOther bool
 	// Exec lets the files be run as programs, and gives them the permission for it

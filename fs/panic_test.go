@@ -128,7 +128,7 @@ func TestPanic(t *testing.T) {
 			var stacks atomic.Int64
 			r := newRig(t, s, origin, func(o *Options) {
 				contents = trapContents{o.Contents.(*fakeContents), set}
-				o.Store, o.Contents, o.Lease, o.BaseURL = trapStore{s, set}, contents, time.Nanosecond, "http://origin"
+				o.Store, o.Contents, o.Lease, o.FilesURL = trapStore{s, set}, contents, time.Nanosecond, "http://origin/get/"
 				o.Hooks.Panic = func(any, []byte) { stacks.Add(1) }
 			})
 			r.log.expect("trap).pass") // its stack

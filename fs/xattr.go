@@ -105,10 +105,10 @@ func (f *fsys) stateOf(e *cache.Entry) string {
 // urlOf is the URL of a file, or what those of a directory's files begin with.
 // A directory that is only a part of a long component has none.
 func (f *fsys) urlOf(e *cache.Entry) (string, error) {
-	if f.baseURL == "" {
+	if f.filesURL == "" {
 		return "", nil
 	}
-	files := f.baseURL + "/get/"
+	files := f.filesURL
 	if e.Inode == cache.RootInode {
 		return files, nil
 	}

@@ -69,7 +69,7 @@ func xattrTree() *fakeStore {
 }
 
 func TestXAttrs(t *testing.T) {
-	r := newRig(t, xattrTree(), nil, func(o *Options) { o.BaseURL = "http://origin:81/base" })
+	r := newRig(t, xattrTree(), nil, func(o *Options) { o.FilesURL = "http://origin:81/base/get/" })
 	all := []string{xattrState, xattrURL, xattrETag, xattrFetched}
 	long := "%%" + strings.Repeat("l", 252) + "%"
 	for path, want := range map[string]string{

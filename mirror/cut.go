@@ -27,8 +27,14 @@ type cutter struct {
 	// total are all that a refresh was given, and found those of them that stood where
 	// they stood.
 	total, found uint64
+	unmarked     int // batches since one that had the end of a page
 	warned       bool
 }
+
+// marksAfter is after how many batches the names that wait are sent off where a page ends,
+// however few they are. While pages come faster than their files the end of a page is
+// hardly ever that of a batch too, and the checkpoint would not move.
+const marksAfter = 64
 
 func (c *cutter) run(ctx context.Context, pages <-chan listed) (err error) {
 	newPlanner := c.r.e.store.NewPlanner
@@ -119,7 +125,7 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 		}
 	}
 	c.mark = cache.Mark{Listing: true, Marker: page.Next, ListingComplete: page.Next == ""}
-	if c.full() || c.mark.ListingComplete {
+	if c.full() || c.mark.ListingComplete || c.unmarked >= marksAfter {
 		return c.cut(ctx)
 	}
 	return nil
@@ -234,6 +240,9 @@ func (c *cutter) send(ctx context.Context, names []cache.Name, bytes int, mark c
 			release()
 			return err
 		}
+	}
+	if c.unmarked++; mark.Listing {
+		c.unmarked = 0
 	}
 	b := &batch{mark: mark, release: release}
 	if c.r.refresh != nil {

@@ -5,6 +5,11 @@ import (
 	"io"
 )
 
+// OwnMarker begins the markers that a Lister makes itself, for others than those of
+// the talk's protocol, which are the origin's words. So a checkpoint of one kind of
+// listing is refused by another, and not taken for a place in it.
+const OwnMarker = "\x00motefs:"
+
 // Page is one page of the origin's listing.
 type Page struct {
 	// Next is the marker of the page that follows; empty on the last page.

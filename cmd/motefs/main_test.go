@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,8 +85,13 @@ func mountsBelow(dir string) []string {
 func motefs(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := process.Command(binary, args...)
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0 halt_on_error=1", "XDG_CACHE_HOME="+filepath.Join(t.TempDir(), "cache"))
+	cmd.Env = append(environ(), "GORACE=atexit_sleep_ms=0 halt_on_error=1", "XDG_CACHE_HOME="+filepath.Join(t.TempDir(), "cache"))
 	return cmd
+}
+
+// environ is the environment without what it says of S3, which is for other programs.
+func environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "AWS_") })
 }
 
 func start(t *testing.T, args ...string) *process.Process {

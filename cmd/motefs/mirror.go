@@ -32,6 +32,7 @@ func mirrorCommand(a *app) *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags())
+	cmd.SetUsageFunc(groupedUsage)
 	f.refresh.register(cmd.Flags())
 	return cmd
 }
@@ -114,6 +115,9 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	}
 	if !p.Complete() {
 		return fmt.Errorf("the mirror of %s ended with files missing: %+v", s.id, p) // a bug, if ever
+	}
+	if n := s.twice(); n > 0 {
+		printLine(a.stdout, "motefs: %s names stand in the list more than once, and once in the mirror", count(n))
 	}
 	text := "the mirror is complete"
 	if before.Complete() {

@@ -51,6 +51,7 @@ func mountCommand(a *app) *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags())
+	cmd.SetUsageFunc(groupedUsage)
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
 	cmd.Flags().DurationVar(&f.refresh.every, "refresh-every", 0, "refresh so often, as in 1h: see --refresh; 0: never")
 	f.refresh.flags.registerWhat(cmd.Flags(), "what --refresh-every looks at, `names|contents`: names lists the origin again, to fetch what is new and remove what is gone; contents also asks for every file and compares it")
@@ -123,13 +124,16 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	if err != nil {
 		return nil, err
 	}
+	if f.refresh.every > 0 && m.names != nil && m.names.Once() {
+		return nil, errors.Join(errNamesOnce, m.session.close())
+	}
 	if err := m.probe(ctx); err != nil {
 		return nil, errors.Join(err, m.session.close())
 	}
 	// The mount outlives ctx: ending it is what serve does when ctx ends.
 	o := fs.Options{
 		Mountpoint: mountpoint, StoreDir: dir, Store: m.store, Contents: m.engine,
-		FsName: id, BaseURL: id, AllowOther: f.allowOther, Exec: f.exec, Log: &log,
+		FsName: id, FilesURL: f.filesURL(id), AllowOther: f.allowOther, Exec: f.exec, Log: &log,
 		Owner: &fs.Owner{UID: f.uid.or(os.Getuid()), GID: f.gid.or(os.Getgid())}, Umask: os.FileMode(f.umask),
 	}
 	if f.refresh.every > 0 {

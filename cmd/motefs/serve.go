@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/motefs/motefs/mirror/origin/serve"
@@ -25,6 +26,10 @@ type serveFlags struct {
 	compress    bool
 	validators  bool
 
+	s3                   bool
+	bucket, region       string
+	accessKey, secretKey string
+
 	changed, removed, added fraction
 }
 
@@ -35,7 +40,7 @@ func serveCommand(a *app) *cobra.Command {
 		Short: "Serve a directory, or made-up files, as an origin",
 		Long: "Run a reference origin: the files of DIR, or with --synthetic any number of files\n" +
 			"whose names and contents are computed, without memory or disk.",
-		Example: "  motefs serve --synthetic 1000000\n  motefs serve /var/log",
+		Example: "  motefs serve --synthetic 1000000\n  motefs serve /var/log\n  motefs serve --s3 /var/log",
 		Args:    usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := ""
@@ -52,6 +57,11 @@ func serveCommand(a *app) *cobra.Command {
 	flags.StringVar(&f.token, "token", "", "ask for the header 'Authorization: Bearer `TOKEN`'; other users see it, say by ps")
 	flags.StringVar(&f.cert, "cert", "", "serve https with this PEM `file` of a certificate; with --key")
 	flags.StringVar(&f.key, "key", "", "PEM `file` of the certificate's private key")
+	flags.BoolVar(&f.s3, "s3", false, "speak S3 instead of motefs's own protocol")
+	flags.StringVar(&f.bucket, "bucket", serve.DefaultBucket, "`name` of the one bucket, with --s3")
+	flags.StringVar(&f.region, "region", serve.DefaultRegion, "where the bucket is said to be, with --s3")
+	flags.StringVar(&f.accessKey, "access-key", "", "with --s3, ask for requests signed with this access key `ID`; or set AWS_ACCESS_KEY_ID; neither: anyone may ask")
+	flags.StringVar(&f.secretKey, "secret-key", "", "its secret `KEY`; other users see it, say by ps, but not AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, which do as well")
 	flags.Int64Var(&f.synthetic, "synthetic", 0, "serve `N` made-up files instead of a directory")
 	flags.Int64Var(&f.bodySize, "body-size", serve.DefaultBodySize, "`bytes` of a made-up file")
 	flags.Int64Var(&f.filesPerDir, "files-per-dir", 0, "made-up files in one directory; 0: all in the root")
@@ -86,8 +96,8 @@ func (f *serveFlags) source(dir string) (serve.Source, func() error, error) {
 	}
 	return serve.NewSynthetic(serve.SyntheticOptions{
 		Files: f.synthetic, BodySize: size, FilesPerDir: f.filesPerDir, Shuffle: f.shuffle, Compressible: f.compress,
-		Validators: f.validators,
-		Edition:    serve.SyntheticEdition{Changed: float64(f.changed), Removed: float64(f.removed), Added: float64(f.added)},
+		Validators: f.validators, S3ETags: f.s3,
+		Edition: serve.SyntheticEdition{Changed: float64(f.changed), Removed: float64(f.removed), Added: float64(f.added)},
 	}), nothing, nil
 }
 
@@ -106,13 +116,55 @@ func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) 
 		}
 		o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
+	if o.S3, err = f.s3Options(); err != nil {
+		return err
+	}
 	if err := o.EnsureDefaults().Validate(); err != nil {
 		return usagef("serve: %w", err)
 	}
 	server, err := serve.Open(o, source)
-	if err != nil {
+	switch {
+	case errors.Is(err, serve.ErrUnordered):
+		return usagef("serve: %w", err)
+	case err != nil:
 		return fmt.Errorf("serve at %s: %w", f.listen, err)
 	}
-	printLine(a.stdout, "motefs: origin at %s; stop it with Ctrl-C", server.URL())
+	if o.S3 != nil {
+		printLine(a.stdout, "motefs: S3 at %s, bucket %s, region %s, %s; stop it with Ctrl-C", server.URL(), f.bucket, f.region, whoMayAsk(o.S3))
+	} else {
+		printLine(a.stdout, "motefs: origin at %s; stop it with Ctrl-C", server.URL())
+	}
 	return server.Run(ctx)
+}
+
+// s3Options are nil without --s3.
+func (f *serveFlags) s3Options() (*serve.S3Options, error) {
+	if !f.s3 {
+		if f.accessKey != "" || f.secretKey != "" {
+			return nil, usagef("serve: --access-key and --secret-key go with --s3")
+		}
+		return nil, nil
+	}
+	o := &serve.S3Options{Bucket: f.bucket, Region: f.region, AccessKey: f.accessKey, SecretKey: f.secretKey}
+	if o.AccessKey == "" {
+		o.AccessKey = os.Getenv("AWS_ACCESS_KEY_ID")
+	}
+	if o.AccessKey == "" && o.SecretKey == "" {
+		return o, nil
+	}
+	if o.SecretKey == "" {
+		o.SecretKey, o.SessionToken = os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")
+	}
+	if o.AccessKey == "" || o.SecretKey == "" {
+		return nil, usagef("serve: give an access key and its secret, by --access-key and --secret-key or by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+	}
+	return o, nil
+}
+
+// whoMayAsk says how requests must be signed.
+func whoMayAsk(o *serve.S3Options) string {
+	if o.AccessKey == "" {
+		return "for anyone"
+	}
+	return "signed with " + o.AccessKey
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/namelist"
 	"github.com/motefs/motefs/mirror/origin"
 	"github.com/rs/zerolog"
 )
@@ -19,6 +20,7 @@ type session struct {
 	id     string
 	log    zerolog.Logger
 	client *origin.Client
+	names  *namelist.Lister // nil where the origin lists
 	store  *cache.Store
 	engine *mirror.Engine
 }
@@ -46,6 +48,9 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
 		return nil, err
 	}
+	if s.names, err = o.flags.openNames(o.id, o.log); err != nil {
+		return nil, err
+	}
 	opts := limited(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), KeepOld: o.keepOld, Log: o.log})
 	connections := o.flags.connections
 	if opts.Descriptors < enoughDescriptors {
@@ -55,7 +60,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 		return nil, err
 	}
 	s.engine, err = mirror.Open(mirror.Options{
-		Store: s.store, Lister: s.client, Fetcher: s.client,
+		Store: s.store, Lister: s.lister(), Fetcher: s.client,
 		Prefetch: o.prefetch, Connections: connections, Outage: o.flags.patience(), MaxGone: mirror.GoneLimit(o.flags.maxGone),
 		MaxFile: int64(o.flags.maxFileSize), LimitFiles: o.flags.limitFiles, LimitRate: int64(o.flags.limitRate),
 		Events: o.events, Log: o.log,
@@ -66,10 +71,18 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	return s, nil
 }
 
+// lister is who knows the names.
+func (s *session) lister() mirror.Lister {
+	if s.names != nil {
+		return s.names
+	}
+	return s.client
+}
+
 // probeTimeout is how long an origin may take to show that it is there.
 const probeTimeout = 10 * time.Second
 
-// probe asks for the listing's first page where the store is empty, so that a
+// probe asks for the listing's first page, or any file, where the store is empty, so that a
 // wrong URL is an error at once and not an empty directory.
 func (s *session) probe(ctx context.Context) error {
 	if p := s.store.Progress(); p.ListingComplete || p.Files > 0 {
@@ -77,7 +90,7 @@ func (s *session) probe(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	_, err := s.client.List(ctx, "")
+	err := s.reach(ctx)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: no answer within %v: %w", mirror.ErrUnreachable, probeTimeout, err)
 	}
@@ -86,7 +99,11 @@ func (s *session) probe(ctx context.Context) error {
 		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 			advice = "if the service has a certificate of its own, give that with --ca-cert"
 		}
-		return fmt.Errorf("%w %s cannot be listed: %w; %s", errOrigin, s.id, err, advice)
+		what := "listed"
+		if s.names != nil {
+			what = "reached"
+		}
+		return fmt.Errorf("%w %s cannot be %s: %w; %s", errOrigin, s.id, what, err, advice)
 	}
 	return err
 }
@@ -120,6 +137,9 @@ func (s *session) close() error {
 			errs = append(errs, err)
 		case <-s.store.Broken():
 		}
+	}
+	if s.names != nil {
+		errs = append(errs, s.names.Close())
 	}
 	if s.client != nil {
 		errs = append(errs, s.client.Close())

@@ -39,6 +39,7 @@ type sourceFlags struct {
 	outage      time.Duration
 	maxGone     goneLimit
 	reserve     size
+	listingFlags
 }
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
@@ -55,6 +56,7 @@ func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.Var(&f.maxFileSize, "max-file-size", "refuse files longer than this, in bytes or with K, M, G")
 	flags.Var(&f.limitRate, "limit-rate", "mirror at most so many `bytes` a second, also with K, M, G; 0: no limit")
 	flags.Int64Var(&f.limitFiles, "limit-files", 0, "mirror at most so `many` files a second; 0: no limit")
+	f.listingFlags.register(flags)
 }
 
 // reserved is --reserve as cache.Options takes it.
@@ -111,7 +113,10 @@ func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (*o
 	if err != nil {
 		return nil, err
 	}
-	c, err := origin.New(origin.Options{BaseURL: id, Options: wire.Options{
+	onOnePage := func(lacks string) {
+		log.Warn().Str("lacks", lacks).Msg("the first page of the listing does not say whether there is a next one, and is taken for all of it; if there is more, see --next-field")
+	}
+	c, err := origin.New(origin.Options{BaseURL: f.baseOf(id), Layout: f.layout, OnOnePage: onOnePage, Options: wire.Options{
 		Header: header, UserAgent: "motefs/" + version(), TLS: trust,
 		InlineLimit: min(inlineLimit, int(f.maxFileSize)), MaxFileSize: int64(f.maxFileSize), Pipeline: depth,
 		OnPipelineOff: func(reason string) {
@@ -148,6 +153,7 @@ func (f *sourceFlags) target(raw string) (id, dir string, err error) {
 	if id, err = originID(raw); err != nil {
 		return "", "", err
 	}
+	id = f.identity(id)
 	dir, err = f.storeDir(id)
 	return id, dir, err
 }
@@ -198,7 +204,7 @@ func (f *sourceFlags) validate(cmd *cobra.Command) error {
 	if f.limitFiles < 0 {
 		return usagef("%s: --limit-files %d: give 0 or more", cmd.Name(), f.limitFiles)
 	}
-	return nil
+	return f.listingFlags.validate(cmd)
 }
 
 // pipelineDepth is --pipeline as origin.Options has it.

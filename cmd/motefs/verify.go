@@ -27,7 +27,7 @@ func verifyCommand(a *app) *cobra.Command {
 			id := ""
 			if len(args) == 1 {
 				var err error
-				if id, err = originID(args[0]); err != nil {
+				if id, err = parseIdentity(args[0]); err != nil {
 					return err
 				}
 			} else if store == "" {

@@ -160,6 +160,30 @@ func BenchmarkPage(b *testing.B) {
 				}
 			})
 		})
+		var files []map[string]any
+		for _, name := range numbered(n) {
+			files = append(files, map[string]any{"name": name, "size": 100, "mtime": "2023-11-14T22:13:20Z", "etag": "d41d8cd98f00b204"})
+		}
+		objects, err := json.Marshal(map[string]any{"files": files, "next": "dir/file-0001000"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("words/objects=%d", n), func(b *testing.B) {
+			w := &words{names: "files", next: "next", name: "name", size: "size", modTime: "mtime", etag: "etag"}
+			var dst []mirror.Listed
+			perName(b, func() {
+				s := wordSkimmer{skimmer: skimmer{b: objects}, words: w}
+				if err := s.page(); err != nil {
+					b.Fatal(err)
+				}
+				for d := s.decoder(); d.more() > 0; {
+					var err error
+					if dst, err = d.next(dst[:0], 1000, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
 		b.Run(fmt.Sprintf("encoding/json/names=%d", n), func(b *testing.B) {
 			perName(b, func() {
 				var v struct {

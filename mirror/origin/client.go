@@ -2,10 +2,10 @@ package origin
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/wire"
+	"github.com/motefs/motefs/mirror/wire/files"
 )
 
 var (
@@ -18,19 +18,20 @@ var (
 // Client talks to one origin. Its methods may be called from any goroutine.
 type Client struct {
 	*wire.Client
-	maxPage     int64
-	base        *base
-	pages       sync.Pool   // *[]byte of pages that were decoded
-	conditioned sync.Pool   // *conditions of calls that are over
-	recent      recent      // pages
-	recentTags  recent      // ETags of pages
-	conditional atomic.Bool // a get with a condition was made
+	*files.Getter
+	maxPage    int64
+	base       *base
+	layout     *layout
+	onOnePage  func(lacks string)
+	pages      sync.Pool // *[]byte of pages that were decoded
+	recent     recent    // pages
+	recentTags recent    // ETags of pages
 }
 
 // New returns a client that Close must be called on. It connects to nothing.
 func New(o Options) (*Client, error) {
 	o.EnsureDefaults()
-	b, err := o.resolve()
+	b, l, err := o.resolve()
 	if err != nil {
 		return nil, err
 	}
@@ -38,5 +39,8 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{Client: w, maxPage: o.MaxPageBytes, base: b}, nil
+	return &Client{
+		Client: w, Getter: &files.Getter{Client: func() *wire.Client { return w }, Target: l.appendTarget, Redirect: b.redirectFile},
+		maxPage: o.MaxPageBytes, base: b, layout: l, onOnePage: o.OnOnePage,
+	}, nil
 }

@@ -92,7 +92,7 @@ func TestKnownVersions(t *testing.T) {
 		"a line feed in quotes":           {file: strong, known: version{etag: "\"b\nIf-None-Match: \"a\""}},
 		"NUL":                             {file: strong, known: version{etag: "\"a\x00\""}},
 		"odd bytes":                       {file: origintest.File{ETag: "\"\xff é ,*\""}, known: version{etag: "\"\xff é ,*\""}, want: mirror.ErrNotModified},
-		"a long one":                      {file: origintest.File{ETag: `"` + strings.Repeat("a", maxETag) + `"`}, known: version{etag: `"` + strings.Repeat("a", maxETag) + `"`}},
+		"a long one":                      {file: origintest.File{ETag: `"` + strings.Repeat("a", 1<<10) + `"`}, known: version{etag: `"` + strings.Repeat("a", 1<<10) + `"`}},
 		"half a quote":                    {file: strong, known: version{etag: `"`}},
 		"gone":                            {file: strong, known: version{etag: `"a"`}, fault: always(origintest.Fault{Status: 404}), want: mirror.ErrGone},
 		"304 unasked":                     {file: strong, fault: always(notModified), want: statusCode(304)},
@@ -258,24 +258,4 @@ func TestNotModifiedAtTheEnd(t *testing.T) {
 			t.Errorf("%s: %q, %v", names[i], r.body, r.err)
 		}
 	}
-}
-
-// FuzzETag has no ETag, whatever it is, end its field.
-func FuzzETag(f *testing.F) {
-	for _, tag := range []string{"", `"a"`, `W/"a"`, "\"\r\nX: y\"", "\"\x00\"", `W/`, `"`, "*", `"a", "b"`} {
-		f.Add([]byte(tag), int64(0))
-	}
-	f.Fuzz(func(t *testing.T, etag []byte, modTime int64) {
-		field := appendCondition(nil, etag, modTime)
-		if len(field) == 0 {
-			return
-		}
-		rest, ok := bytes.CutSuffix(field, []byte("\r\n"))
-		if i := bytes.IndexFunc(rest, func(r rune) bool { return r < ' ' || r == 0x7f }); !ok || i >= 0 {
-			t.Errorf("%q, %d: %q", etag, modTime, field)
-		}
-		if value, ok := bytes.CutPrefix(rest, []byte(ifNoneMatch)); ok && (!bytes.Equal(value, etag) || bytes.Count(value, []byte(`"`)) != 2) {
-			t.Errorf("%q: %q", etag, value)
-		}
-	})
 }

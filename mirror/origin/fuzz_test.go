@@ -24,9 +24,8 @@ func FuzzRedirect(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	c := &Client{base: b}
 	f.Fuzz(func(t *testing.T, location string) {
-		target, err := c.redirect(302, location, "/files/get/a", "a")
+		target, err := b.redirect(302, location, "/files/get/a", 0, "a")
 		if err != nil {
 			if !errors.Is(err, mirror.ErrRedirect) {
 				t.Fatal(err)

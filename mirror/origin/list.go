@@ -9,6 +9,7 @@ import (
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/wire"
+	"github.com/motefs/motefs/mirror/wire/files"
 )
 
 const (
@@ -28,9 +29,22 @@ func (c *Client) List(ctx context.Context, marker string) (mirror.Page, error) {
 
 // ListIf implements mirror.ConditionalLister.
 func (c *Client) ListIf(ctx context.Context, marker, etag string) (mirror.Page, error) {
-	page, err := c.list(ctx, marker, etag)
+	said, ours := c.layout.untagged(marker)
+	if !ours {
+		return mirror.Page{}, listingError("the marker %q is of another kind of listing", wire.Clip(marker))
+	}
+	if etag, ours = c.layout.untagged(etag); !ours {
+		etag = "" // of another listing's page
+	}
+	page, err := c.list(ctx, said, etag)
 	if err != nil {
-		return mirror.Page{}, fmt.Errorf("list page %q: %w", wire.Clip(marker), err)
+		return mirror.Page{}, fmt.Errorf("list page %q: %w", wire.Clip(said), err)
+	}
+	if page.Next != "" {
+		page.Next = c.layout.tag + page.Next
+	}
+	if page.ETag != "" {
+		page.ETag = c.layout.tag + page.ETag
 	}
 	return page, nil
 }
@@ -57,12 +71,12 @@ func (c *Client) list(ctx context.Context, marker, etag string) (mirror.Page, er
 		return mirror.Page{}, listingError("marker of %d bytes", len(marker))
 	}
 	fresh := false
-	if !validETag(etag) {
+	if !files.ValidETag(etag) {
 		etag = ""
 	}
 	if etag != "" {
 		shared := c.recentTags.add([]byte(etag), marker)
-		fresh = shared || c.conditional.Load()
+		fresh = shared || c.Conditional()
 	}
 	page, reused, err := c.listOn(ctx, marker, etag, fresh)
 	if reused && err != nil && !mirror.Temporary(err) && !errors.Is(err, mirror.ErrNotModified) && ctx.Err() == nil {
@@ -75,11 +89,12 @@ func (c *Client) list(ctx context.Context, marker, etag string) (mirror.Page, er
 }
 
 func (c *Client) listOn(ctx context.Context, marker, etag string, fresh bool) (page mirror.Page, reused bool, err error) {
-	target := c.base.path + "/list"
-	if marker != "" {
-		target = string(appendMarker([]byte(target+"?next-marker="), marker))
+	target, err := c.page(marker)
+	if err != nil {
+		return page, false, err
 	}
-	fields := appendCondition(nil, []byte(etag), 0)
+	end := endOf(target)
+	fields := files.AppendCondition(nil, []byte(etag), 0)
 	for hops := 0; ; hops++ {
 		location, status := "", 0
 		err = c.One(ctx, target, fields, fresh, func(r *wire.Response) (err error) {
@@ -87,7 +102,7 @@ func (c *Client) listOn(ctx context.Context, marker, etag string, fresh bool) (p
 			if location = r.Location(); location != "" {
 				return nil
 			}
-			page, err = c.takePage(r, marker, etag, reused)
+			page, err = c.takePage(r, &pageRequest{marker: marker, etag: etag, target: target, reused: reused})
 			if reused && err != nil && !mirror.Temporary(err) && !errors.Is(err, mirror.ErrNotModified) {
 				r.End() // all that follows may be late too
 			}
@@ -96,25 +111,30 @@ func (c *Client) listOn(ctx context.Context, marker, etag string, fresh bool) (p
 		if err != nil || location == "" {
 			return page, reused, err
 		}
-		if target, err = c.redirect(status, location, target, "list"); err != nil {
+		if target, err = c.base.redirect(status, location, target, hops, end, end+"/"); err != nil {
 			return page, reused, err
-		}
-		if hops == maxHops {
-			return page, reused, fmt.Errorf("%w: more than %d in a row, the last to %q", mirror.ErrRedirect, maxHops, withoutSecrets(target))
 		}
 	}
 }
 
-// takePage reads the response to a request for the page at marker, if it has not
-// that ETag any more. reused says that it may be another's.
-func (c *Client) takePage(r *wire.Response, marker, etag string, reused bool) (mirror.Page, error) {
+// pageRequest is a request for the page at a marker, if it has not that ETag any more,
+// and what the response says of itself.
+type pageRequest struct {
+	marker, etag, target string
+	reused               bool // the response may be another's
+	contentType          string
+	links                [][]byte
+}
+
+// takePage reads the response.
+func (c *Client) takePage(r *wire.Response, q *pageRequest) (mirror.Page, error) {
 	tag := string(r.ETag())
 	switch {
-	case r.Status() == http.StatusNotModified && etag != "":
+	case r.Status() == http.StatusNotModified && q.etag != "":
 		switch {
-		case tag != "" && !sameETag(tag, etag):
+		case tag != "" && !files.SameETag(tag, q.etag):
 			return mirror.Page{}, errOther
-		case reused && (tag == "" || c.conditional.Load()):
+		case q.reused && (tag == "" || c.Conditional()):
 			return mirror.Page{}, errLate
 		}
 		return mirror.Page{}, mirror.ErrNotModified
@@ -127,15 +147,18 @@ func (c *Client) takePage(r *wire.Response, marker, etag string, reused bool) (m
 	if err != nil {
 		return mirror.Page{}, err
 	}
-	page, err := c.newPage(raw, string(r.ContentType()))
+	if q.contentType = string(r.ContentType()); c.layout.words != nil {
+		q.links = r.Fields("Link")
+	}
+	page, err := c.newPage(raw, q)
 	if err != nil {
 		return mirror.Page{}, err
 	}
-	other := c.recent.add(raw, marker)
-	if reused && (other || page.Next != "" && page.Next == marker) {
+	other := c.recent.add(raw, q.marker)
+	if q.reused && (other || page.Next != "" && page.Next == q.marker) {
 		return mirror.Page{}, errLate
 	}
-	if validETag(tag) {
+	if files.ValidETag(tag) {
 		page.ETag = tag
 	}
 	return page, nil
@@ -166,29 +189,71 @@ func (c *Client) readPage(r *wire.Response) ([]byte, error) {
 	}
 }
 
+// decoder decodes the names of a page in pieces.
+type decoder interface {
+	// next appends the next names to dst, at most most of them, but for those that
+	// cannot be decoded, which it tells to skip.
+	next(dst []mirror.Listed, most int, skip func(name string, err error)) ([]mirror.Listed, error)
+	// more is how many are left.
+	more() int
+}
+
 // newPage skims a page and leaves its names for later.
-func (c *Client) newPage(raw []byte, contentType string) (mirror.Page, error) {
-	s := skimmer{b: raw}
-	if err := s.page(); err != nil {
-		return mirror.Page{}, fmt.Errorf("%w (content type %.60q, page begins %.60q)", err, contentType, raw)
+func (c *Client) newPage(raw []byte, q *pageRequest) (mirror.Page, error) {
+	d, next, err := c.skim(raw, q)
+	if err != nil {
+		return mirror.Page{}, fmt.Errorf("%w (content type %.60q, page begins %.60q)", err, q.contentType, raw)
 	}
-	if len(s.next) > maxMarker {
-		return mirror.Page{}, listingError("next marker of %d bytes", len(s.next))
+	if len(next) > maxMarker {
+		return mirror.Page{}, listingError("next marker of %d bytes", len(next))
 	}
-	d := s.decoder()
 	decode := func(dst []mirror.Listed, most int, skip func(string, error)) ([]mirror.Listed, bool, error) {
 		dst, err := d.next(dst, most, skip)
 		if err != nil {
 			return dst, false, err
 		}
-		if d.left == 0 && raw != nil {
+		if d.more() == 0 && raw != nil {
 			if cap(raw) <= maxPooledPage {
 				spent := raw
 				c.pages.Put(&spent)
 			}
 			raw, d = nil, &nameDecoder{}
 		}
-		return dst, d.left > 0, nil
+		return dst, d.more() > 0, nil
 	}
-	return mirror.Page{Next: s.next, Size: cap(raw), Decode: decode}, nil
+	return mirror.Page{Next: next, Size: cap(raw), Decode: decode}, nil
+}
+
+// skim finds the names of a page, and the marker of the next one.
+func (c *Client) skim(raw []byte, q *pageRequest) (decoder, string, error) {
+	if c.layout.words == nil {
+		s := skimmer{b: raw}
+		if err := s.page(); err != nil {
+			return nil, "", err
+		}
+		return s.decoder(), s.next, nil
+	}
+	s := wordSkimmer{skimmer: skimmer{b: raw}, words: c.layout.words}
+	if err := s.page(); err != nil {
+		return nil, "", err
+	}
+	lacks := s.lacks()
+	if s.words.names == wholePage {
+		link, err := c.nextLink(q)
+		if err != nil {
+			return nil, "", err
+		}
+		if s.next = link; link != "" {
+			lacks = ""
+		}
+	}
+	if s.next != "" && wholeURL(s.next) {
+		if _, err := c.pageAt(s.next); err != nil {
+			return nil, "", err
+		}
+	}
+	if q.marker == "" && lacks != "" {
+		c.onOnePage(lacks)
+	}
+	return s.decoder(), s.next, nil
 }

@@ -375,7 +375,7 @@ func TestMillionsOfNamesInAPage(t *testing.T) {
 	raw = append(raw[:len(raw)-1], "]}"...)
 	c := newClient(t, Options{BaseURL: "http://127.0.0.1:1"})
 	before := heap()
-	page, err := c.newPage(raw, "")
+	page, err := c.newPage(raw, &pageRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,7 +425,7 @@ func TestNamesOfAnyLength(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		page, err := newClient(t, Options{BaseURL: "http://127.0.0.1:1"}).newPage(raw, "")
+		page, err := newClient(t, Options{BaseURL: "http://127.0.0.1:1"}).newPage(raw, &pageRequest{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/wire/files"
 )
 
 // errSurrogate is half of a character of two code units. That is JSON, but stands for
@@ -31,8 +32,9 @@ type nameDecoder struct {
 	scratch []byte
 }
 
-// next appends the next names to dst, at most most of them, but for those that
-// cannot be decoded, which it tells to skip.
+func (d *nameDecoder) more() int { return d.left }
+
+// next implements decoder.
 func (d *nameDecoder) next(dst []mirror.Listed, most int, skip func(name string, err error)) ([]mirror.Listed, error) {
 	n := min(most, d.left)
 	dst = slices.Grow(dst, n)
@@ -172,7 +174,7 @@ func codeUnit(raw []byte) rune {
 	}
 	r := rune(0)
 	for _, c := range raw[2:6] {
-		v := unhex(c)
+		v := files.Unhex(c)
 		if v < 0 {
 			return -1
 		}

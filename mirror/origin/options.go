@@ -14,9 +14,15 @@ const defaultMaxPageBytes = 64 << 20
 // of every field but BaseURL works.
 type Options struct {
 	// BaseURL is the origin: http or https, host, optional port and path.
-	// Pages are at BaseURL/list and files at BaseURL/get/. It has neither
-	// user-info nor query nor fragment.
+	// It has neither user-info nor query nor fragment.
 	BaseURL string
+	// Layout says where pages and files are, and how pages are written. Default:
+	// pages at BaseURL/list, files at BaseURL/get/.
+	Layout Layout
+	// OnOnePage is called where a listing ends with its first page only because that
+	// lacks what Layout names as the way to the next one, which may be a mistake.
+	// Default: nothing.
+	OnOnePage func(lacks string)
 	// MaxPageBytes is the length in bytes above which a page of the listing
 	// is refused. Default: 64 MiB.
 	MaxPageBytes int64
@@ -30,27 +36,36 @@ func (o *Options) EnsureDefaults() {
 	if o.MaxPageBytes == 0 {
 		o.MaxPageBytes = defaultMaxPageBytes
 	}
+	if o.OnOnePage == nil {
+		o.OnOnePage = func(string) {}
+	}
+	o.Layout.EnsureDefaults()
 	o.Options.EnsureDefaults()
 }
 
-// resolve finds the base, and reports every problem of options that have their
-// defaults.
-func (o *Options) resolve() (*base, error) {
+// resolve finds the base and the layout below it, and reports every problem of options
+// that have their defaults.
+func (o *Options) resolve() (*base, *layout, error) {
 	var problems []error
 	b, err := parseBase(o.BaseURL)
 	if err != nil {
 		problems = append(problems, err)
 	}
+	if err := o.Layout.Validate(); err != nil {
+		problems = append(problems, err)
+	}
 	if o.MaxPageBytes < 0 {
 		problems = append(problems, fmt.Errorf("max page bytes %d: negative", o.MaxPageBytes))
 	}
+	var l *layout
 	if b != nil {
+		l = o.Layout.below(b)
 		o.URL = b.url
-		o.Absent = b.path + "/get/.motefs-absent-5d41402abc4b2a76"
+		o.Absent = l.files + ".motefs-absent-5d41402abc4b2a76"
 		problems = append(problems, o.Options.Validate())
 	}
 	if err := errors.Join(problems...); err != nil {
-		return nil, fmt.Errorf("origin options: %w", err)
+		return nil, nil, fmt.Errorf("origin options: %w", err)
 	}
-	return b, nil
+	return b, l, nil
 }

@@ -17,6 +17,7 @@ type skimmer struct {
 	from, to int    // the inside of the array FileNames
 	count    int    // names in it
 	bytes    int    // their length, encoded
+	key      []byte // of fields
 }
 
 // decoder returns a decoder of the names of a page that was skimmed.
@@ -121,13 +122,22 @@ func (s *skimmer) marker() error {
 
 // unknown skips any value.
 func (s *skimmer) unknown() error {
+	value, err := s.extent()
+	if err == nil && !json.Valid(value) {
+		err = listingError("not JSON at byte %d", s.i-len(value))
+	}
+	return err
+}
+
+// extent skips what can only be a value if it is JSON at all, up to what follows it.
+func (s *skimmer) extent() ([]byte, error) {
 	s.space()
 	start, depth := s.i, 0
 	for s.i < len(s.b) {
 		switch s.b[s.i] {
 		case '"':
 			if _, err := s.str(); err != nil {
-				return err
+				return nil, err
 			}
 			continue
 		case '{', '[':
@@ -140,10 +150,7 @@ func (s *skimmer) unknown() error {
 		}
 		s.i++
 	}
-	if value := s.b[start:s.i]; !json.Valid(value) {
-		return listingError("not JSON at byte %d", start)
-	}
-	return nil
+	return s.b[start:s.i], nil
 }
 
 // str returns the inside of the string that starts here, as it stands.

@@ -97,7 +97,7 @@ func (g *get) broke(cn *conn, end error) error {
 // charged only where that was its second in a row.
 func (g *get) hungUp(e *brokenRound) {
 	i := g.pending[e.suspect]
-	if g.doubted != i+1 {
+	if g.doubted != i+1 && errors.Is(e.why, mirror.ErrCut) {
 		g.doubted = i + 1
 		return
 	}
@@ -160,7 +160,7 @@ func (c *Client) askGuard(ctx context.Context, want guard) (found guard, ok bool
 	c.counts.requests.Add(1)
 	c.counts.guards.Add(1)
 	_ = c.with(cn, func() error {
-		err := cn.write(c.appendRequest(nil, []byte(want.target), want.fields()), 1)
+		err := cn.write(c.appendRequest(nil, want.target, want.fields()), 1)
 		if err != nil {
 			return err
 		}

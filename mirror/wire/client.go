@@ -175,12 +175,22 @@ func (c *Client) requestTail() []byte {
 
 // appendRequest appends the request for a target, with these fields besides
 // those of every request.
-func (c *Client) appendRequest(dst, target, fields []byte) []byte {
+func (c *Client) appendRequest(dst []byte, target string, fields []byte) []byte {
 	dst = append(dst, c.prefix...)
+	at := len(dst)
 	dst = append(dst, target...)
-	dst = append(dst, c.tail...)
-	dst = append(dst, fields...)
+	dst = append(c.endTarget(dst, at), fields...)
 	return append(dst, "\r\n"...)
+}
+
+// endTarget appends what every request has behind its target, which begins at dst[at].
+func (c *Client) endTarget(dst []byte, at int) []byte {
+	end := len(dst)
+	dst = append(dst, c.tail...)
+	if c.o.Sign != nil {
+		dst = c.o.Sign(dst, dst[at:end])
+	}
+	return dst
 }
 
 // refusal is the error for a status by which a proxy keeps everything from the

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/wire/wiretest"
 )
 
@@ -20,11 +21,11 @@ func TestGatherCostsNoTime(t *testing.T) {
 			c := newClient(t, Options{URL: s.Base(), Pipeline: depth})
 			teach(t, c)
 			names := numbered(2000)
-			start := time.Now()
-			checkEcho(t, names, fetchAll(t, c, names...))
-			if took := time.Since(start); took > 40*gatherTime {
-				t.Errorf("took %v", took)
-			}
+			eventually.True(t, fmt.Sprintf("2,000 files within %v", 40*gatherTime), func() bool {
+				start := time.Now()
+				checkEcho(t, names, fetchAll(t, c, names...))
+				return time.Since(start) < 40*gatherTime
+			})
 		})
 	}
 }
@@ -87,9 +88,7 @@ func TestGatherNeverWaitsForMoreThanComes(t *testing.T) {
 		c := newClient(t, Options{URL: s.Base()})
 		teach(t, c)
 		c.span.n.Store(mostSpan)
-		start := time.Now()
-		rounds := 0
-		for n := 50; n < 1200; n += 7 {
+		get := func(n int) {
 			f := newFetch(t, numbered(n))
 			b := f.batch(false)
 			if conditional {
@@ -105,10 +104,15 @@ func TestGatherNeverWaitsForMoreThanComes(t *testing.T) {
 					t.Fatal(n, i, r)
 				}
 			}
-			rounds++
 		}
-		if took := time.Since(start); took > time.Duration(rounds)*gatherTime/2 {
-			t.Errorf("conditional %v: %d rounds took %v", conditional, rounds, took)
+		for n := 50; n < 1200; n += 7 {
+			// Who waits for too much waits out gatherTime each time, whatever else the
+			// machine does; a busy machine lets one in many be quicker.
+			eventually.True(t, fmt.Sprintf("a round of %d within %v", n, gatherTime), func() bool {
+				start := time.Now()
+				get(n)
+				return time.Since(start) < gatherTime
+			})
 		}
 		c.mu.Lock()
 		for _, cn := range c.mu.idle {

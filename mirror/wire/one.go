@@ -24,6 +24,9 @@ func (r *Response) Length() int64 { return max(r.cn.head.length, -1) }
 // Field returns the value of a header field, empty without one.
 func (r *Response) Field(name string) []byte { return r.cn.buf.parsed.Peek(name) }
 
+// Fields are all the fields of a name, which are valid as long as the response is.
+func (r *Response) Fields(name string) [][]byte { return r.cn.buf.parsed.PeekAll(name) }
+
 // ContentType is the header of that name.
 func (r *Response) ContentType() []byte { return r.cn.buf.parsed.ContentType() }
 
@@ -83,7 +86,7 @@ func (c *Client) One(ctx context.Context, target string, fields []byte, fresh bo
 		var result error
 		began := false
 		err = c.with(cn, func() error {
-			cn.buf.out = c.appendRequest(cn.buf.out[:0], []byte(target), fields)
+			cn.buf.out = c.appendRequest(cn.buf.out[:0], target, fields)
 			if err := cn.write(cn.buf.out, 1); err != nil {
 				return err
 			}

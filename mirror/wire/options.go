@@ -29,6 +29,10 @@ type Options struct {
 	URL *url.URL
 	// Header is sent with every request, to this server alone. Default: none.
 	Header http.Header
+	// Sign appends the header fields, each with its CRLF, by which a request for a
+	// target shows who makes it. It is called for every request, guards included, by
+	// any goroutine, and is to allocate nothing. Default: none.
+	Sign func(dst, target []byte) []byte
 	// UserAgent is the header of that name. Default: "motefs".
 	UserAgent string
 	// MaxFileSize is the length in bytes above which the body of a get is

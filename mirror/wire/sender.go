@@ -47,11 +47,12 @@ func (s *sender) append(dst []byte, k, n int) []byte {
 	r := s.r
 	if k >= n {
 		guard := &r.guards[r.order>>(k-n)&1]
-		return r.c.appendRequest(dst, []byte(guard.target), guard.fields())
+		return r.c.appendRequest(dst, guard.target, guard.fields())
 	}
 	i := int(r.pending[k])
 	dst = append(dst, r.c.prefix...)
-	dst = append(r.b.Target(dst, i), r.c.tail...)
+	at := len(dst)
+	dst = r.c.endTarget(r.b.Target(dst, i), at)
 	if r.b.Fields != nil {
 		dst = r.b.Fields(dst, i)
 	}

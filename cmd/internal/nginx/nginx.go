@@ -3,8 +3,6 @@ package nginx
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,7 +43,7 @@ func Start(ctx context.Context, dir, locations string) (url string, stop func(),
 			return "", nil, fmt.Errorf("%w: make test installs it, or apt-get install nginx-light", err)
 		}
 	}
-	port, err := freePort()
+	port, err := child.FreePort()
 	if err != nil {
 		return "", nil, err
 	}
@@ -58,32 +56,9 @@ func Start(ctx context.Context, dir, locations string) (url string, stop func(),
 		return "", nil, err
 	}
 	url = fmt.Sprintf("http://127.0.0.1:%d", port)
-	if err := p.Await(ctx, func() bool { return answers(ctx, url) }); err != nil {
+	if err := p.Await(ctx, func() bool { return child.Answers(ctx, url+"/.answers") }); err != nil {
 		p.Stop()
 		return "", nil, fmt.Errorf("start nginx: %w", err)
 	}
 	return url, p.Stop, nil
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }() // it was only asked for its port
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-func answers(ctx context.Context, url string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/.answers", http.NoBody)
-	if err != nil {
-		return false
-	}
-	req.Close = true
-	res, err := (&http.Transport{}).RoundTrip(req)
-	if err != nil {
-		return false
-	}
-	res.Body.Close()
-	return true
 }

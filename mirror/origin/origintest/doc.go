@@ -9,6 +9,9 @@
 // it is a server that thinks. A connection's requests are served one after
 // another, so delays on one connection add up.
 //
+// It speaks S3 where serve.Options.S3 says so. [S3Refusal] is a fault of it, and
+// [SignS3] signs what a test asks itself.
+//
 // [Files] is a source of a short list of files, in any order, with any names,
 // also twice the same. [Prefixed] makes the markers of a source hard to encode.
 package origintest

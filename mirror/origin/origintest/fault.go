@@ -88,11 +88,13 @@ type Faults struct {
 	// OnRange, where it is set, is called instead of OnGet for a get with a
 	// Range header, of which it gets the value.
 	OnRange func(name []byte, want string) Fault
-	// OnList is OnGet for a list request.
+	// OnList is OnGet for a list request. The marker of one for S3 is the key, or
+	// the common prefix, after which the listing goes on.
 	OnList func(marker string, n int) Fault
 	// PageSize says how long the page at marker is at most, instead of the
 	// server's PageSize. 0 makes an empty page, whose next marker is the same
-	// with a "~" before it, and leads to the names left out.
+	// with a "~" before it, and leads to the names left out; of S3 one that is not
+	// the last, and leads there too.
 	PageSize func(marker string) int
 }
 

@@ -1,6 +1,8 @@
 package origintest
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -25,10 +27,11 @@ type Files struct {
 		sync.RWMutex
 		listed []File
 		byName map[string]int
+		sorted []int // the files' places in listed, by name, each name once
 	}
 }
 
-var _ serve.Source = (*Files)(nil)
+var _ serve.KeyLister = (*Files)(nil)
 
 // NewFiles returns a source of those files.
 func NewFiles(files ...File) *Files {
@@ -45,9 +48,14 @@ func (f *Files) Set(files ...File) {
 			byName[files[i].Name] = i
 		}
 	}
+	sorted := make([]int, 0, len(byName))
+	for _, i := range byName {
+		sorted = append(sorted, i)
+	}
+	slices.SortFunc(sorted, func(i, j int) int { return cmp.Compare(files[i].Name, files[j].Name) })
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.mu.listed, f.mu.byName = files, byName
+	f.mu.listed, f.mu.byName, f.mu.sorted = files, byName, sorted
 }
 
 // Vanish makes a get of name answer 404 while it stays listed.
@@ -77,6 +85,22 @@ func (f *Files) Page(marker string, limit int, add func(name []byte)) (string, e
 		return "", nil
 	}
 	return strconv.Itoa(to), nil
+}
+
+// Keys lists the files by name. A file without a name is left out: no key is empty.
+func (f *Files) Keys(from []byte, add func(*serve.Key) bool) error {
+	f.mu.RLock()
+	listed, sorted := f.mu.listed, f.mu.sorted
+	f.mu.RUnlock()
+	at, _ := slices.BinarySearchFunc(sorted, string(from), func(i int, from string) int { return cmp.Compare(listed[i].Name, from) })
+	for _, i := range sorted[at:] {
+		file := &listed[i]
+		key := serve.Key{Name: []byte(file.Name), Size: int64(len(file.Body)), ModTime: file.ModTime, ETag: []byte(file.ETag)}
+		if file.Name != "" && !add(&key) {
+			break
+		}
+	}
+	return nil
 }
 
 // Get describes the file of that name.

@@ -55,6 +55,9 @@ func (s *Server) intercept(r *serve.Request) serve.Writer {
 	if hooks == nil {
 		return nil
 	}
+	if r.List && hooks.PageSize != nil {
+		r.PageSize = hooks.PageSize(string(r.Name)) // of S3; else the source below makes it short
+	}
 	picked := hooks.pick(r)
 	r.Unconditional = picked.NoRange
 	if picked.isZero() {
@@ -102,6 +105,14 @@ func (s *source) TaggedPage(marker string, limit int, told func(etag []byte) boo
 		return tagger.TaggedPage(marker, limit, told, add)
 	}
 	return s.Source.Page(marker, limit, add)
+}
+
+// Keys is Keys of the source below, where that has them.
+func (s *source) Keys(from []byte, add func(*serve.Key) bool) error {
+	if lister, ok := s.Source.(serve.KeyLister); ok {
+		return lister.Keys(from, add)
+	}
+	return serve.ErrUnordered
 }
 
 // nameCounts counts gets by name.

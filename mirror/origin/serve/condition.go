@@ -25,6 +25,21 @@ func (r *Response) condition(h *fasthttp.RequestHeader) {
 	r.cutRange(want)
 }
 
+// changed reports whether the request is for another version than the object's: by
+// an If-Match or, where there is no such field, an If-Unmodified-Since. S3 takes
+// an ETag without its quotes too.
+func (r *Response) changed(h *fasthttp.RequestHeader) bool {
+	if tags := h.Peek(fasthttp.HeaderIfMatch); len(tags) > 0 {
+		return len(r.obj.ETag) == 0 || !matchesETag(tags, r.obj.ETag) && !matchesETag(tags, bytes.Trim(r.obj.ETag, `"`))
+	}
+	since := h.Peek(fasthttp.HeaderIfUnmodifiedSince)
+	if len(since) == 0 || r.obj.ModTime.IsZero() {
+		return false
+	}
+	at, err := http.ParseTime(string(since))
+	return err == nil && r.obj.ModTime.Unix() > at.Unix()
+}
+
 // notModified makes r a 304, which keeps its validators.
 func (r *Response) notModified() {
 	r.obj.close()

@@ -30,7 +30,8 @@ type conn struct {
 	request  Request
 	response Response
 	page     pageEncoder
-	name     []byte // decoded name or marker
+	name     []byte  // decoded name or marker
+	s3       *s3Conn // nil unless the server speaks S3
 
 	job      *job
 	detached bool   // reads end where fasthttp's buffer ends

@@ -1,5 +1,5 @@
 // Package serve is the reference origin: a server that speaks the protocol that
-// motefs mirrors, for `motefs serve`, for benchmarks and, with faults that
+// motefs mirrors, or S3, for `motefs serve`, for benchmarks and, with faults that
 // package origintest adds, for tests. It is fast enough that a benchmark
 // measures the client.
 //
@@ -20,13 +20,32 @@
 // marker or a bad percent-encoding is 400, another method 405. No Date, Server or
 // Content-Type header is sent with a file.
 //
+// # S3
+//
+// With [Options].S3 the server speaks S3 instead, of one bucket that can only be
+// read: GET and HEAD of objects as above, and If-Match and If-Unmodified-Since
+// (412); ListObjectsV2 and the older ListObjects, HeadBucket, ListBuckets and
+// GetBucketLocation. The bucket is the first element of the path, or of the host
+// name. What writes is MethodNotAllowed, what asks for more NotImplemented, and all
+// refusals are S3's documents ([S3Error]). Requests are anyone's, or signed: package
+// sigv4.
+//
+// Keys are listed in the order of their bytes, at most 1,000 on a page and 1,000
+// by default, and less where [Options].PageSize says so. A continuation token is made
+// from the key or the common prefix before it, and begins with "+/+": whoever does
+// not percent-encode it in a query has it refused. ETag and Last-Modified are told by
+// the source: a [Synthetic] needs its S3ETags, which no client takes for an MD5.
+// A key that is not valid UTF-8 goes out as the bytes that it is, and one with
+// control characters is valid XML with encoding-type=url only, as at AWS.
+//
 // # Sources
 //
 // What is served is a [Source]. [Synthetic] has files whose names and bodies
 // are pure functions of their index, so that a billion of them need neither
 // memory nor disk; a [SyntheticEdition] says what has become of them since, so that
 // an origin that changed is served as cheaply. [Tree] is a real directory. A [Switch]
-// is any source, and another one at any moment.
+// is any source, and another one at any moment. For S3 a source has to be a
+// [KeyLister], which all of these are, unless they are shuffled.
 //
 // # Interception
 //

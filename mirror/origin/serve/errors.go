@@ -11,6 +11,10 @@ var (
 	// gave out; it is answered 400.
 	ErrMarker = errors.New("bad marker")
 
+	// ErrUnordered is what a source returns from Keys if it is not in the order
+	// of the bytes of its names.
+	ErrUnordered = errors.New("the source is not in the order of its names")
+
 	// errDetached is what a connection's Read returns while fasthttp hands
 	// the connection back to us.
 	errDetached = errors.New("connection detached")

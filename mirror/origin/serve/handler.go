@@ -27,6 +27,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 // route fills in the connection's response, and returns the Writer that is to
 // write it, if it is not the server itself.
 func (s *Server) route(ctx *fasthttp.RequestCtx, c *conn) Writer {
+	if s.s3 != nil {
+		return s.s3.route(ctx, c)
+	}
 	r := &c.response
 	if s.o.Token != "" && !s.authorized(ctx) {
 		r.refuse(fasthttp.StatusUnauthorized, "a token is needed\n")
@@ -65,14 +68,11 @@ func (s *Server) authorized(ctx *fasthttp.RequestCtx) bool {
 }
 
 // get answers a get of the name in c.name.
-func (s *Server) get(ctx *fasthttp.RequestCtx, c *conn) (write Writer) {
+func (s *Server) get(ctx *fasthttp.RequestCtx, c *conn) Writer {
 	c.counts.gets.Add(1)
-	if s.o.GetLatency > 0 && !s.waitOut(ctx, c, s.o.GetLatency) {
+	write, ok := s.arrive(ctx, c, s.o.GetLatency, Request{Name: c.name})
+	if !ok {
 		return nil
-	}
-	if s.o.Intercept != nil {
-		c.request = Request{Name: c.name, Range: ctx.Request.Header.Peek(fasthttp.HeaderRange)}
-		write = s.o.Intercept(&c.request)
 	}
 	r := &c.response
 	err := s.src.Get(c.name, &r.obj)
@@ -88,6 +88,22 @@ func (s *Server) get(ctx *fasthttp.RequestCtx, c *conn) (write Writer) {
 	return write
 }
 
+// arrive lets the latency pass and asks the Interceptor. It reports false where the
+// server closes first.
+func (s *Server) arrive(ctx *fasthttp.RequestCtx, c *conn, latency time.Duration, r Request) (write Writer, ok bool) {
+	if latency > 0 && !s.waitOut(ctx, c, latency) {
+		return nil, false
+	}
+	if s.o.Intercept != nil {
+		c.request = r
+		if !r.List {
+			c.request.Range = ctx.Request.Header.Peek(fasthttp.HeaderRange)
+		}
+		write = s.o.Intercept(&c.request)
+	}
+	return write, true
+}
+
 // waitOut waits until the latest request has been here for the latency. If
 // the server closes first it ends the connection, whose socket is closed
 // already, before the requests behind it are handled.
@@ -101,14 +117,11 @@ func (s *Server) waitOut(ctx *fasthttp.RequestCtx, c *conn, latency time.Duratio
 }
 
 // list answers a request for the page at the marker in c.name.
-func (s *Server) list(ctx *fasthttp.RequestCtx, c *conn) (write Writer) {
+func (s *Server) list(ctx *fasthttp.RequestCtx, c *conn) Writer {
 	c.counts.lists.Add(1)
-	if s.o.ListLatency > 0 && !s.waitOut(ctx, c, s.o.ListLatency) {
+	write, ok := s.arrive(ctx, c, s.o.ListLatency, Request{List: true, Name: c.name})
+	if !ok {
 		return nil
-	}
-	if s.o.Intercept != nil {
-		c.request = Request{List: true, Name: c.name}
-		write = s.o.Intercept(&c.request)
 	}
 	r := &c.response
 	next, err := s.page(ctx, c)
@@ -150,7 +163,12 @@ func (s *Server) handleMalformed(ctx *fasthttp.RequestCtx, err error) {
 	c := ctx.Conn().(*conn)
 	r := &c.response
 	r.reset(false)
-	r.refuse(fasthttp.StatusBadRequest, "not a request: "+err.Error()+"\n")
+	if s.s3 != nil {
+		s.s3.begin(c)
+		s.s3.refuse(c, s3BadRequest)
+	} else {
+		r.refuse(fasthttp.StatusBadRequest, "not a request: "+err.Error()+"\n")
+	}
 	if tooSmall := (*fasthttp.ErrSmallBuffer)(nil); errors.As(err, &tooSmall) {
 		r.Status = fasthttp.StatusRequestHeaderFieldsTooLarge
 	}

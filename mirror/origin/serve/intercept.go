@@ -16,9 +16,14 @@ type Interceptor func(r *Request) Writer
 
 // Request is what an Interceptor sees of a request, and must not keep.
 type Request struct {
-	// List says that a page is asked for, Name being its marker.
+	// List says that a page is asked for, Name being its marker; of S3 the key, or the
+	// common prefix, after which the listing goes on.
 	List bool
 	Name []byte
+	// PageSize is how many names a page of S3 has at most. The Interceptor may make
+	// it less, also 0: that page is not the last one, and its token goes on where
+	// it was asked for.
+	PageSize int
 	// Range is the header field of that name of a get.
 	Range []byte
 	// Unconditional, which the Interceptor may set, has a get or a page answered whole:

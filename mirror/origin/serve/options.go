@@ -38,6 +38,10 @@ type Options struct {
 	ListLatency time.Duration
 	// GetLatency is the same for a get.
 	GetLatency time.Duration
+	// S3 has the server speak S3: of a source that is a KeyLister, with at most
+	// 1,000 names on a page. BasePath and Token go with the server's own protocol
+	// alone. Default that protocol.
+	S3 *S3Options
 	// Intercept sees each request before its response is made. Default none.
 	Intercept Interceptor
 }
@@ -53,6 +57,10 @@ func (o Options) EnsureDefaults() Options {
 	o.BasePath = strings.TrimRight(o.BasePath, "/")
 	if o.BasePath != "" && o.BasePath[0] != '/' {
 		o.BasePath = "/" + o.BasePath
+	}
+	if o.S3 != nil {
+		s3 := o.S3.ensureDefaults()
+		o.S3 = &s3
 	}
 	return o
 }
@@ -71,6 +79,12 @@ func (o Options) Validate() error {
 	}
 	if o.ListLatency < 0 || o.GetLatency < 0 {
 		errs = append(errs, fmt.Errorf("negative latency: list %v, get %v", o.ListLatency, o.GetLatency))
+	}
+	if o.S3 != nil {
+		errs = append(errs, o.S3.validate()...)
+		if o.BasePath != "" || o.Token != "" {
+			errs = append(errs, errors.New("S3 has neither a base path nor a token"))
+		}
 	}
 	return errors.Join(errs...)
 }

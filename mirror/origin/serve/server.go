@@ -30,6 +30,7 @@ type Server struct {
 	src  Source
 	ln   net.Listener
 	http *fasthttp.Server
+	s3   *s3Face // nil: the server's own protocol
 
 	// done is closed when Close begins.
 	done chan struct{}
@@ -52,11 +53,16 @@ func Open(o Options, src Source) (*Server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("origin options: %w", err)
 	}
-	ln, err := net.Listen("tcp", o.Addr)
-	if err != nil {
+	s := &Server{o: o, src: src, done: make(chan struct{})}
+	var err error
+	if o.S3 != nil {
+		if s.s3, err = newS3Face(s, *o.S3, src); err != nil {
+			return nil, fmt.Errorf("a source for S3: %w", err)
+		}
+	}
+	if s.ln, err = net.Listen("tcp", o.Addr); err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, src: src, ln: ln, done: make(chan struct{})}
 	s.mu.conns = make(map[*conn]struct{})
 	s.mu.past.Status = make(map[int]int64)
 	// fasthttp's accept loop is not used, for it leaves goroutines behind that
@@ -173,6 +179,9 @@ func (s *Server) admit(tcp *net.TCPConn) {
 	}
 	s.mu.conns[c] = struct{}{}
 	s.mu.past.Conns++
+	if s.s3 != nil {
+		c.s3 = s.s3.newConn(s.mu.past.Conns)
+	}
 	if s.o.ListLatency > 0 || s.o.GetLatency > 0 {
 		c.wire.in = newDelayLine(tcp)
 		s.start("read", c.wire.in.run)

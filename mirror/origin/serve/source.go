@@ -27,6 +27,27 @@ type PageTagger interface {
 	TaggedPage(marker string, limit int, told func(etag []byte) bool, add func(name []byte)) (next string, err error)
 }
 
+// KeyLister is a Source that can list its files in the order of the bytes of their
+// names, from any name on, as S3 does.
+type KeyLister interface {
+	Source
+	// Keys calls add for each file whose name is from or comes after it, in the
+	// order of the bytes of the names, until add reports false or there are no
+	// more. from need not be a name. add does not keep the key. A source that is
+	// in another order returns ErrUnordered.
+	Keys(from []byte, add func(*Key) bool) error
+}
+
+// Key is what a listing by name says of a file: the same as Get.
+type Key struct {
+	Name []byte
+	// Size is the length of the content in bytes.
+	Size int64
+	// ModTime is the zero time, and ETag is empty, where Get tells none.
+	ModTime time.Time
+	ETag    []byte
+}
+
 // Object is one file on its way out.
 type Object struct {
 	// Body is the content, unless At is set. It is not changed, and not used

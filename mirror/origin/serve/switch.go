@@ -6,7 +6,10 @@ import "sync/atomic"
 // that changes. Each request is answered by one of them alone.
 type Switch struct{ now atomic.Pointer[Source] }
 
-var _ PageTagger = (*Switch)(nil)
+var (
+	_ PageTagger = (*Switch)(nil)
+	_ KeyLister  = (*Switch)(nil)
+)
 
 // NewSwitch returns a switch that is at src.
 func NewSwitch(src Source) *Switch {
@@ -31,6 +34,14 @@ func (s *Switch) TaggedPage(marker string, limit int, told func(etag []byte) boo
 		return tagger.TaggedPage(marker, limit, told, add)
 	}
 	return src.Page(marker, limit, add)
+}
+
+// Keys implements KeyLister. Sources that are none are unordered.
+func (s *Switch) Keys(from []byte, add func(*Key) bool) error {
+	if lister, ok := (*s.now.Load()).(KeyLister); ok {
+		return lister.Keys(from, add)
+	}
+	return ErrUnordered
 }
 
 // Get implements Source.

@@ -48,6 +48,10 @@ type SyntheticOptions struct {
 	// Validators sends an ETag and a Last-Modified with each file, and an ETag
 	// with each page. Default none of them.
 	Validators bool
+	// S3ETags sends validators with each file, and an ETag as long as one of S3: 32
+	// hexadecimal digits, and the "-1" of an upload in one part, so that no client
+	// takes it for an MD5. Default a short one.
+	S3ETags bool
 	// Seed changes all bodies and the shuffled order.
 	Seed uint64
 	// Edition is what the files have become since. Default: nothing has changed.
@@ -62,7 +66,10 @@ type Synthetic struct {
 	edition *edition // nil: nothing has changed
 }
 
-var _ PageTagger = (*Synthetic)(nil)
+var (
+	_ PageTagger = (*Synthetic)(nil)
+	_ KeyLister  = (*Synthetic)(nil)
+)
 
 // NewSynthetic returns a source of the files that o describes.
 func NewSynthetic(o SyntheticOptions) *Synthetic {
@@ -76,6 +83,7 @@ func NewSynthetic(o SyntheticOptions) *Synthetic {
 		o.LargeSize = DefaultLargeSize
 	}
 	o.Files = max(o.Files, 0)
+	o.Validators = o.Validators || o.S3ETags
 	return &Synthetic{o: o, order: newPermutation(uint64(o.Files), o.Seed), edition: newEdition(o.Edition)}
 }
 
@@ -201,8 +209,21 @@ func (s *Synthetic) ModTime(i int64) time.Time {
 // appendETag appends the validator of file i.
 func (s *Synthetic) appendETag(dst []byte, i int64) []byte {
 	dst = append(dst, '"')
-	dst = strconv.AppendUint(dst, s.key(i), 16)
+	if key := s.key(i); s.o.S3ETags {
+		dst = appendHex(appendHex(dst, mix(key+golden)), mix(key-golden))
+		dst = append(dst, "-1"...)
+	} else {
+		dst = strconv.AppendUint(dst, key, 16)
+	}
 	return append(dst, '"')
+}
+
+// appendHex appends v as 16 hexadecimal digits.
+func appendHex(dst []byte, v uint64) []byte {
+	for shift := 60; shift >= 0; shift -= 4 {
+		dst = append(dst, hexDigits[v>>shift&0xf])
+	}
+	return dst
 }
 
 // appendPadded appends v with leading zeroes to at least width digits.

@@ -34,7 +34,7 @@ type Tree struct {
 	}
 }
 
-var _ Source = (*Tree)(nil)
+var _ KeyLister = (*Tree)(nil)
 
 // OpenTree opens the directory dir for serving.
 func OpenTree(dir string) (*Tree, error) {
@@ -93,13 +93,18 @@ func describeFile(f *os.File, o *Object) error {
 	if !info.Mode().IsRegular() {
 		return ErrNotFound
 	}
+	o.describe(info)
+	return nil
+}
+
+// describe fills in size and validators of a file.
+func (o *Object) describe(info iofs.FileInfo) {
 	o.Size, o.ModTime = info.Size(), info.ModTime()
 	o.ETag = append(o.ETag[:0], '"')
 	o.ETag = strconv.AppendInt(o.ETag, o.Size, 10)
 	o.ETag = append(o.ETag, '-')
 	o.ETag = strconv.AppendInt(o.ETag, o.ModTime.UnixNano(), 16)
 	o.ETag = append(o.ETag, '"')
-	return nil
 }
 
 // readSmall reads a file of o.Size bytes into o. If it has become shorter,

@@ -19,12 +19,55 @@ func (t *Tree) Page(marker string, limit int, add func(name []byte)) (string, er
 	if err != nil || len(after) > 0 && !validPath(after) {
 		return "", ErrMarker
 	}
-	w := walk{t: t, left: limit, add: add}
-	err = w.dir(0, string(after))
+	from := ""
+	if len(after) > 0 {
+		from = string(after) + "\x00" // no path is between the two
+	}
+	var last []byte // the last name of the page
+	w := walk{t: t, file: func(name []byte) error {
+		if limit <= 0 {
+			return errPageFull
+		}
+		limit--
+		last = append(last[:0], name...)
+		add(name)
+		return nil
+	}}
+	err = w.dir(0, from)
 	if errors.Is(err, errPageFull) {
-		return base64.RawURLEncoding.EncodeToString(w.last), nil
+		return base64.RawURLEncoding.EncodeToString(last), nil
 	}
 	return "", err
+}
+
+// Keys implements KeyLister. A file that has vanished since its directory was read
+// is left out.
+func (t *Tree) Keys(from []byte, add func(*Key) bool) error {
+	var key Key
+	var o Object
+	w := walk{t: t, file: func(name []byte) error {
+		info, err := t.root.Lstat(string(name))
+		if err != nil {
+			if isAbsent(err) {
+				return nil
+			}
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return nil
+		}
+		o.describe(info)
+		key = Key{Name: name, Size: o.Size, ModTime: o.ModTime, ETag: o.ETag}
+		if !add(&key) {
+			return errPageFull
+		}
+		return nil
+	}}
+	err := w.dir(0, string(from))
+	if errors.Is(err, errPageFull) {
+		return nil
+	}
+	return err
 }
 
 // errPageFull ends a walk that has found one file more than the page takes.
@@ -33,14 +76,12 @@ var errPageFull = errors.New("page is full")
 // walk is the walk of one page.
 type walk struct {
 	t    *Tree
-	left int // how many names the page still takes
-	add  func(name []byte)
-	path []byte // the directory that the walk is in, with its last slash
-	last []byte // the last name of the page
+	file func(path []byte) error // called for each file, does not keep the path
+	path []byte                  // the directory that the walk is in, with its last slash
 }
 
-// dir walks the directory at w.path, from after on, a path relative to it; the
-// empty one is before everything.
+// dir walks the directory at w.path, from after on: any bytes, compared with the
+// paths of its files relative to it.
 func (w *walk) dir(depth int, after string) error {
 	keys, err := w.t.cache.read(w.t.root, string(w.path), depth)
 	if err != nil {
@@ -55,16 +96,16 @@ func (w *walk) dir(depth int, after string) error {
 	}
 	from := sort.SearchStrings(keys, elem)
 	for _, key := range keys[from:] {
-		switch {
-		case strings.HasSuffix(key, "/"):
-			if key != elem {
-				rest = ""
-			}
+		if key != elem {
+			rest = ""
+		}
+		if strings.HasSuffix(key, "/") {
 			err = w.down(depth, key, rest)
-		case key == elem:
-			// The marker's own file, listed on the page before.
-		default:
-			err = w.file(key)
+		} else {
+			here := len(w.path)
+			w.path = append(w.path, key...)
+			err = w.file(w.path)
+			w.path = w.path[:here]
 		}
 		if err != nil {
 			return err
@@ -80,15 +121,4 @@ func (w *walk) down(depth int, key, after string) error {
 	err := w.dir(depth+1, after)
 	w.path = w.path[:here]
 	return err
-}
-
-// file lists one file of the present directory.
-func (w *walk) file(key string) error {
-	if w.left <= 0 {
-		return errPageFull
-	}
-	w.left--
-	w.last = append(append(w.last[:0], w.path...), key...)
-	w.add(w.last)
-	return nil
 }

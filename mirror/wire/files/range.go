@@ -1,4 +1,4 @@
-package origin
+package files
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 // answer that proves itself to be the part that was asked for is taken: status
 // 206, the very range and length in its Content-Range, and no validator but those
 // of the version that was meant.
-func (c *Client) FetchRange(ctx context.Context, name string, part mirror.Part, use func(obj *mirror.Object) error) error {
+func (g *Getter) FetchRange(ctx context.Context, name string, part mirror.Part, use func(obj *mirror.Object) error) error {
 	condition := ifRange(&part)
 	if condition == "" {
 		return fmt.Errorf("%w: nothing to tell its version by", mirror.ErrRange)
@@ -25,7 +25,7 @@ func (c *Client) FetchRange(ctx context.Context, name string, part mirror.Part, 
 	// The response names the part and its version, but not the file; and servers
 	// make ETags of a file's length and date, which many may share. So it has to be
 	// the first of its connection.
-	return c.One(ctx, string(c.appendTarget(nil, name)), fields, true, func(r *wire.Response) error {
+	return g.Client().One(ctx, string(g.Target(nil, name)), fields, true, func(r *wire.Response) error {
 		return takePart(r, &part, use)
 	})
 }
@@ -35,7 +35,7 @@ func (c *Client) FetchRange(ctx context.Context, name string, part mirror.Part, 
 // neither.
 func ifRange(part *mirror.Part) string {
 	switch {
-	case strings.HasPrefix(part.ETag, `"`) && validETag(part.ETag):
+	case strings.HasPrefix(part.ETag, `"`) && ValidETag(part.ETag):
 		return part.ETag
 	case part.ModTime != 0:
 		return time.Unix(part.ModTime, 0).UTC().Format(http.TimeFormat)

@@ -1,4 +1,4 @@
-package origin
+package files
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ const (
 	// maxETag is the longest ETag that is sent back, in bytes. Servers bound the
 	// head of a request at some KiB.
 	maxETag = 1 << 10
-	// maxTime is the last second that a date has four digits of a year for.
-	maxTime = 253402300799
+	// MaxTime is the last second that a date has four digits of a year for.
+	MaxTime = 253402300799
 	// maxPooledConditions is the most that is kept of the conditions of one Fetch,
 	// in bytes.
 	maxPooledConditions = 1 << 20
@@ -41,30 +41,30 @@ type condition struct {
 }
 
 // conditions asks what is known of n names. It returns nil where nobody knows.
-func (c *Client) conditions(n int, r *mirror.Receiver) *conditions {
+func (g *Getter) conditions(n int, r *mirror.Receiver) *conditions {
 	if r.Known == nil {
 		return nil
 	}
-	cs, _ := c.conditioned.Get().(*conditions)
+	cs, _ := g.conditioned.Get().(*conditions)
 	if cs == nil {
 		cs = &conditions{}
 	}
 	cs.fields, cs.of = cs.fields[:0], cs.of[:0]
 	for i := range n {
 		etag, modTime := r.Known(i)
-		cs.fields = appendCondition(cs.fields, etag, modTime)
+		cs.fields = AppendCondition(cs.fields, etag, modTime)
 		cs.of = append(cs.of, condition{len(cs.fields), modTime})
 	}
-	if len(cs.fields) > 0 && !c.conditional.Load() {
-		c.conditional.Store(true)
+	if len(cs.fields) > 0 && !g.conditional.Load() {
+		g.conditional.Store(true)
 	}
 	return cs
 }
 
 // keep keeps the memory of conditions that are not used any more.
-func (c *Client) keep(cs *conditions) {
+func (g *Getter) keep(cs *conditions) {
 	if cs != nil && cap(cs.fields)+cap(cs.of)*16 <= maxPooledConditions {
-		c.conditioned.Put(cs)
+		g.conditioned.Put(cs)
 	}
 }
 
@@ -80,14 +80,14 @@ func (cs *conditions) field(i int) []byte {
 	return cs.fields[from:cs.of[i].end]
 }
 
-// appendCondition appends the field that asks for another version than this one:
+// AppendCondition appends the field that asks for another version than this one:
 // by its ETag, weak or strong, or by its time where it has none that can be sent.
-func appendCondition(dst, etag []byte, modTime int64) []byte {
+func AppendCondition(dst, etag []byte, modTime int64) []byte {
 	switch {
-	case validETag(etag):
+	case ValidETag(etag):
 		dst = append(dst, ifNoneMatch...)
 		dst = append(dst, etag...)
-	case modTime > 0 && modTime <= maxTime:
+	case modTime > 0 && modTime <= MaxTime:
 		dst = append(dst, ifModifiedSince...)
 		dst = time.Unix(modTime, 0).UTC().AppendFormat(dst, http.TimeFormat)
 	default:
@@ -96,10 +96,10 @@ func appendCondition(dst, etag []byte, modTime int64) []byte {
 	return append(dst, fieldEnd...)
 }
 
-// validETag reports whether an ETag is one of RFC 9110 section 8.8.3, but that it may
+// ValidETag reports whether an ETag is one of RFC 9110 section 8.8.3, but that it may
 // have spaces. Another could end its field and begin one of its own, or be a list of
 // ETags, or a star, to which a server says that any version is the same.
-func validETag[S []byte | string](etag S) bool {
+func ValidETag[S []byte | string](etag S) bool {
 	if len(etag) > 2 && etag[0] == 'W' && etag[1] == '/' {
 		etag = etag[2:]
 	}
@@ -120,11 +120,11 @@ func validETag[S []byte | string](etag S) bool {
 // another one all the same. A server that says nothing of either is believed.
 func answers(a *wire.Answer, field []byte, modTime int64) bool {
 	if etag, ok := bytes.CutPrefix(bytes.TrimSuffix(field, []byte(fieldEnd)), []byte(ifNoneMatch)); ok && len(a.ETag) > 0 {
-		return sameETag(string(etag), string(a.ETag))
+		return SameETag(string(etag), string(a.ETag))
 	}
 	return a.ModTime == 0 || modTime == 0 || a.ModTime == modTime
 }
 
-// sameETag compares as RFC 9110 section 8.8.3.2 does for an If-None-Match: weak or
+// SameETag compares as RFC 9110 section 8.8.3.2 does for an If-None-Match: weak or
 // strong is all the same.
-func sameETag(a, b string) bool { return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/") }
+func SameETag(a, b string) bool { return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/") }

@@ -1,8 +1,10 @@
-package origin
+package files
 
-const upperHex = "0123456789ABCDEF"
+// UpperHex are the digits of percent-encoding.
+const UpperHex = "0123456789ABCDEF"
 
-func unhex(c byte) int {
+// Unhex is the value of a hexadecimal digit, -1 where c is none.
+func Unhex(c byte) int {
 	switch {
 	case c-'0' < 10:
 		return int(c - '0')
@@ -26,10 +28,10 @@ func isAlnum(c byte) bool {
 	return c-'0' < 10 || c|0x20 >= 'a' && c|0x20 <= 'z'
 }
 
-// appendName percent-encodes a name. Components that are "." or ".." have
+// AppendName percent-encodes a name. Components that are "." or ".." have
 // their dots encoded too, as those are resolved on the way where they stand
 // plain (RFC 3986 section 5.2.4).
-func appendName(dst []byte, name string) []byte {
+func AppendName(dst []byte, name string) []byte {
 	for i := range len(name) {
 		if !plain[name[i]] || name[i] == '.' && (i == 0 || name[i-1] == '/') {
 			return appendOddName(dst, name)
@@ -50,7 +52,7 @@ func appendOddName(dst []byte, name string) []byte {
 			if c := part[j]; plain[c] && !dots {
 				dst = append(dst, c)
 			} else {
-				dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
+				dst = append(dst, '%', UpperHex[c>>4], UpperHex[c&15])
 			}
 		}
 		if i < len(name) {
@@ -61,21 +63,14 @@ func appendOddName(dst []byte, name string) []byte {
 	return dst
 }
 
-// appendMarker percent-encodes a marker for use in a query.
-func appendMarker(dst []byte, marker string) []byte {
-	for i := range len(marker) {
-		if c := marker[i]; plain[c] && c != '/' {
+// AppendQuery percent-encodes the value of a query's field.
+func AppendQuery(dst []byte, value string) []byte {
+	for i := range len(value) {
+		if c := value[i]; plain[c] && c != '/' {
 			dst = append(dst, c)
 		} else {
-			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
+			dst = append(dst, '%', UpperHex[c>>4], UpperHex[c&15])
 		}
 	}
 	return dst
-}
-
-// appendTarget appends the target of the request for a name.
-func (c *Client) appendTarget(dst []byte, name string) []byte {
-	dst = append(dst, c.base.path...)
-	dst = append(dst, "/get/"...)
-	return appendName(dst, name)
 }

@@ -1,9 +1,9 @@
-package origin
+package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/motefs/motefs/mirror"
@@ -12,11 +12,13 @@ import (
 
 // fetch is one call of Fetch.
 type fetch struct {
-	c     *Client
-	names []string
-	r     mirror.Receiver
-	known *conditions // nil where nothing is known
-	next  []request   // to be asked for when all others were
+	g       *Getter
+	ctx     context.Context
+	names   []string
+	r       mirror.Receiver
+	known   *conditions // nil where nothing is known
+	next    []request   // to be asked for when all others were
+	refused []refused   // by answers that may have a reason of their own
 }
 
 // request is a get of a name.
@@ -25,32 +27,74 @@ type request struct {
 	target string // empty: its own
 	hops   int    // redirects within the origin that led there
 	whole  bool   // without the condition
+	last   bool   // a refusal is final
+}
+
+// refused is a request that was answered so.
+type refused struct {
+	request
+	err *mirror.StatusError
 }
 
 // Fetch implements mirror.Fetcher.
-func (c *Client) Fetch(ctx context.Context, names []string, r mirror.Receiver) error {
-	f := &fetch{c: c, names: names, r: r, known: c.conditions(len(names), &r)}
-	err := f.ask(ctx, len(names), func(k int) request { return request{i: k} })
+func (g *Getter) Fetch(ctx context.Context, names []string, r mirror.Receiver) error {
+	f := &fetch{g: g, ctx: ctx, names: names, r: r, known: g.conditions(len(names), &r)}
+	err := f.ask(len(names), func(k int) request { return request{i: k} })
+	f.explain(err)
 	for err == nil && len(f.next) > 0 {
 		next := f.next
 		f.next = nil
-		err = f.ask(ctx, len(next), func(k int) request { return next[k] })
+		err = f.ask(len(next), func(k int) request { return next[k] })
+		f.explain(err)
 	}
 	for _, q := range f.next { // those that were not asked for again
 		r.Receive(q.i, nil, err)
 	}
-	c.keep(f.known)
+	g.keep(f.known)
 	return err
 }
 
+// explain asks why requests were refused, and has all of them be made once more where
+// that may help. ended is why the call has to end, if it has.
+func (f *fetch) explain(ended error) {
+	if len(f.refused) == 0 {
+		return
+	}
+	again, why := false, error(nil)
+	if ended == nil {
+		first := f.refused[0]
+		again, why = f.g.Explain(f.ctx, f.target(first.request), first.err)
+	}
+	for k, q := range f.refused {
+		switch {
+		case again:
+			q.last = true
+			f.next = append(f.next, q.request)
+		case k == 0 && why != nil:
+			f.r.Receive(q.i, nil, why)
+		default:
+			f.r.Receive(q.i, nil, q.err)
+		}
+	}
+	f.refused = f.refused[:0]
+}
+
+// target is what is asked for.
+func (f *fetch) target(q request) string {
+	if q.target != "" {
+		return q.target
+	}
+	return string(f.g.Target(nil, f.names[q.i]))
+}
+
 // ask makes n requests.
-func (f *fetch) ask(ctx context.Context, n int, which func(k int) request) error {
+func (f *fetch) ask(n int, which func(k int) request) error {
 	b := wire.Batch{
 		Len: n,
 		Target: func(dst []byte, k int) []byte {
 			q := which(k)
 			if q.target == "" {
-				return f.c.appendTarget(dst, f.names[q.i])
+				return f.g.Target(dst, f.names[q.i])
 			}
 			return append(dst, q.target...)
 		},
@@ -63,7 +107,7 @@ func (f *fetch) ask(ctx context.Context, n int, which func(k int) request) error
 	if f.r.Spool != nil {
 		b.Spool = func(k int, a *wire.Answer) error { return f.r.Spool(which(k).i, &a.Object) }
 	}
-	return f.c.Get(ctx, &b)
+	return f.g.Client().Get(f.ctx, &b)
 }
 
 // condition is the field that a request has for it, empty without one.
@@ -92,10 +136,18 @@ func (f *fetch) taken(q request, a *wire.Answer, err error) {
 		} else {
 			f.askWhole(q)
 		}
-	case a.Redirect():
+	case a.Redirect() && f.g.Redirect != nil:
 		f.redirected(q, a)
 	default:
-		f.r.Receive(q.i, nil, &mirror.StatusError{Code: a.Status, RetryAfter: a.RetryAfter})
+		err := &mirror.StatusError{Code: a.Status, RetryAfter: a.RetryAfter}
+		if a.Status == http.StatusServiceUnavailable {
+			err.RetryAfter = cmp.Or(err.RetryAfter, f.g.Busy)
+		}
+		if f.g.Explain != nil && !q.last && a.Status >= 300 && !err.Temporary() && a.Status != http.StatusNotFound {
+			f.refused = append(f.refused, refused{q, err})
+			return
+		}
+		f.r.Receive(q.i, nil, err)
 	}
 }
 
@@ -107,14 +159,7 @@ func (f *fetch) askWhole(q request) {
 
 // redirected has a request be made again where the answer says, with its condition.
 func (f *fetch) redirected(q request, a *wire.Answer) {
-	target := q.target
-	if target == "" {
-		target = string(f.c.appendTarget(nil, f.names[q.i]))
-	}
-	next, err := f.c.redirect(a.Status, a.Location, target, f.names[q.i])
-	if err == nil && q.hops == maxHops {
-		err = fmt.Errorf("%w: more than %d in a row, the last to %q", mirror.ErrRedirect, maxHops, withoutSecrets(next))
-	}
+	next, err := f.g.Redirect(a.Status, a.Location, f.target(q), f.names[q.i], q.hops)
 	if err != nil {
 		f.r.Receive(q.i, nil, err)
 		return

@@ -1,0 +1,245 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/wire"
+	"github.com/motefs/motefs/mirror/wire/files"
+)
+
+var (
+	_ mirror.Lister       = (*Client)(nil)
+	_ mirror.Fetcher      = (*Client)(nil)
+	_ mirror.RangeFetcher = (*Client)(nil)
+)
+
+// Client talks to one bucket. Its methods may be called from any goroutine.
+type Client struct {
+	o          Options
+	ctx        context.Context // ends with Close
+	cancel     context.CancelFunc
+	at         atomic.Pointer[endpoint]
+	files      *files.Getter
+	keys       atomic.Pointer[Keys] // nil before they were asked for, and where none are used
+	skew       atomic.Int64         // how much later it is at the server, in nanoseconds
+	explaining chan struct{}        // held by who finds out about a refusal
+	renewal    struct {
+		sync.Mutex
+		at time.Time // when it was tried last
+	}
+	mu struct {
+		sync.Mutex
+		endpoints []*endpoint // all, to be closed
+		closed    bool
+	}
+
+	objects  sync.Pool   // *[]mirror.Listed of pages that were handed out
+	raw      sync.Pool   // *[]byte that pages were read into
+	silent   atomic.Bool // pages do not say which request they answer
+	sequence atomic.Bool // the listing is walked in one sequence
+	walks    walks
+}
+
+// endpoint is the bucket in one region.
+type endpoint struct {
+	*wire.Client
+	signer *signer
+	path   string // of the bucket, percent-encoded, without a slash at its end
+}
+
+// absentKey is an object that is not there.
+const absentKey = ".motefs-absent-5d41402abc4b2a76"
+
+// New returns a client that Close must be called on. It connects to nothing.
+func New(o Options) (*Client, error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("S3 options: %w", err)
+	}
+	c := &Client{o: o, explaining: make(chan struct{}, 1)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.sequence.Store(o.Listers == 1)
+	e, err := c.open(o.Region)
+	if err != nil {
+		return nil, fmt.Errorf("S3 options: %w", err)
+	}
+	c.at.Store(e)
+	c.files = &files.Getter{
+		Client: func() *wire.Client { return c.at.Load().Client }, Explain: c.explain, Busy: slowDown,
+		Target: func(dst []byte, name string) []byte { return c.appendTarget(c.at.Load(), dst, name) },
+	}
+	return c, nil
+}
+
+// open makes the endpoint of a region.
+func (c *Client) open(region string) (*endpoint, error) {
+	u, err := c.o.host(region)
+	if err != nil {
+		return nil, err
+	}
+	server := &url.URL{Scheme: u.Scheme, Host: u.Host}
+	e := &endpoint{path: strings.TrimRight(u.EscapedPath(), "/")}
+	if c.o.inPath(u) {
+		e.path += "/" + c.o.Bucket
+	} else {
+		server.Host = c.o.Bucket + "." + server.Host
+	}
+	e.signer = &signer{host: server.Host, region: region, payer: c.o.RequestPayer, keys: c.keys.Load, now: c.now}
+	o := c.o.Options
+	o.URL, o.Sign, o.Absent = server, e.signer.sign, string(c.appendTarget(e, nil, absentKey))
+	if e.Client, err = wire.New(o); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.closed {
+		return nil, errors.Join(mirror.ErrClosed, e.Close())
+	}
+	c.mu.endpoints = append(c.mu.endpoints, e)
+	return e, nil
+}
+
+// appendTarget appends the target of the request for a name.
+func (c *Client) appendTarget(e *endpoint, dst []byte, name string) []byte {
+	dst = append(dst, e.path...)
+	dst = append(dst, '/')
+	if c.o.Prefix == "" {
+		return files.AppendName(dst, name)
+	}
+	return files.AppendName(dst, c.o.Prefix+name)
+}
+
+// maxEndpoints bounds how often a bucket is believed to be in another region.
+const maxEndpoints = 4
+
+// relocate goes on in another region.
+func (c *Client) relocate(region string) (again bool, err error) {
+	c.mu.Lock()
+	often := len(c.mu.endpoints) >= maxEndpoints
+	c.mu.Unlock()
+	if often || !validRegion(region) {
+		return false, nil
+	}
+	e, err := c.open(region)
+	if err != nil {
+		return false, err
+	}
+	c.o.Log.Info().Str("region", region).Str("instead_of", c.at.Load().signer.region).Msg("the bucket is in another region; --region spares finding that out")
+	c.at.Store(e)
+	return true, nil
+}
+
+// now is the server's time.
+func (c *Client) now() time.Time { return time.Now().Add(time.Duration(c.skew.Load())) }
+
+const (
+	// renewBefore is how long before credentials expire others are asked for.
+	renewBefore = 5 * time.Minute
+	// renewEvery is how often that is tried.
+	renewEvery = time.Minute
+)
+
+// credentials has the keys be there that requests are signed with.
+func (c *Client) credentials(ctx context.Context) error {
+	if c.o.Keys == nil {
+		return nil
+	}
+	keys := c.keys.Load()
+	if keys != nil && (keys.Expires.IsZero() || time.Until(keys.Expires) > renewBefore) {
+		return nil
+	}
+	return c.renew(ctx, false)
+}
+
+// renew asks for credentials; forced, also where those that there are seem good.
+func (c *Client) renew(ctx context.Context, forced bool) error {
+	old := c.keys.Load()
+	c.renewal.Lock()
+	defer c.renewal.Unlock()
+	now := c.keys.Load()
+	if now != old {
+		return nil // somebody else has
+	}
+	usable := now != nil && (now.Expires.IsZero() || time.Until(now.Expires) > 0)
+	if !forced && usable && time.Since(c.renewal.at) < renewEvery {
+		return nil
+	}
+	c.renewal.at = time.Now()
+	keys, err := c.o.Keys(ctx)
+	switch {
+	case err == nil && (keys.ID == "" || keys.Secret == ""):
+		err = errors.New("they are empty")
+	case err == nil && !signable(&keys):
+		err = errors.New("they have characters that cannot stand in a header")
+	}
+	if err != nil {
+		if usable && !forced {
+			c.o.Log.Warn().Err(err).Msg("the S3 credentials expire soon, and no others can be had")
+			return nil
+		}
+		return fmt.Errorf("S3 credentials: %w", err)
+	}
+	if now == nil || *now != keys {
+		c.keys.Store(&keys)
+	}
+	return nil
+}
+
+// signable reports whether keys can be sent.
+func signable(k *Keys) bool {
+	return !strings.ContainsFunc(k.ID+k.Token, func(c rune) bool { return c <= ' ' || c >= 0x7f })
+}
+
+// Fetch implements mirror.Fetcher.
+func (c *Client) Fetch(ctx context.Context, names []string, r mirror.Receiver) error {
+	if err := c.credentials(ctx); err != nil {
+		for i := range names {
+			r.Receive(i, nil, err)
+		}
+		return ctx.Err()
+	}
+	return c.files.Fetch(ctx, names, r)
+}
+
+// FetchRange implements mirror.RangeFetcher.
+func (c *Client) FetchRange(ctx context.Context, name string, part mirror.Part, use func(obj *mirror.Object) error) error {
+	if err := c.credentials(ctx); err != nil {
+		return err
+	}
+	return c.files.FetchRange(ctx, name, part, use)
+}
+
+// Close makes running calls return mirror.ErrClosed, and waits for the client's own
+// goroutines.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	c.mu.closed = true
+	endpoints := c.mu.endpoints
+	c.mu.Unlock()
+	c.cancel()
+	var errs []error
+	for _, e := range endpoints {
+		errs = append(errs, e.Close())
+	}
+	c.walks.close()
+	return errors.Join(errs...)
+}
+
+// Counts are those of all its connections.
+func (c *Client) Counts() (n wire.Counts) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.mu.endpoints {
+		more := e.Client.Counts()
+		n.Requests, n.Guards, n.Again = n.Requests+more.Requests, n.Guards+more.Guards, n.Again+more.Again
+	}
+	return n
+}

@@ -1,0 +1,37 @@
+package s3
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/wire"
+)
+
+// place is where a page of the listing begins: behind a key, given without the prefix. The
+// token, where there is one, says the same in the server's words.
+type place struct {
+	after, token string
+}
+
+// marker is the place as a marker: the key's length, the key, and the token. That of
+// the beginning is empty.
+func (p place) marker() string {
+	if p == (place{}) {
+		return ""
+	}
+	return strconv.Itoa(len(p.after)) + ":" + p.after + p.token
+}
+
+func parseMarker(marker string) (place, error) {
+	if marker == "" {
+		return place{}, nil
+	}
+	digits, rest, ok := strings.Cut(marker, ":")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || n < 0 || n > len(rest) || strconv.Itoa(n) != digits {
+		return place{}, fmt.Errorf("%w: the marker %q is not one of S3", mirror.ErrListing, wire.Clip(marker))
+	}
+	return place{rest[:n], rest[n:]}, nil
+}
