@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -26,6 +28,7 @@ import (
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/origintest/saying"
 	"github.com/motefs/motefs/mirror/origin/serve"
+	"github.com/motefs/motefs/mirror/s3"
 	"github.com/motefs/motefs/mirror/wire"
 )
 
@@ -44,27 +47,51 @@ type listed struct {
 // openListed lists src, as say says it (nil: as src has it), and mounts.
 func openListed(t *testing.T, src serve.Source, say func(*mirror.Listed), change ...func(*mirror.Options, *fs.Options)) *listed {
 	t.Helper()
+	server := serveTest(t, serve.Options{PageSize: 1000}, src)
+	client, err := origin.New(origin.Options{BaseURL: server.URL(), Options: wire.Options{Pipeline: 1000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if say == nil {
+		say = saying.As(src)
+	}
+	return openListedBy(t, server, client, saying.Lister{Lister: client, Say: say}, change...)
+}
+
+// openListedS3 is openListed with a bucket.
+func openListedS3(t *testing.T, src serve.Source, change ...func(*mirror.Options, *fs.Options)) *listed {
+	t.Helper()
+	server := serveTest(t, serve.Options{PageSize: 1000, S3: &serve.S3Options{}}, src)
+	client, err := s3.New(s3.Options{Bucket: serve.DefaultBucket, Endpoint: server.URL(), PathStyle: s3.PathOn, Options: wire.Options{Pipeline: 1000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openListedBy(t, server, client, client, change...)
+}
+
+// openListedBy is openListed with a client, which it closes.
+func openListedBy(t *testing.T, server *origintest.Server, client interface {
+	mirror.Fetcher
+	io.Closer
+}, lister mirror.Lister, change ...func(*mirror.Options, *fs.Options)) *listed {
+	t.Helper()
 	fusetest.Need(t)
-	l := &listed{T: t, server: serveTest(t, serve.Options{PageSize: 1000}, src), dir: t.TempDir()}
+	l := &listed{T: t, server: server, dir: t.TempDir()}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	client, err := origin.New(origin.Options{BaseURL: l.server.URL(), Options: wire.Options{Pipeline: 1000}})
-	must(err)
 	t.Cleanup(func() { must(client.Close()) })
 	storeDir := t.TempDir()
+	var err error
 	l.store, err = cache.Open(cache.Options{Dir: storeDir, Origin: l.server.URL(), KeepOld: true})
 	must(err)
 	t.Cleanup(func() { must(l.store.Close()) })
 	var m *fs.Mount
-	if say == nil {
-		say = saying.As(src)
-	}
 	o := mirror.Options{
-		Store: l.store, Lister: saying.Lister{Lister: client, Say: say}, Fetcher: client, Backoff: time.Millisecond, Log: zerolog.Nop(),
+		Store: l.store, Lister: lister, Fetcher: client, Backoff: time.Millisecond, Log: zerolog.Nop(),
 		Events: mirror.Events{Gone: func(parent cache.Inode, name string) { m.Invalidate(parent, name) }},
 	}
 	fo := fs.Options{Mountpoint: l.dir, StoreDir: storeDir, Store: l.store}
@@ -73,10 +100,10 @@ func openListed(t *testing.T, src serve.Source, say func(*mirror.Listed), change
 	}
 	list := o
 	list.Prefetch = false
-	lister, err := mirror.Open(list)
+	first, err := mirror.Open(list)
 	must(err)
-	must(lister.Run(t.Context()))
-	must(lister.Close())
+	must(first.Run(t.Context()))
+	must(first.Close())
 	l.engine, err = mirror.Open(o)
 	must(err)
 	t.Cleanup(func() { must(l.engine.Close()) })
@@ -165,6 +192,50 @@ func TestSizesFromTheListing(t *testing.T) {
 	}
 	if n := l.gets(); n > int64(len(contents))*11/10 {
 		t.Errorf("%d gets for %d files: guards and all", n, len(contents))
+	}
+}
+
+// TestSizesFromS3 has ls -l and du go over a bucket of which nothing is fetched, and then
+// reads all of it, in order and out of it.
+func TestSizesFromS3(t *testing.T) {
+	const files = 5000
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: files, BodySize: 1000, FilesPerDir: 1000, Validators: true})
+	var rounds roundTrips
+	l := openListedS3(t, src, func(o *mirror.Options, _ *fs.Options) {
+		rounds.Fetcher = o.Fetcher
+		o.Fetcher = &rounds
+	})
+	for range 2 {
+		if n := strings.Count(process.MustRun(t, "ls", "-lR", l.dir), " 1000 "); n != files {
+			t.Errorf("ls -l says the length of %d files", n)
+		}
+		process.MustRun(t, "du", "-a", l.dir)
+	}
+	const stat = `find "$1" -type f -printf '%i %s %T@ %p\n' | sort`
+	before := process.MustRun(t, "sh", "-c", stat, "sh", l.dir)
+	if n := l.gets(); n != 0 {
+		t.Errorf("%d objects were asked for", n)
+	}
+	if n := l.store.Progress().Files; n != files {
+		t.Fatalf("%d files are listed", n)
+	}
+	sums := process.MustRun(t, "sh", "-c", `cd "$1" && find . -type f | shuf -n 200 | xargs -P12 sha256sum | sort -k2`, "sh", l.dir)
+	process.MustRun(t, "sh", "-c", `tar -C "$1" -cf - . | tar -C "$2" -xf -`, "sh", l.dir, t.TempDir())
+	for line := range strings.Lines(sums) {
+		sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ./")
+		var o serve.Object
+		if err := src.Get([]byte(name), &o); err != nil || sum != fmt.Sprintf("%x", sha256.Sum256(o.Body)) {
+			t.Errorf("%q has another content, %v", name, err)
+		}
+	}
+	if after := process.MustRun(t, "sh", "-c", stat, "sh", l.dir); after != before {
+		t.Errorf("attributes are others once the files are here")
+	}
+	if n := rounds.n.Load(); n > 200+files/30 {
+		t.Errorf("%d round trips for %d files in order and 200 out of it", n, files)
+	}
+	if p := l.store.Progress(); p.Fetched != files {
+		t.Errorf("%+v", p)
 	}
 }
 
