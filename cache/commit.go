@@ -78,16 +78,22 @@ func (c *carrier) carryOut() error {
 		}
 	}
 	for _, ino := range p.obsolete {
+		switch has, err := c.s.hasRecord(ino); {
+		case err != nil:
+			return err
+		case !has: // it went with what took the name
+			continue
+		}
 		c.next.Failed--
 		if err := p.batch.Delete(appendFailedKey(nil, ino), nil); err != nil {
 			return err
 		}
 	}
-	differ := 0
+	moved := 0
 	for k := range p.slots {
 		slot := &p.slots[k]
-		if slot.state == slotDiffers {
-			differ++
+		if p.moves(slot) {
+			moved++
 		}
 		if p.event == onReview && (slot.state == slotDiffers || slot.state == slotSame) {
 			c.counts.Reviewed++
@@ -96,8 +102,8 @@ func (c *carrier) carryOut() error {
 			return err
 		}
 	}
-	if differ > 0 {
-		if err := c.replace(differ); err != nil {
+	if moved > 0 {
+		if err := c.replace(moved); err != nil {
 			return err
 		}
 	}
@@ -140,11 +146,10 @@ func (c *carrier) slot(slot *slot) error {
 			return nil
 		}
 		return c.fail(slot)
-	case slotOpen:
-		if !slot.changed || !slot.known || slot.review != nil {
+	case slotOpen, slotDiffers: // see replace
+		if !p.moves(slot) || slot.review != nil {
 			return nil
 		}
-		return p.set(slot.parent, slot.name, slot.pending(), nil)
 	default:
 		return nil
 	}
@@ -265,6 +270,9 @@ func (p *Page) committedLocked(c *carrier) error {
 				}
 			}
 			slot.state = slotSettled
+		}
+		if open {
+			p.promised(slot)
 		}
 		slot.blob, slot.late = 0, nil
 	}

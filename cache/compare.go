@@ -222,7 +222,9 @@ func (p *Page) meet(c *cursor, slot *slot) error {
 	before := slot.inode
 	p.takeNumber(slot, e.Inode)
 	slot.hadFailed = have == haveFailed
-	slot.changed = p.lists() && slot.differsFrom(&e)
+	slot.changed = p.says(slot) && slot.differsFrom(&e)
+	was := slot.promise
+	slot.promise = promiseOf(&e)
 	if p.refresh != nil && p.event == onRelisted {
 		if err := p.refresh.saw(e.Inode); err != nil {
 			return err
@@ -232,7 +234,7 @@ func (p *Page) meet(c *cursor, slot *slot) error {
 		slot.review = versionOf(&e)
 	}
 	switch decide(have, p.eventOf(slot, &e)) {
-	case ask:
+	case ask, renew:
 		if e.State != Pending {
 			slot.review = versionOf(&e)
 		} else if e.Inode < p.leaveBelow {
@@ -243,7 +245,11 @@ func (p *Page) meet(c *cursor, slot *slot) error {
 			return p.settle(slot, raw)
 		}
 	case replace:
-		if slot.review.inode != e.Inode { // somebody else has replaced it
+		if e.State == Pending {
+			slot.review = nil
+			return p.fit(slot)
+		}
+		if slot.review == nil || slot.review.inode != e.Inode { // somebody else has replaced it
 			return p.settle(slot, raw)
 		}
 	case remove:
@@ -251,8 +257,8 @@ func (p *Page) meet(c *cursor, slot *slot) error {
 			return p.settle(slot, raw)
 		}
 	case fill:
-		if before != e.Inode {
-			return p.renumber(slot)
+		if before != e.Inode || slot.promise != was {
+			return p.fit(slot)
 		}
 	}
 	return nil
@@ -262,8 +268,10 @@ func versionOf(e *Entry) *version {
 	return &version{inode: e.Inode, state: e.State, size: e.Size, sum: e.contentSum(), blob: e.blob, modTime: e.ModTime, etag: e.ETag}
 }
 
-// lists reports whether the page is of a listing.
-func (p *Page) lists() bool { return p.event == onListed || p.event == onRelisted }
+// says reports whether the page says something of a slot's file, as a listing does.
+func (p *Page) says(slot *slot) bool {
+	return p.event == onListed || p.event == onRelisted || slot.relisted
+}
 
 // haveOf is what the store has of a name with the entry e, whose value is raw.
 func (p *Page) haveOf(raw []byte, e *Entry) (have, error) {
@@ -289,7 +297,7 @@ func (p *Page) eventOf(slot *slot, e *Entry) event {
 	switch {
 	case slot.state != slotOpen:
 		return outcomes[slot.state]
-	case p.lists() && e.Kind == File && slot.differsFrom(e):
+	case p.says(slot) && e.Kind == File && slot.differsFrom(e):
 		return onChanged
 	}
 	return p.event
@@ -341,16 +349,6 @@ func (p *Page) restore(slot *slot, raw []byte) error {
 		return p.batch.Delete(key, nil)
 	}
 	return p.batch.Set(key, slices.Clone(raw), nil)
-}
-
-// renumber rewrites the slot's entry in the batch with the number that it has.
-func (p *Page) renumber(slot *slot) error {
-	e, body, err := p.inBatchEntry(slot.parent, slot.name)
-	if err != nil {
-		return err
-	}
-	e.Inode = slot.inode
-	return p.set(slot.parent, slot.name, &e, body)
 }
 
 // escape moves a file to the other form of its name because a directory, whose entry

@@ -25,7 +25,7 @@ const (
 	onUnlisted              // by a refresh whose listing ended without it
 	onReview                // by a refresh of contents
 	onCame                  // content, for what had none
-	onDiffers               // content, where the store has another or had one gone
+	onDiffers               // content, where the store has another, had one gone, or was told of another
 	onSame                  // the content that is here, or a 304
 	onMissing               // a 404 or 410 that is believed, for a name that is listed
 	onRemoved               // the same, for one that is not listed any more
@@ -44,6 +44,7 @@ const (
 	fill                    // the content goes under the number that it has
 	vanish                  // it is gone: its entry says so, and its name leaves the run
 	note                    // it stays as it is, with a record of why
+	renew                   // its entry gets a new number, and the origin is asked for it
 	replace                 // the content gets a new number; the old one is set aside
 	remove                  // its entry goes, and its directory if that is empty then
 	yield                   // the one that comes takes the other form of its name
@@ -54,19 +55,20 @@ const (
 //
 // A content that comes late, for a file that somebody else has fetched meanwhile, is
 // onCame and dropped: only who has asked for what is here may replace it. What is
-// listed is never removed, whatever the origin says of it for a moment.
+// listed is never removed, whatever the origin says of it for a moment. What readers may
+// have been told of a number stays true of it; see promise.
 var decisions = [haves][events]decision{
 	haveNothing: {
 		onListed: add, onRelisted: add, onChanged: add, onAsked: add, onUnlisted: keep, onReview: keep,
 		onCame: add, onDiffers: keep, onSame: keep, onMissing: add, onRemoved: keep, onFailed: add, onDir: add,
 	},
 	havePending: {
-		onListed: ask, onRelisted: ask, onChanged: ask, onAsked: ask, onUnlisted: ask, onReview: keep,
-		onCame: fill, onDiffers: fill, onSame: keep, onMissing: vanish, onRemoved: remove, onFailed: note, onDir: yield,
+		onListed: ask, onRelisted: ask, onChanged: renew, onAsked: ask, onUnlisted: ask, onReview: keep,
+		onCame: fill, onDiffers: replace, onSame: keep, onMissing: vanish, onRemoved: remove, onFailed: note, onDir: yield,
 	},
 	haveFailed: {
-		onListed: ask, onRelisted: ask, onChanged: ask, onAsked: ask, onUnlisted: ask, onReview: keep,
-		onCame: fill, onDiffers: fill, onSame: keep, onMissing: vanish, onRemoved: remove, onFailed: note, onDir: yield,
+		onListed: ask, onRelisted: ask, onChanged: renew, onAsked: ask, onUnlisted: ask, onReview: keep,
+		onCame: fill, onDiffers: replace, onSame: keep, onMissing: vanish, onRemoved: remove, onFailed: note, onDir: yield,
 	},
 	haveHere: {
 		onListed: keep, onRelisted: keep, onChanged: ask, onAsked: keep, onUnlisted: ask, onReview: ask,

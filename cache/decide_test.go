@@ -11,7 +11,7 @@ import (
 var (
 	haveWords     = map[have]string{haveNothing: "nothing", havePending: "pending", haveFailed: "failed", haveHere: "here", haveGone: "gone", haveDir: "a directory"}
 	eventWords    = map[event]string{onListed: "listed", onRelisted: "listed again", onChanged: "listed changed", onAsked: "a reader asks", onUnlisted: "not listed any more", onReview: "compared", onDir: "a directory of that name", onCame: "content", onDiffers: "another content", onSame: "the same, 304", onMissing: "404, listed", onRemoved: "404, not listed", onFailed: "no answer"}
-	decisionWords = map[decision]string{keep: "keep", add: "add", ask: "ask", fill: "fill", vanish: "vanish", note: "note", replace: "replace", remove: "remove", yield: "yield"}
+	decisionWords = map[decision]string{keep: "keep", add: "add", ask: "ask", fill: "fill", vanish: "vanish", note: "note", renew: "renew", replace: "replace", remove: "remove", yield: "yield"}
 )
 
 // TestDecisions compares the table of decide.go with that of ARCHITECTURE.md.
@@ -78,6 +78,12 @@ func TestDecisionsHoldTheirPromises(t *testing.T) {
 			}
 			if d == vanish && h == haveHere {
 				t.Errorf("%s: what is here does not vanish", what)
+			}
+			if d == renew && (ev != onChanged || h != havePending && h != haveFailed) {
+				t.Errorf("%s: only what is not here is another by what a listing says", what)
+			}
+			if (h == havePending || h == haveFailed) && ev == onDiffers && d != replace {
+				t.Errorf("%s: what was promised of a number stays true", what)
 			}
 			if d == add && h != haveNothing {
 				t.Errorf("%s: a name has one number", what)

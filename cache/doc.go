@@ -63,6 +63,8 @@
 // # Invariants
 //
 //   - An entry's number never changes, and no other entry ever gets it.
+//   - The length and the time that a listing said of a number are those of the content that
+//     it gets, or it gets none; see promise.go.
 //   - A name stands in at most one run, and in none while its file is gone.
 //   - While Progress.Unchecked is over 0, a name that was listed twice may have two
 //     numbers, of which that of its entry counts and the other resolves too, and counts

@@ -60,9 +60,11 @@ func (p *Page) countLocked(c *carrier) error {
 		slot := &p.slots[k]
 		switch slot.state {
 		case slotDiffers:
-			if slot.review.state == Gone {
+			switch {
+			case slot.review == nil:
+			case slot.review.state == Gone:
 				c.counts.Returned++
-			} else {
+			default:
 				c.counts.Changed++
 			}
 		case slotFailed, slotMissing:

@@ -110,7 +110,7 @@ func eachFailure(it *pebble.Iterator, fn func(Inode, Failure) bool) error {
 // Failed returns a page of files that could not be fetched before, with numbers
 // from from on, and the number from which to go on. The page is nil at the end.
 func (s *Store) Failed(from Inode) (page *Page, next Inode, err error) {
-	page = &Page{s: s}
+	page = &Page{s: s, lazy: true}
 	var inner error
 	err = s.Failures(from, func(ino Inode, f Failure) bool {
 		next = ino + 1

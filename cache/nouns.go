@@ -44,7 +44,8 @@ type Entry struct {
 	// Size is the content's length in bytes; of a pending file it is what the
 	// listing said, or -1.
 	Size int64
-	// ModTime is the origin's Last-Modified, in seconds since 1970, or 0.
+	// ModTime is when the origin's file was changed last, as its listing says or else its
+	// Last-Modified, in seconds since 1970, or 0.
 	ModTime int64
 	// Fetched is when the content came, or if it is a Blob began to come, in
 	// seconds since 1970; of a directory when it was first seen.

@@ -94,13 +94,17 @@ type slot struct {
 	dropped bool
 	// changed: the listing says something else than the entry.
 	changed bool
+	// relisted: an answer says so, and not a page of the listing; see Relist.
+	relisted bool
+	// promise is what is promised of the number, as far as that was looked up.
+	promise promise
 	// hadFailed: there is a record of an earlier failure.
 	hadFailed bool
 	failure   *Failure
 	// review is what is here, or gone, and asked for all the same.
 	review *version
-	// late is another content than that. It gets its number when it is committed, so
-	// that numbers lie close together however few files have changed.
+	// late is another content than that, or than was promised. It gets its number when it
+	// is committed, so that numbers lie close together however few files have changed.
 	late *late
 }
 
@@ -174,7 +178,7 @@ func (p *Page) Known(k int) (etag string, modTime, size int64) {
 // done by Commit.
 func (p *Page) Load() error {
 	p.s.commit.Lock()
-	p.updates = p.s.commit.updates
+	p.updates, p.lazy = p.s.commit.updates, false
 	p.s.commit.Unlock()
 	return p.compare()
 }
@@ -188,8 +192,9 @@ func (p *Page) Put(k int, body []byte, modTime int64, etag []byte) error {
 	}
 	e := p.entry(k, Inline, modTime, etag)
 	slot := &p.slots[k]
+	kept := slot.keeps(&e, int64(len(body)), etag)
 	if slot.review == nil {
-		return p.put(k, &e, body)
+		return p.put(k, &e, int64(len(body)), body, kept)
 	}
 	if v := slot.review; v.state == Inline && v.size == int64(len(body)) && v.sum == contentSum(body) {
 		return p.Same(k)
@@ -216,10 +221,11 @@ func (p *Page) PutBlob(k int, w *BlobWriter, modTime int64, etag []byte) error {
 	e.Size, e.blob, e.sum = w.size, w.id, sum
 	e.Fetched = w.began // readers may have been told already
 	slot.blob = w.id
+	kept := slot.keeps(&e, w.size, etag)
 	if slot.review != nil {
 		return p.differs(k, &e, nil)
 	}
-	return p.put(k, &e, nil)
+	return p.put(k, &e, w.size, nil, kept)
 }
 
 // Same decides that the origin still has what is here.
@@ -254,12 +260,17 @@ func (p *Page) entry(k int, state State, modTime int64, etag []byte) Entry {
 	return e
 }
 
-func (p *Page) put(k int, e *Entry, body []byte) error {
+// put puts a content into the batch, unless it is another than was promised.
+func (p *Page) put(k int, e *Entry, size int64, body []byte, kept bool) error {
 	slot := &p.slots[k]
+	if !kept {
+		e.Size = size
+		return p.differs(k, e, slices.Clone(body))
+	}
 	if err := p.decideSlot(k, slotCame); err != nil {
 		return err
 	}
-	slot.stored = max(e.Size, int64(len(body)))
+	slot.stored = size
 	return p.set(slot.parent, slot.name, e, body)
 }
 

@@ -50,6 +50,8 @@ func (s *Store) decode(key, value []byte) (Entry, error) {
 	e.Content = slices.Clone(e.Content)
 	if e.Here() {
 		s.entries.put(e.Inode, e)
+	} else if e.Promised() && !s.promised.Load() {
+		s.promised.Store(true)
 	}
 	return e, nil
 }
@@ -82,7 +84,9 @@ func (s *Store) get(ino Inode) (Entry, error) {
 	if e.Inode == ino {
 		return e, nil
 	}
-	if s.progress.Load().Unchecked == 0 { // the run was read before the file was replaced
+	if s.progress.Load().Unchecked == 0 || s.promised.Load() {
+		// The run was read before the file was replaced; or the name was listed twice, and
+		// of the earlier number something else may have been promised.
 		return s.aside(ino)
 	}
 	// The number's name was listed twice: the later listing has it.
@@ -112,6 +116,9 @@ func (s *Store) ReadAt(ino Inode, p []byte, off int64) (int, error) {
 	}
 	return copy(p, e.Content[off:]), nil
 }
+
+// Where returns the directory and the name of an inode. The errors are those of Lookup.
+func (s *Store) Where(ino Inode) (parent Inode, name string, err error) { return s.locate(ino) }
 
 // locate turns an inode number into the directory and the name it stands under.
 func (s *Store) locate(ino Inode) (parent Inode, name string, err error) {

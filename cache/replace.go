@@ -8,7 +8,11 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// replace gives the contents that differ new numbers, and sets the old ones aside.
+// moves reports whether a slot's entry is to have a new number.
+func (p *Page) moves(slot *slot) bool { return slot.state == slotDiffers || p.renews(slot) }
+
+// replace gives the contents that differ, and the entries of which another was listed, new
+// numbers, and sets the old ones aside.
 func (c *carrier) replace(n int) error {
 	p := c.p
 	first, err := c.s.reserveLocked(n)
@@ -19,28 +23,36 @@ func (c *carrier) replace(n int) error {
 	slots := make([]*slot, 0, n)
 	for k := range p.slots {
 		slot := &p.slots[k]
-		if slot.state != slotDiffers {
+		if !p.moves(slot) {
 			continue
 		}
 		if err := c.setAside(slot); err != nil {
 			return err
 		}
-		switch slot.review.state {
-		case Gone:
+		if slot.review != nil && slot.review.state == Gone {
 			c.next.Gone--
-			c.next.Fetched++
 			c.counts.Returned++
-		default:
-			c.next.Bytes -= uint64(slot.review.size)
-			c.counts.Changed++
+		} else {
 			c.edits.set(slot.inode, "")
 			c.forgotten = append(c.forgotten, slot.inode)
 		}
+		switch {
+		case slot.state == slotOpen:
+		case slot.review == nil || slot.review.state == Gone:
+			c.next.Fetched++
+		default:
+			c.next.Bytes -= uint64(slot.review.size)
+			c.counts.Changed++
+		}
 		c.next.Changed += 2 // Gone counts too, see Changes
-		c.next.Bytes += uint64(slot.late.entry.Size)
+		entry, body := slot.pending(), []byte(nil)
+		if slot.state == slotDiffers {
+			entry, body = &slot.late.entry, slot.late.body
+			c.next.Bytes += uint64(entry.Size)
+		}
 		slot.inode, next = next, next+1
-		slot.late.entry.Inode = slot.inode
-		if err := p.set(slot.parent, slot.name, &slot.late.entry, slot.late.body); err != nil {
+		entry.Inode = slot.inode
+		if err := p.set(slot.parent, slot.name, entry, body); err != nil {
 			return err
 		}
 		slots = append(slots, slot)

@@ -37,6 +37,8 @@ type NoRoomError struct {
 	// Free and Reserve are bytes, or with Inodes numbers of files.
 	Free, Reserve uint64
 	Inodes        bool
+	// Wanted is what was to be written, in bytes, 0 where nothing was.
+	Wanted uint64
 	// Err is what the disk answered to a write, nil where none was tried.
 	Err error
 }
@@ -50,7 +52,11 @@ func (e *NoRoomError) Error() string {
 	case e.Inodes:
 		return fmt.Sprintf("the disk of %s has room for %d files, and %d are kept free", e.Dir, e.Free, e.Reserve)
 	}
-	return fmt.Sprintf("the disk of %s has %d MiB free, and %d MiB are kept free", e.Dir, e.Free>>20, e.Reserve>>20)
+	message := fmt.Sprintf("the disk of %s has %d MiB free, and %d MiB are kept free", e.Dir, e.Free>>20, e.Reserve>>20)
+	if e.Wanted > 0 {
+		message += fmt.Sprintf("; there is no room for %d MiB", e.Wanted>>20)
+	}
+	return message
 }
 
 func (e *NoRoomError) Unwrap() error { return e.Err }
@@ -150,6 +156,19 @@ func (r *room) check() error {
 		r.log.Warn().Err(e).Msg("nothing more is stored until there is room; what is here is served")
 	}
 	return e
+}
+
+// checkFor returns a *NoRoomError where a content of that many bytes would leave too
+// little free. It changes nothing: others may have room.
+func (r *room) checkFor(size uint64) error {
+	if r.free == nil {
+		return nil
+	}
+	bytes, _, err := r.free()
+	if err != nil || bytes >= r.reserve && bytes-r.reserve >= size {
+		return nil //nolint:nilerr // the write itself will say what is wrong
+	}
+	return &NoRoomError{Dir: r.dir, Free: bytes, Reserve: r.reserve, Wanted: size}
 }
 
 // refused is the error for a write that the disk did not take.

@@ -182,7 +182,7 @@ func (g *gatherer) add(parent Inode, name string, e *Entry) error {
 	if err != nil {
 		return err
 	}
-	g.page.slots = append(g.page.slots, slot{origin: origin, name: name, parent: parent, inode: e.Inode, size: -1, hadFailed: failed})
+	g.page.slots = append(g.page.slots, slot{origin: origin, name: name, parent: parent, inode: e.Inode, size: -1, hadFailed: failed, promise: promiseOf(e)})
 	return nil
 }
 

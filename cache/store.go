@@ -62,6 +62,8 @@ type Store struct {
 		closed  bool
 		buf     []byte
 	}
+	// promised: somebody was told of a file that is not here; see promise.
+	promised  atomic.Bool
 	numbers   numbers
 	conflicts conflicts
 	// progress is what commit.progress last was, for readers.
@@ -278,6 +280,15 @@ func (s *Store) Room() error {
 		return s.readOnly
 	}
 	return s.room.check()
+}
+
+// RoomFor returns a *NoRoomError where a content of size bytes would leave less free
+// than Options.Reserve. With -1, not known, it never does.
+func (s *Store) RoomFor(size int64) error {
+	if size <= 0 {
+		return nil
+	}
+	return s.room.checkFor(uint64(size))
 }
 
 // GiveUp has writes that wait for room fail, as the process is to end: the store is

@@ -55,25 +55,6 @@ func (f *fsys) arriving(ino cache.Inode) (*cache.Entry, error) {
 	return e, nil
 }
 
-// readAt reads from the store, or what is arriving.
-func (f *fsys) readAt(cancel <-chan struct{}, ino cache.Inode, p []byte, off int64) (int, error) {
-	arriving, err := f.contents.Arriving(ino)
-	if err == nil && arriving != nil {
-		var n int
-		var ok bool
-		if n, ok, err = f.await(cancel, ino, p, off); ok && err == nil {
-			return n, nil
-		}
-	}
-	if err == nil {
-		return f.store.ReadAt(ino, p, off)
-	}
-	if _, taken := f.contents.Arriving(ino); taken != nil {
-		f.note(note{parent: ino})
-	}
-	return 0, err
-}
-
 // await reads what is arriving, until the program that asked is interrupted, the
 // mount goes, or DemandTimeout has passed without a byte.
 func (f *fsys) await(cancel <-chan struct{}, ino cache.Inode, p []byte, off int64) (n int, ok bool, err error) {

@@ -10,10 +10,10 @@ import (
 	"github.com/motefs/motefs/cache"
 )
 
-// GetAttr answers by inode number. It never fetches, since a number does not
-// say which file of which directory to ask the origin for. A file that is not
-// here, which the kernel can only know from before it was dropped, is ESTALE:
-// the kernel then looks the path up once more, and LOOKUP does fetch.
+// GetAttr answers by inode number. It never fetches. A file that is not here, of which
+// the listing does not say what it is, the kernel can only know from before it was
+// dropped; so it can a number that another file has replaced. Both are ESTALE: the kernel
+// then looks the path up once more, and LOOKUP finds what there is.
 func (f *fsys) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
 	f.stats.getattrs.Add(1)
 	ino := cache.Inode(in.NodeId)
@@ -77,7 +77,8 @@ func (f *fsys) certain() time.Duration {
 }
 
 // fill makes the attributes of e, and returns how long the kernel may believe
-// them, and the name. A file that is here stays what it is. For a directory the
+// them, and the name. A file that is here stays what it is; one that is only listed is
+// believed for listedTimeout, or where files may change as names are. For a directory the
 // lease is that of its names: the kernel drops the listing that it keeps where it
 // meets another modification time, and the time is another one, by a nanosecond,
 // after each change to the names of any directory. So no answer that was under way
@@ -102,9 +103,14 @@ func (f *fsys) fill(e *cache.Entry, a *fuse.Attr, certain time.Duration) (lease 
 		Blksize: blockSize,
 		Mode:    f.dirMode,
 	}
-	final := !e.Arriving // which may be taken back
-	if !final {
+	// What arrives may be taken back, what is only listed may turn out another, and then
+	// another number has the name.
+	final := !e.Arriving && !e.Promised()
+	switch {
+	case e.Arriving:
 		certain = f.lease
+	case e.Promised() && f.nextChange == nil:
+		certain = listedTimeout
 	}
 	if e.Kind == cache.File {
 		a.Mode = f.fileMode

@@ -13,8 +13,9 @@
 //
 // A mount reads from two interfaces: Store, which answers from the disk and
 // never waits for the network, and Contents, which brings one file from the
-// origin. Only LOOKUP ever has a file fetched; a READ asks Contents for the bytes of
-// one that is long and still arriving (see Arrivals). An error of either becomes an errno
+// origin. LOOKUP has a file fetched of which the store has only the name, and READ one
+// of which it has what the listing says: length and time, which LOOKUP answers with. A READ
+// also asks Contents for the bytes of a file that is long and still arriving (see Arrivals). An error of either becomes an errno
 // in one table (errnoOf), is logged with its cause at a bounded rate, and is
 // counted.
 //
@@ -31,6 +32,7 @@
 //	a file whose content is here                entryTimeout: it does not change
 //	a directory, names final                    entryTimeout
 //	a directory, a file that is arriving        the lease
+//	a file that is only listed                  listedTimeout, or until the next change
 //	a name that is not there, listing complete  the lease
 //	a name that is not there, listing growing   not at all
 //	a file's pages                              until memory is short (ENOSYS to OPEN)

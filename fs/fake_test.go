@@ -71,6 +71,11 @@ func (s *fakeStore) pending(parent cache.Inode, name string) cache.Inode {
 	return s.add(parent, name, cache.Entry{State: cache.Pending, Size: -1})
 }
 
+// promised is a pending file of which the listing says length and time.
+func (s *fakeStore) promised(parent cache.Inode, name string, size int64) cache.Inode {
+	return s.add(parent, name, cache.Entry{State: cache.Pending, Size: size, ModTime: 1_600_000_000})
+}
+
 func (s *fakeStore) dir(parent cache.Inode, name string) cache.Inode {
 	return s.add(parent, name, cache.Entry{Kind: cache.Dir, State: cache.Inline, Fetched: 1_700_000_000})
 }
@@ -135,6 +140,28 @@ func (s *fakeStore) NameOf(ino cache.Inode) (string, error) {
 	}
 	slices.Reverse(path)
 	return cache.JoinName(path)
+}
+
+func (s *fakeStore) Where(ino cache.Inode) (cache.Inode, string, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	name, ok := s.mu.names[ino]
+	if !ok {
+		return 0, "", cache.ErrNotFound
+	}
+	return s.mu.parents[ino], name, s.mu.err
+}
+
+// drop takes an entry away, as the store does that has given its name to another.
+func (s *fakeStore) drop(ino cache.Inode) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	parent := s.mu.parents[ino]
+	delete(s.mu.lookup, lookupKey(parent, s.mu.names[ino]))
+	delete(s.mu.entries, ino)
+	delete(s.mu.names, ino)
+	s.mu.children[parent] = slices.DeleteFunc(slices.Clone(s.mu.children[parent]), func(child cache.Inode) bool { return child == ino })
+	s.changes.Add(1)
 }
 
 func (s *fakeStore) ReadAt(ino cache.Inode, p []byte, off int64) (int, error) {
@@ -247,6 +274,9 @@ func (c *fakeContents) Fetch(ctx context.Context, parent cache.Inode, name strin
 		return e, err
 	case err != nil:
 		return e, err
+	case lookupErr == nil && !e.Keeps(int64(len(content)), 0, nil):
+		c.store.drop(e.Inode)
+		return c.store.Get(c.store.file(parent, name, content))
 	}
 	ino := e.Inode
 	if lookupErr != nil {

@@ -16,6 +16,12 @@ const (
 	// the mount lives. What may change it believes for Options.Lease.
 	entryTimeout = 24 * time.Hour
 
+	// listedTimeout is how long it may believe what the listing says of a file that is not
+	// here. Nothing but a look at the file finds it to be another, and then its number has
+	// no content: who reads it gets an error, and the kernel asks. So the lease, after which
+	// ls -l of 100,000 of them took 13 times as long as of mirrored ones, would win little.
+	listedTimeout = 10 * time.Minute
+
 	// generation goes with every NodeID. Inode numbers are never used twice,
 	// so it is only ever more for a file that was taken back; see Arrivals.
 	generation = 1
@@ -57,6 +63,7 @@ type fsys struct {
 	// wg counts every goroutine of the mount.
 	wg *sync.WaitGroup
 
+	twice twice
 	stats counters
 	log   zerolog.Logger
 	// sampled is log at a bounded rate, for what happens once a request.
@@ -105,5 +112,9 @@ func (f *fsys) String() string { return fsType }
 func (f *fsys) Forget(nodeID, nlookup uint64) {}
 
 // known reports whether e can be handed to the kernel: only what has its final
-// size. A pending file would have size 0, and cp and cat believe that.
-func known(e *cache.Entry) bool { return e.Kind == cache.Dir || e.Here() || e.Arriving }
+// size. A pending file of which the listing does not say it would have size 0, and cp
+// and cat believe that.
+func known(e *cache.Entry) bool { return e.Kind == cache.Dir || readable(e) || e.Promised() }
+
+// readable reports whether a file can be read, though maybe not all of it yet.
+func readable(e *cache.Entry) bool { return e.Here() || e.Arriving }

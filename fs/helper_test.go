@@ -25,7 +25,7 @@ const helperVar = "MOTEFS_TEST_HELPER"
 func TestMain(m *testing.M) {
 	helpers := map[string]func([]string) error{
 		"serve": helpServe, "open": helpOpen, "hold": helpHold, "seekdir": helpSeekdir,
-		"xattr": helpXAttr,
+		"xattr": helpXAttr, "begin": helpBegin,
 	}
 	if part := os.Getenv(helperVar); part != "" {
 		if err := helpers[part](os.Args[1:]); err != nil {
@@ -82,6 +82,25 @@ func helpHold(args []string) error {
 			fmt.Println("read")
 		}
 	}
+}
+
+// helpBegin opens args[0], and at a line of its input reads the beginning of it.
+func helpBegin(args []string) error {
+	fd, err := unix.Open(args[0], unix.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	fmt.Println("opened")
+	p := make([]byte, 1)
+	if _, err := os.Stdin.Read(p); err != nil {
+		return err
+	}
+	if _, err := unix.Pread(fd, p, 0); err != nil {
+		fmt.Println(unix.ErrnoName(err.(unix.Errno)))
+		return nil
+	}
+	fmt.Printf("read %q\n", p)
+	return nil
 }
 
 // helpSeekdir reads the directory args[0] with getdents; then seeks to every

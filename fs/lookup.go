@@ -12,7 +12,8 @@ import (
 )
 
 // Lookup answers which inode a name is: from the store if that knows, else by
-// having the file fetched. The kernel sends one LOOKUP however many programs
+// having the file fetched. The store knows a file that is not here where the listing says
+// length and time. The kernel sends one LOOKUP however many programs
 // wait for the same name.
 func (f *fsys) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
 	f.stats.lookups.Add(1)
@@ -47,23 +48,8 @@ type miss struct{ listed, complete bool }
 // demand waits until the file is fetched, the program that asked is
 // interrupted, the mount goes or DemandTimeout has passed.
 func (f *fsys) demand(cancel <-chan struct{}, parent cache.Inode, name string, was miss, out *fuse.EntryOut) fuse.Status {
-	f.stats.misses.Add(1)
-	start := time.Now()
-	ctx, stop := f.demandContext(cancel)
-	defer stop()
 	certain := f.certain()
-	e, err := f.contents.Fetch(ctx, parent, name)
-	switch {
-	case err == nil && e.State == cache.Gone && e.Kind == cache.File:
-		err = cache.ErrNotFound
-	case err == nil && !known(&e):
-		err = errNotHere
-	case err != nil && !errors.Is(err, cache.ErrNotFound):
-		err = f.causeOf(ctx, err)
-	}
-	if f.hooks.Miss != nil {
-		f.hooks.Miss(parent, name, time.Since(start), err)
-	}
+	e, err := f.fetch(cancel, parent, name)
 	found := err == nil
 	if !found && !errors.Is(err, cache.ErrNotFound) {
 		return f.fail(opLookup, parent, name, err)
@@ -77,6 +63,27 @@ func (f *fsys) demand(cancel <-chan struct{}, parent cache.Inode, name string, w
 		return fuse.OK
 	}
 	return f.absent(was.complete, out)
+}
+
+// fetch has a file fetched, for whoever demands it. A file that it returns is readable.
+func (f *fsys) fetch(cancel <-chan struct{}, parent cache.Inode, name string) (cache.Entry, error) {
+	f.stats.misses.Add(1)
+	start := time.Now()
+	ctx, stop := f.demandContext(cancel)
+	defer stop()
+	e, err := f.contents.Fetch(ctx, parent, name)
+	switch {
+	case err == nil && e.State == cache.Gone && e.Kind == cache.File:
+		err = cache.ErrNotFound
+	case err == nil && e.Kind == cache.File && !readable(&e):
+		err = errNotHere
+	case err != nil && !errors.Is(err, cache.ErrNotFound):
+		err = f.causeOf(ctx, err)
+	}
+	if f.hooks.Miss != nil {
+		f.hooks.Miss(parent, name, time.Since(start), err)
+	}
+	return e, err
 }
 
 // demandContext is the context of one wait for the origin.

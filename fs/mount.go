@@ -23,8 +23,9 @@ const motefsType = "fuse." + fsType
 const maxRead = 128 << 10
 
 // maxBackground bounds the READs that the kernel sends ahead of programs and that
-// are not answered yet.
-const maxBackground = 256
+// are not answered yet; further ones wait, of files that are here too. Those of files that
+// are only listed may wait for an origin that hangs, as many as an engine lets wait.
+const maxBackground = 512
 
 // Mount is a mounted store. Close it.
 type Mount struct {

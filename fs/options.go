@@ -22,7 +22,11 @@ type Store interface {
 	Lookup(parent cache.Inode, name string) (cache.Entry, error)
 	// Get returns an entry by its number.
 	Get(ino cache.Inode) (cache.Entry, error)
-	// ReadAt reads the content of a file that is Here. At the end of the file
+	// Where returns the directory and the name of an inode; cache.ErrNotFound if there
+	// is none.
+	Where(ino cache.Inode) (parent cache.Inode, name string, err error)
+	// ReadAt reads the content of a file that is Here; that of others is
+	// cache.ErrNotFound. At the end of the file
 	// it is short, with a nil error; past it, 0.
 	ReadAt(ino cache.Inode, p []byte, off int64) (int, error)
 	// ReadDir hands out the entries of dir in inode order, from the first one
@@ -51,7 +55,8 @@ type Store interface {
 type Contents interface {
 	Arrivals
 	// Fetch brings one file into the store, now, and returns its entry; that of
-	// a long file may be Arriving. It returns promptly when ctx ends, and an error that wraps
+	// a long file may be Arriving. One that was Promised has another number where it
+	// turned out not to be as it was listed. It returns promptly when ctx ends, and an error that wraps
 	// cache.ErrNotFound where the origin has no such file. Any number of calls
 	// run at the same time; those for the same file are expected to share one
 	// request.
@@ -64,8 +69,8 @@ type Owner struct{ UID, GID uint32 }
 // Hooks are called as things happen; those that are nil are not. They run
 // inside a request and must be quick.
 type Hooks struct {
-	// Miss is called after a LOOKUP went to Contents, with what it took and
-	// how it ended.
+	// Miss is called after a LOOKUP, or a READ of a file that is not here, went to
+	// Contents, with what it took and how it ended.
 	Miss func(parent cache.Inode, name string, took time.Duration, err error)
 	// Panic is called where a handler panicked, after it was logged. The
 	// program that asked gets EIO.

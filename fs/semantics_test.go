@@ -13,8 +13,8 @@ import (
 func TestDocumentedTimes(t *testing.T) {
 	var o Options
 	o.EnsureDefaults()
-	if o.DemandTimeout != 60*time.Second || o.Lease != 10*time.Second || entryTimeout != 24*time.Hour {
-		t.Errorf("%v, %v, %v", o.DemandTimeout, o.Lease, entryTimeout)
+	if o.DemandTimeout != 60*time.Second || o.Lease != 10*time.Second || entryTimeout != 24*time.Hour || listedTimeout != 10*time.Minute {
+		t.Errorf("%v, %v, %v, %v", o.DemandTimeout, o.Lease, entryTimeout, listedTimeout)
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 const (
 	// xattrPrefix begins all of them; without a suffix of ours, ENODATA.
 	xattrPrefix = "user."
-	// xattrState: of a file "here", or "arriving" where it is shown before
-	// all of it is here; of a directory "listed" once the origin's
+	// xattrState: of a file "here", "arriving" where it is shown before
+	// all of it is here, or "listed" where only what the listing says of it is; of a directory "listed" once the origin's
 	// listing is complete, "listing" before.
 	xattrState = "user.motefs.state"
 	// xattrURL: where a file came from, percent-encoded as the origin was
@@ -96,6 +96,8 @@ func (f *fsys) stateOf(e *cache.Entry) string {
 		return "listing"
 	case e.Arriving:
 		return "arriving"
+	case e.Promised():
+		return "listed"
 	}
 	return "here" // the kernel knows no other files
 }

@@ -227,7 +227,7 @@ func (a *readahead) fetchPage(ctx context.Context, w *window, page *cache.Page) 
 	}
 	var slots []int
 	for k := range page.Len() {
-		if page.Open(k) {
+		if page.Open(k) && page.Size(k) <= aheadFile { // which of most is not known before
 			slots = append(slots, k)
 		}
 	}

@@ -24,7 +24,9 @@ type arrival struct {
 	key   string
 	name  string      // the origin's
 	entry cache.Entry // as readers see it; does not change
-	etag  string
+	etag  string      // of the answer, as modTime is
+	// modTime may be another than the entry's: of one version, the listing's counts.
+	modTime int64
 
 	blob   *cache.BlobWriter
 	handed bool // blob is the page's
@@ -58,11 +60,14 @@ func newArrival(d *demanded, entry cache.Entry, obj *Object) (*arrival, error) {
 		return nil, errors.Join(err, blob.Abort())
 	}
 	a := &arrival{
-		e: d.e, ctx: d.ctx, key: d.key, name: d.page.Name(0), entry: entry, etag: string(obj.ETag),
+		e: d.e, ctx: d.ctx, key: d.key, name: d.page.Name(0), entry: entry, etag: string(obj.ETag), modTime: obj.ModTime,
 		blob: blob, file: file, buf: make([]byte, streamBuffer),
 	}
 	a.entry.Arriving = true
-	a.entry.Size, a.entry.ModTime, a.entry.ETag, a.entry.Fetched = obj.Size, obj.ModTime, a.etag, blob.Began()
+	if !entry.Promised() {
+		a.entry.ModTime = obj.ModTime
+	}
+	a.entry.Size, a.entry.ETag, a.entry.Fetched = obj.Size, a.etag, blob.Began()
 	a.mu.asked = map[int64]bool{}
 	a.refs.Store(1)
 	return a, nil
@@ -154,7 +159,7 @@ func (a *arrival) advance(p []byte) error {
 // again takes a new answer for a file whose stream broke off. It has to be of the
 // same version, and to begin with the very bytes that have come.
 func (a *arrival) again(obj *Object) error {
-	if obj.Stream == nil || obj.Size != a.entry.Size || obj.ModTime != a.entry.ModTime || string(obj.ETag) != a.etag {
+	if obj.Stream == nil || obj.Size != a.entry.Size || obj.ModTime != a.modTime || string(obj.ETag) != a.etag {
 		return fmt.Errorf("%w: it has other validators or another length", ErrChanged)
 	}
 	before := make([]byte, streamBuffer)

@@ -204,7 +204,17 @@ func (d *demanded) arrive(obj *Object) (a *arrival, err error) {
 	if err != nil {
 		return nil, storeError{err}
 	}
-	if entry.Kind != cache.File || entry.State != cache.Pending {
+	if entry.Kind == cache.File && !entry.Keeps(obj.Size, obj.ModTime, obj.ETag) {
+		// Readers were told of another: this one is shown under another number.
+		d.page.Relist(0, obj.Size, obj.ModTime, obj.ETag)
+		if err := d.page.Commit(); err != nil {
+			return nil, storeError{err}
+		}
+		if entry, err = d.e.store.Lookup(d.page.Where(0)); err != nil {
+			return nil, storeError{err}
+		}
+	}
+	if entry.Kind != cache.File || entry.State != cache.Pending || !d.page.Open(0) {
 		return nil, errSettled
 	}
 	if a, err = newArrival(d, entry, obj); err != nil {
@@ -230,7 +240,7 @@ func (d *demanded) land(err error) error {
 	if err == nil {
 		var stored cache.Entry
 		stored, err = d.e.store.Lookup(d.page.Where(0))
-		if err == nil && !stored.HasContent(a.blob) {
+		if err == nil && (!stored.HasContent(a.blob) || stored.Inode != a.entry.Inode) {
 			err = ErrChanged // a mirror at the same time has got another version
 		}
 	}

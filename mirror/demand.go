@@ -107,6 +107,9 @@ func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
 	if page.Open(0) {
+		if err := errors.Join(e.tooLarge(page, 0), e.store.RoomFor(page.Size(0))); err != nil {
+			return cache.Entry{}, err
+		}
 		if err := e.fetchAsked(ctx, page, demandKey(parent, name), func(entry cache.Entry) {
 			deadline.Stop()
 			show(entry)
@@ -122,6 +125,15 @@ func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string
 		return cache.Entry{}, fmt.Errorf("%w: gone at the origin", cache.ErrNotFound)
 	}
 	return entry, err
+}
+
+// tooLarge is the error for a file that is not asked for, as the listing says that it is
+// over Options.MaxFile.
+func (e *Engine) tooLarge(page *cache.Page, k int) error {
+	if size := page.Size(k); e.opts.MaxFile > 0 && size > e.opts.MaxFile {
+		return fmt.Errorf("%w: file of %d bytes, the limit is %d", ErrTooLarge, size, e.opts.MaxFile)
+	}
+	return nil
 }
 
 // fetchAsked fetches the one file of a page from Ask and commits it, unless it
@@ -243,5 +255,5 @@ func (d *demanded) handOver(err error) error {
 		return err
 	}
 	d.arr.handed = true
-	return asStore(d.page.PutBlob(0, d.arr.blob, d.arr.entry.ModTime, []byte(d.arr.etag)))
+	return asStore(d.page.PutBlob(0, d.arr.blob, d.arr.modTime, []byte(d.arr.etag)))
 }

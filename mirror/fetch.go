@@ -161,9 +161,14 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 	for k := range page.Len() {
 		failure := page.Failure(k)
 		wanted := e.opts.Prefetch || page.Reviewed(k) || page.Unlisted()
-		if page.Open(k) && wanted && (failure == nil || failure.Verdict != cache.Final || r.asksFinal) {
-			due = append(due, k)
+		if !page.Open(k) || !wanted || failure != nil && failure.Verdict == cache.Final && !r.asksFinal {
+			continue
 		}
+		if err := e.tooLarge(page, k); err != nil {
+			misses = append(misses, miss{k, err})
+			continue
+		}
+		due = append(due, k)
 	}
 	for len(due) > 0 {
 		n, err := e.pace.take(ctx, len(due))

@@ -39,7 +39,16 @@ func (m *model) readPath(path string) error {
 	case err == nil && e.State == cache.Gone, errors.Is(err, cache.ErrNotFound) && complete:
 		err = cache.ErrNotFound
 	case err == nil, errors.Is(err, cache.ErrNotFound):
+		told := e
+		if told.Promised() {
+			if err := m.show(path, told.Inode); err != nil {
+				return err
+			}
+		}
 		e, err = m.engine.Fetch(context.Background(), parent, path[last:])
+		if err == nil && told.Promised() && (e.Inode != told.Inode || e.Size != told.Size || e.ModTime != told.ModTime) {
+			return fmt.Errorf("it was shown as %+v and is %+v", told, e)
+		}
 	}
 	switch {
 	case err == nil && e.Kind == cache.Dir && m.dirs[path]:

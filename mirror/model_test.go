@@ -16,6 +16,7 @@ import (
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin"
 	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/origintest/saying"
 	"github.com/motefs/motefs/mirror/origin/serve"
 	"github.com/motefs/motefs/mirror/wire"
 )
@@ -124,10 +125,14 @@ func (m *model) open() {
 	if m.troubled {
 		o.Outage = 200 * time.Millisecond
 	}
+	says := m.rng.IntN(2) == 0
+	if says {
+		o.Lister = saying.Lister{Lister: m.client, Say: func(l *mirror.Listed) { l.Size, l.ModTime = int64(len(modelBody(l.Name))), modelTime }}
+	}
 	m.engine, err = mirror.Open(o)
 	m.must(err)
 	m.prefetch = o.Prefetch
-	m.note("engine: prefetch %v, %d connections, pipeline %d", o.Prefetch, o.Connections, pipeline)
+	m.note("engine: prefetch %v, %d connections, pipeline %d, a listing that says lengths %v", o.Prefetch, o.Connections, pipeline, says)
 }
 
 // close ends a Run and the engine, so that nothing is written any more.

@@ -36,6 +36,10 @@ type Options struct {
 	// Backoff is the wait before the second try; it grows with each further
 	// one, with jitter. Default 200 ms.
 	Backoff time.Duration
+	// MaxFile is the length in bytes above which a file is not asked for, where the
+	// listing says its length: ErrTooLarge. The Fetcher has a limit of its own for others.
+	// Default 0: no limit.
+	MaxFile int64
 	// LimitFiles bounds the files a second and LimitRate the bytes a second
 	// that a Run asks for, for users who share a service. Readers' files are not
 	// slowed and do not count. Default 0: no limit.
@@ -127,6 +131,9 @@ func (o *Options) Validate() error {
 	}
 	if o.MaxGone.Percent < 0 || o.MaxGone.Files < 0 {
 		errs = append(errs, fmt.Errorf("at most %v %% and %d files may be gone: give positive numbers", o.MaxGone.Percent, o.MaxGone.Files))
+	}
+	if o.MaxFile < 0 {
+		errs = append(errs, fmt.Errorf("files of at most %d bytes: give a positive number", o.MaxFile))
 	}
 	if o.Backoff < 0 {
 		errs = append(errs, fmt.Errorf("backoff %v is negative", o.Backoff))

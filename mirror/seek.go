@@ -48,7 +48,7 @@ func (a *arrival) askLocked(k int64) {
 
 // part describes the part of the version shown from off to end.
 func (a *arrival) part(off, end int64) Part {
-	return Part{Off: off, Len: end - off, Size: a.entry.Size, ETag: a.etag, ModTime: a.entry.ModTime}
+	return Part{Off: off, Len: end - off, Size: a.entry.Size, ETag: a.etag, ModTime: a.modTime}
 }
 
 func (a *arrival) fetchPart(ctx context.Context, fetcher RangeFetcher, k int64) error {

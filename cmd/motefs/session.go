@@ -63,7 +63,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	s.engine, err = mirror.Open(mirror.Options{
 		Store: s.store, Lister: s.lister(), Fetcher: s.client,
 		Prefetch: o.prefetch, Connections: connections, Outage: o.flags.patience(), MaxGone: mirror.GoneLimit(o.flags.maxGone),
-		LimitFiles: o.flags.limitFiles, LimitRate: int64(o.flags.limitRate),
+		MaxFile: int64(o.flags.maxFileSize), LimitFiles: o.flags.limitFiles, LimitRate: int64(o.flags.limitRate),
 		Events: o.events, Log: o.log,
 	})
 	if err != nil {
