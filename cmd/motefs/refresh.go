@@ -34,7 +34,7 @@ func (f *refreshFlags) registerWhat(flags *pflag.FlagSet, usage string) {
 }
 
 func (f *refreshFlags) registerMaxDelete(flags *pflag.FlagSet) {
-	flags.Var(&f.maxDelete, "max-delete", "how many files a refresh may remove because they are not listed any more, `N or N%`; with more, none is removed (default 10%, and at least 100)")
+	flags.Var(&f.maxDelete, "max-delete", "how many files a refresh may remove that are neither listed nor there any more, `N or N%`; with more, none is removed (default 10%, and at least 100, but none where nothing is listed)")
 }
 
 func (f *refreshFlags) validate() error {
