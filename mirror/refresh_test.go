@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -304,6 +306,28 @@ func TestPendingFilesOfAnEmptyOrigin(t *testing.T) {
 		t.Errorf("%+v, %v", found, err)
 	}
 	r.must(e.Close())
+	r.follows(c)
+}
+
+// TestDryRunWritesNothing compares contents where no file can be made.
+func TestDryRunWritesNothing(t *testing.T) {
+	c := newChanging(20)
+	for k, name := range c.names() { // some in memory, some spooled, some streamed
+		c.files[name] = strings.Repeat(fmt.Sprint(k), []int{100, 100_000, 10 * mib}[k%3])
+	}
+	r := newRig(t, serve.Options{}, c)
+	r.must(r.engine(nil).Run(t.Context()))
+	c.change(func(files map[string]string) {
+		for _, name := range c.names()[:6] {
+			files[name] = "1" + files[name][1:]
+		}
+	})
+	temporary := filepath.Join(r.store.Dir(), "blobs", "tmp")
+	r.must(os.Remove(temporary))
+	r.refresh(mirror.RefreshOptions{Contents: true, DryRun: true}, cache.Refreshed{Listed: 20, Changed: 5, Reviewed: 20})
+	r.refresh(mirror.RefreshOptions{Sample: 20}, cache.Refreshed{Changed: 5, Reviewed: 20})
+	r.must(os.Mkdir(temporary, 0o700))
+	r.refresh(mirror.RefreshOptions{Contents: true}, cache.Refreshed{Listed: 20, Changed: 5, Reviewed: 20})
 	r.follows(c)
 }
 
