@@ -345,21 +345,22 @@ func (r *Refresh) gather(from Inode, ev event, take func(*Entry) bool) (*Page, I
 	return page, next, err
 }
 
-// CountUnseen counts the files that were not listed, and takes directories away in which
-// there is nothing. No page with new names may be under way.
+// CountUnseen counts the files that were not listed. On its way it takes directories away in
+// which there is nothing, and gives those their names back whose name a file has that is
+// gone. No page with new names may be under way.
 func (r *Refresh) CountUnseen(ctx context.Context) (n uint64, err error) {
-	empty := emptyDirs{s: r.s, c: cursor{db: r.s.db}}
-	n, err = r.countUnseen(ctx, &empty)
-	return n, empty.end(err)
+	tidier := tidier{s: r.s, c: cursor{db: r.s.db}}
+	n, err = r.countUnseen(ctx, &tidier)
+	return n, tidier.end(err)
 }
 
-func (r *Refresh) countUnseen(ctx context.Context, empty *emptyDirs) (n uint64, err error) {
+func (r *Refresh) countUnseen(ctx context.Context, tidier *tidier) (n uint64, err error) {
 	for run, err := range r.s.eachRun(0, Inode(r.s.numbers.next.Load())) {
 		if err = errors.Join(err, ctx.Err()); err != nil {
 			return n, err
 		}
 		if run.kind == Dir && !r.o.DryRun {
-			if err := empty.look(run); err != nil {
+			if err := tidier.look(run); err != nil {
 				return n, err
 			}
 		}

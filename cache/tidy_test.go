@@ -40,6 +40,35 @@ func TestEmptyDirectoriesGo(t *testing.T) {
 	o.check(t, s)
 }
 
+// TestGoneFileGivesItsNameBack has files be gone that are listed, directories of their names
+// come, and the files not be listed any more.
+func TestGoneFileGivesItsNameBack(t *testing.T) {
+	o := newFakeOrigin("%%", "a/b", "c", "d")
+	delete(o.contents, "c")
+	delete(o.contents, "a/b")
+	s := o.mirrored(t, Options{})
+	for range 2 {
+		o.names = append(o.names, "c/d", "a/b/c", "%%/x")
+		for _, name := range o.names[4:] {
+			o.contents[name] = name
+		}
+		for range 3 { // c is listed, and gone under its other form
+			o.refresh(t, s, RefreshOptions{})
+			o.check(t, s)
+		}
+		o.names = []string{"%%", "d", "c/d", "a/b/c", "%%/x"}
+		o.refresh(t, s, RefreshOptions{})
+		o.check(t, s)
+		if e, err := s.Lookup(RootInode, "c"); err != nil || e.Kind != Dir {
+			t.Errorf("c is %+v, %v", e, err)
+		}
+		if e, err := find(s, "a/b/c"); err != nil || e.Kind != File {
+			t.Errorf("a/b/c is %+v, %v", e, err)
+		}
+		s = reopen(t, s)
+	}
+}
+
 // TestRunsGoWhileTheyAreWalked removes files while a walk over the runs is at those before.
 func TestRunsGoWhileTheyAreWalked(t *testing.T) {
 	o := newFakeOrigin("a/x", "b/x", "c/x", "d/x")
