@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -183,7 +182,7 @@ const acquainted = 8
 // acquaint gets a few files that are here. What follows is mostly 404, all alike, of which a
 // client learns nothing by which it could tell answers on one connection apart.
 func (r *run) acquaint(ctx context.Context) error {
-	names, err := r.e.store.Sample(cache.Inode(rand.Uint64N(uint64(r.refresh.Limit()))), acquainted, true) //nolint:gosec // a sample, no secret
+	names, err := r.e.sample(acquainted, true)
 	if err != nil || len(names) == 0 {
 		return r.around(err)
 	}
