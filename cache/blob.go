@@ -88,11 +88,11 @@ func (b *blobStore) Close() error {
 	return nil
 }
 
-// BlobWriter takes one content. Either Commit or Abort ends it.
+// BlobWriter takes one content. Either PutBlob or Abort ends it.
 type BlobWriter struct {
 	b    *blobStore
 	id   uint64
-	file vfs.File
+	file vfs.File // nil: the content is only to be compared
 	sum  *sums
 	size int64
 	buf  []byte
@@ -119,15 +119,28 @@ func (s *Store) NewBlob() (*BlobWriter, error) {
 	return &BlobWriter{b: s.blobs, id: id, file: file, sum: newSums(), began: s.opts.Now().Unix()}, nil
 }
 
+// NewBlob begins a content of one of the page's files. Where that is only to be compared,
+// nothing is written.
+func (p *Page) NewBlob() (*BlobWriter, error) {
+	if p.dryRun() {
+		return &BlobWriter{b: p.s.blobs, sum: newSums()}, nil
+	}
+	return p.s.NewBlob()
+}
+
 // blobBuffer is the length of the pieces in which a blob is written.
 const blobBuffer = 64 << 10
 
 // Write appends p to the content. Its error is the disk's.
 func (w *BlobWriter) Write(p []byte) (int, error) {
+	_, _ = w.sum.Write(p) // it never fails
+	if w.file == nil {
+		w.size += int64(len(p))
+		return len(p), nil
+	}
 	if w.buf == nil {
 		w.buf = make([]byte, blobBuffer)
 	}
-	_, _ = w.sum.Write(p) // it never fails
 	for done := 0; done < len(p); {
 		// A vfs.File may change what it is given to write, an io.Writer must
 		// not.
@@ -151,11 +164,17 @@ func (w *BlobWriter) Size() int64 { return w.size }
 
 // Abort gives the content up.
 func (w *BlobWriter) Abort() error {
+	if w.file == nil {
+		return nil
+	}
 	return errors.Join(w.file.Close(), w.b.fs.Remove(w.b.path("tmp", blobName(w.id))))
 }
 
 // finish puts the file on the disk and under its name.
 func (w *BlobWriter) finish() error {
+	if w.file == nil {
+		return nil
+	}
 	_, err := w.file.Write(slices.Clone(w.sum.all()))
 	if err == nil {
 		err = w.file.Sync()

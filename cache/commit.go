@@ -31,7 +31,7 @@ func (p *Page) Commit() error {
 	c := &carrier{p: p, s: p.s, next: p.s.commit.progress}
 	if p.refresh != nil {
 		c.counts = p.refresh.counts
-		if p.refresh.o.DryRun {
+		if p.dryRun() {
 			return p.countLocked(c)
 		}
 	}

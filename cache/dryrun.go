@@ -54,6 +54,9 @@ func (s *Store) find(origin string) (Entry, error) {
 	return dir, nil
 }
 
+// dryRun reports whether what comes for the page is only counted.
+func (p *Page) dryRun() bool { return p.refresh != nil && p.refresh.o.DryRun }
+
 // countLocked counts what a page of a dry run has found, and forgets it.
 func (p *Page) countLocked(c *carrier) error {
 	for k := range p.slots {
@@ -74,11 +77,6 @@ func (p *Page) countLocked(c *carrier) error {
 		}
 		if p.event == onReview && (slot.state == slotDiffers || slot.state == slotSame) {
 			c.counts.Reviewed++
-		}
-		if slot.blob != 0 {
-			if err := p.s.blobs.remove(slot.blob); err != nil {
-				return err
-			}
 		}
 	}
 	p.refresh.counts = c.counts

@@ -58,9 +58,9 @@ func decodeFormat(text []byte) (*format, error) {
 	case err != nil || head.Store != "motefs" || head.Version < 1:
 		return nil, fmt.Errorf("%w: its %s file is not one of motefs", ErrFormat, formatFile)
 	case head.Version > formatVersion:
-		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d; use that one, or another --store", ErrNewer, head.Version, formatVersion)
+		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d to %d; use that one, or another --store", ErrNewer, head.Version, oldestVersion, formatVersion)
 	case head.Version < oldestVersion:
-		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d; use the program that wrote it, or another --store", ErrFormat, head.Version, formatVersion)
+		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d to %d; use the program that wrote it, or another --store", ErrFormat, head.Version, oldestVersion, formatVersion)
 	}
 	f := &format{}
 	d := json.NewDecoder(bytes.NewReader(text))

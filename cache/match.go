@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/cockroachdb/pebble/v2"
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
@@ -236,44 +235,31 @@ func (m *matcher) fill(n int) error {
 	if len(m.window)-m.next >= n || m.end || len(m.text) > 2*matchText {
 		return nil
 	}
-	limit := m.r.state.limit
-	it, err := m.r.s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: appendRunIndexKey(nil, limit)})
-	if err != nil {
-		return storeError("read runs", err)
+	before, end := len(m.window), true
+	for r, err := range m.r.s.eachRun(m.at, m.r.state.limit) {
+		if err != nil {
+			return err
+		}
+		if len(m.window)-m.next >= n+fillMore {
+			end = false
+			break
+		}
+		if err := m.run(r); err != nil {
+			return err
+		}
 	}
-	before := len(m.window)
-	valid := it.SeekLT(appendRunIndexKey(nil, m.at+1)) // it may begin before
-	if !valid {
-		valid = it.First()
-	}
-	for ; valid && err == nil && len(m.window)-m.next < n+fillMore; valid = it.Next() {
-		err = m.run(it)
-	}
-	m.end = !valid && err == nil
+	m.end = end
 	if m.index != nil {
 		m.indexFrom(before)
 	}
-	return errors.Join(err, storeError("read runs", it.Error()), it.Close())
+	return nil
 }
 
 // fillMore is how many names more than needed come into the window at a time.
 const fillMore = 2 << 10
 
-func (m *matcher) run(it *pebble.Iterator) error {
-	first, _ := splitInodeKey(it.Key())
-	value, err := it.ValueAndErr()
-	if err != nil {
-		return storeError("read runs", err)
-	}
-	index, err := decodeRunIndex(value)
-	if err != nil {
-		return err
-	}
-	parent := index.parent
-	r, err := m.r.s.loadRun(parent, first)
-	if err != nil {
-		return err
-	}
+func (m *matcher) run(r *cachedRun) error {
+	parent, first := r.parent, r.first
 	skip := 0
 	if m.at > first {
 		skip = int(min(m.at-first, Inode(r.n)))

@@ -141,9 +141,12 @@ func (r *Refresh) forgetTags(ctx context.Context) error {
 // names calls fn for the numbers of names of files from from on and below to, and returns
 // how many they are.
 func (r *Refresh) names(from, to Inode, fn func(Inode) error) (n uint64, err error) {
-	err = r.s.eachRun(context.Background(), from, to, func(run *cachedRun) error {
+	for run, err := range r.s.eachRun(from, to) {
+		if err != nil {
+			return n, err
+		}
 		if run.kind == Dir {
-			return nil
+			continue
 		}
 		skip := 0
 		if from > run.first {
@@ -158,9 +161,11 @@ func (r *Refresh) names(from, to Inode, fn func(Inode) error) (n uint64, err err
 			}
 			return false
 		})
-		return errors.Join(err, inner)
-	})
-	return n, err
+		if err = errors.Join(err, inner); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // appendTagKey appends the key of a page's tag: its marker may be long.

@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"fmt"
+	iofs "io/fs"
 	"slices"
 	"sync"
 
@@ -109,7 +110,7 @@ func (s *Store) ReadAt(ino Inode, p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("read inode %d at %d: negative offset", ino, off)
 	}
 	if e.State == Blob {
-		return s.blobs.readAt(&e, p, off)
+		return s.readBlob(&e, p, off)
 	}
 	if off >= int64(len(e.Content)) {
 		return 0, nil
@@ -119,6 +120,20 @@ func (s *Store) ReadAt(ino Inode, p []byte, off int64) (int, error) {
 
 // Where returns the directory and the name of an inode. The errors are those of Lookup.
 func (s *Store) Where(ino Inode) (parent Inode, name string, err error) { return s.locate(ino) }
+
+func (s *Store) readBlob(e *Entry, p []byte, off int64) (int, error) {
+	n, err := s.blobs.readAt(e, p, off)
+	if !errors.Is(err, iofs.ErrNotExist) {
+		return n, err
+	}
+	// It may be of a number that a refresh has dropped: who looked that up in a snapshot
+	// from before may have put it into the cache after it.
+	s.entries.remove(e.Inode)
+	if _, dropped := s.get(e.Inode); dropped != nil {
+		return 0, dropped
+	}
+	return n, err
+}
 
 // locate turns an inode number into the directory and the name it stands under.
 func (s *Store) locate(ino Inode) (parent Inode, name string, err error) {

@@ -345,11 +345,27 @@ func (r *Refresh) gather(from Inode, ev event, take func(*Entry) bool) (*Page, I
 	return page, next, err
 }
 
-// CountUnseen counts the files that were not listed.
+// CountUnseen counts the files that were not listed. On its way it takes directories away in
+// which there is nothing, and gives those their names back whose name a file has that is
+// gone. No page with new names may be under way.
 func (r *Refresh) CountUnseen(ctx context.Context) (n uint64, err error) {
-	err = r.s.eachRun(ctx, 0, r.state.limit, func(run *cachedRun) error {
-		if run.kind == Dir {
-			return nil
+	tidier := tidier{s: r.s, c: cursor{db: r.s.db}}
+	n, err = r.countUnseen(ctx, &tidier)
+	return n, tidier.end(err)
+}
+
+func (r *Refresh) countUnseen(ctx context.Context, tidier *tidier) (n uint64, err error) {
+	for run, err := range r.s.eachRun(0, Inode(r.s.numbers.next.Load())) {
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return n, err
+		}
+		if run.kind == Dir && !r.o.DryRun {
+			if err := tidier.look(run); err != nil {
+				return n, err
+			}
+		}
+		if run.kind == Dir || run.first >= r.state.limit {
+			continue
 		}
 		var inner error
 		err := run.each(0, func(k int, _ []byte) bool {
@@ -359,9 +375,11 @@ func (r *Refresh) CountUnseen(ctx context.Context) (n uint64, err error) {
 			}
 			return inner == nil
 		})
-		return errors.Join(err, inner)
-	})
-	return n, err
+		if err = errors.Join(err, inner); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // CountRemoved counts, for a dry run, files that would be asked for whether they are to

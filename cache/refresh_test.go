@@ -32,6 +32,9 @@ func (o *fakeOrigin) refresh(t *testing.T, s *Store, opts RefreshOptions) Refres
 		t.Fatal(err)
 	}
 	o.walk(t, r, 3)
+	if _, err := r.CountUnseen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	o.unseen(t, r)
 	if opts.Contents {
 		if err := r.BeginContents(); err != nil {

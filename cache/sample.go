@@ -2,8 +2,7 @@ package cache
 
 import (
 	"errors"
-
-	"github.com/cockroachdb/pebble/v2"
+	"math"
 )
 
 // sampleScan is how many names Sample looks at.
@@ -13,35 +12,24 @@ const sampleScan = 16 << 10
 // numbers from about from on, as far as a short look finds them; here: only of those
 // whose content is here.
 func (s *Store) Sample(from Inode, n int, here bool) (names []string, err error) {
-	runs, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: []byte{keyRunIndex + 1}})
-	if err != nil {
-		return nil, storeError("sample files", err)
-	}
-	valid := runs.SeekLT(appendRunIndexKey(nil, from+1))
-	if !valid {
-		valid = runs.First()
-	}
-	for scanned := 0; valid && scanned < sampleScan && len(names) < n && err == nil; valid = runs.Next() {
-		first, _ := splitInodeKey(runs.Key())
-		var value []byte
-		if value, err = runs.ValueAndErr(); err != nil {
-			break
+	scanned := 0
+	for r, err := range s.eachRun(from, math.MaxUint64) {
+		if err != nil || scanned >= sampleScan || len(names) >= n {
+			return names, err
 		}
-		var index runIndex
-		if index, err = decodeRunIndex(value); err != nil {
-			break
+		if r.kind == Dir {
+			continue
 		}
-		var r *cachedRun
-		if r, err = s.loadRun(index.parent, first); err == nil && r.kind == File {
-			scanned += r.n
-			skip := 0
-			if from > first {
-				skip = int(min(from-first, Inode(r.n-1)))
-			}
-			names, err = s.sampleRun(names, r, skip, n, here)
+		scanned += r.n
+		skip := 0
+		if from > r.first {
+			skip = int(min(from-r.first, Inode(r.n-1)))
+		}
+		if names, err = s.sampleRun(names, r, skip, n, here); err != nil {
+			return names, err
 		}
 	}
-	return names, errors.Join(storeError("sample files", err), storeError("sample files", runs.Error()), runs.Close())
+	return names, nil
 }
 
 func (s *Store) sampleRun(names []string, r *cachedRun, skip, n int, here bool) ([]string, error) {

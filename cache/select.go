@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -69,17 +68,13 @@ type gatherer struct {
 }
 
 func (s *Store) gather(from, limit Inode, likely func(Inode) (bool, error), want func(*Entry) bool) (page *Page, next Inode, err error) {
-	runs, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: appendRunIndexKey(nil, limit)})
+	entries, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyEntry}, UpperBound: []byte{keyEntry + 1}})
 	if err != nil {
 		return nil, 0, storeError("find files", err)
 	}
-	entries, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyEntry}, UpperBound: []byte{keyEntry + 1}})
-	if err != nil {
-		return nil, 0, errors.Join(storeError("find files", err), runs.Close())
-	}
 	g := &gatherer{s: s, page: &Page{s: s, event: onListed}, from: from, limit: limit, likely: likely, want: want, entries: cursor{it: entries}}
-	next, err = g.gather(runs)
-	if err = errors.Join(err, runs.Close(), entries.Close()); err != nil {
+	next, err = g.gather()
+	if err = errors.Join(err, entries.Close()); err != nil {
 		return nil, 0, err
 	}
 	if len(g.page.slots) == 0 {
@@ -88,42 +83,25 @@ func (s *Store) gather(from, limit Inode, likely func(Inode) (bool, error), want
 	return g.page, next, nil
 }
 
-func (g *gatherer) gather(runs *pebble.Iterator) (Inode, error) {
-	valid := runs.SeekLT(appendRunIndexKey(nil, g.from+1))
-	if !valid {
-		valid = runs.First()
-	}
+func (g *gatherer) gather() (next Inode, err error) {
 	scanned := 0
-	for ; valid; valid = runs.Next() {
-		first, _ := splitInodeKey(runs.Key())
-		if len(g.page.slots) >= pendingPage || scanned >= pendingScan {
-			return first, nil
-		}
-		value, err := runs.ValueAndErr()
-		if err != nil {
-			return 0, storeError("find files", err)
-		}
-		index, err := decodeRunIndex(value)
-		var r *cachedRun
-		if err == nil {
-			r, err = g.s.loadRun(index.parent, first)
-		}
+	for r, err := range g.s.eachRun(g.from, g.limit) {
 		if g.s.MetDamage(err) {
 			continue
 		}
 		if err != nil {
 			return 0, err
 		}
+		if len(g.page.slots) >= pendingPage || scanned >= pendingScan {
+			return r.first, nil
+		}
 		scanned += r.n
-		if r.kind == Dir || first+Inode(r.n) <= g.from {
+		if r.kind == Dir || r.first+Inode(r.n) <= g.from {
 			continue
 		}
 		if err := g.run(r); err != nil && !g.s.MetDamage(err) {
 			return 0, err
 		}
-	}
-	if err := storeError("find files", runs.Error()); err != nil && !g.s.MetDamage(err) {
-		return 0, err
 	}
 	return g.limit, nil
 }
@@ -184,33 +162,4 @@ func (g *gatherer) add(parent Inode, name string, e *Entry) error {
 	}
 	g.page.slots = append(g.page.slots, slot{origin: origin, name: name, parent: parent, inode: e.Inode, size: -1, hadFailed: failed, promise: promiseOf(e)})
 	return nil
-}
-
-// eachRun calls fn for every run with numbers from from on and below limit, in their
-// order. The first and the last may have others too.
-func (s *Store) eachRun(ctx context.Context, from, limit Inode, fn func(*cachedRun) error) error {
-	runs, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendRunIndexKey(nil, 0), UpperBound: appendRunIndexKey(nil, limit)})
-	if err != nil {
-		return storeError("read runs", err)
-	}
-	valid := runs.SeekLT(appendRunIndexKey(nil, from+1))
-	if !valid {
-		valid = runs.First()
-	}
-	for ; valid && err == nil; valid = runs.Next() {
-		first, _ := splitInodeKey(runs.Key())
-		var value []byte
-		if value, err = runs.ValueAndErr(); err != nil {
-			break
-		}
-		var index runIndex
-		if index, err = decodeRunIndex(value); err != nil {
-			break
-		}
-		var r *cachedRun
-		if r, err = s.loadRun(index.parent, first); err == nil {
-			err = errors.Join(fn(r), ctx.Err())
-		}
-	}
-	return errors.Join(storeError("read runs", err), storeError("read runs", runs.Error()), runs.Close())
 }

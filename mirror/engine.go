@@ -138,6 +138,11 @@ type run struct {
 	// gone; asksFinal that this pass also asks for what failed for good.
 	believing atomic.Bool
 	asksFinal bool
+	// counting, where it is not nil, has files that are not there be counted and not removed,
+	// see countMissing; emptied says that the listing has none at all, so that a 404 says
+	// nothing of the origin's health. Both change while no batch is under way.
+	counting *atomic.Int64
+	emptied  bool
 }
 
 // newRun returns a run with a queue of that many batches.
@@ -193,19 +198,21 @@ func (r *run) spawn(ctx context.Context, group *errgroup.Group, role string, fn 
 }
 
 // plan feeds the queue: first what was listed before and never fetched, then
-// the listing, then what did not come, or failed in earlier runs.
+// the listing, then what did not come, or failed in earlier runs. A refresh comes
+// before all of that.
 func (r *run) plan(ctx context.Context) error {
 	complete := r.e.opts.Prefetch && !r.o.DryRun
+	if r.refresh != nil { // what it removes is not asked for
+		if err := r.follow(ctx); err != nil {
+			return err
+		}
+	}
 	if complete {
 		if err := r.planPending(ctx); err != nil {
 			return fmt.Errorf("find files that were listed before: %w", err)
 		}
 	}
-	if r.refresh != nil {
-		if err := r.follow(ctx); err != nil {
-			return err
-		}
-	} else if !r.started.ListingComplete {
+	if r.refresh == nil && !r.started.ListingComplete {
 		if err := r.planListing(ctx, r.started.Marker); err != nil {
 			return err
 		}

@@ -110,7 +110,7 @@ func (r *run) fetch(ctx context.Context, page *cache.Page) (gone []int, err erro
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(misses, func(m miss) bool { return mayBeOrigin(m.err) }) {
+		if slices.ContainsFunc(misses, func(m miss) bool { return mayBeOrigin(m.err) && !r.expected(page, m.err) }) {
 			var some []string
 			for range sampled {
 				some = append(some, page.Name(misses[rand.IntN(len(misses))].slot)) //nolint:gosec // a sample, no secret
@@ -154,6 +154,9 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 	in := intake{e: e, ctx: ctx, page: page}
 	in.failed = func(slot int, err error) {
 		e.throttled(err)
+		if r.expected(page, err) {
+			e.health.alive()
+		}
 		misses = append(misses, miss{slot, err})
 	}
 	in.wait = func(bytes int64) error { return e.pace.got(ctx, 0, bytes) }
@@ -193,6 +196,12 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 	return in.good, misses, nil
 }
 
+// expected reports whether it is no wonder that a file is not there, as the origin lists
+// nothing.
+func (r *run) expected(page *cache.Page, err error) bool {
+	return r.emptied && page.Unlisted() && errors.Is(err, ErrGone)
+}
+
 // missed records a file that did not come, or believes that it is gone.
 func (r *run) missed(page *cache.Page, m miss) (gone bool, err error) {
 	if !page.Open(m.slot) {
@@ -201,6 +210,11 @@ func (r *run) missed(page *cache.Page, m miss) (gone bool, err error) {
 	before := page.Failure(m.slot)
 	verdict := verdictOf(m.err)
 	switch {
+	case r.counting != nil:
+		if verdict == cache.NotThere {
+			r.counting.Add(1)
+		}
+		return false, nil
 	case (page.Reviewed(m.slot) || page.Unlisted()) && verdict == cache.NotThere:
 		return page.Unlisted(), asStore(page.Gone(m.slot))
 	case page.Reviewed(m.slot) || page.Unlisted():

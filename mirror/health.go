@@ -136,8 +136,8 @@ func (h *health) well(ctx context.Context) (known bool, err error) {
 	h.mu.Lock()
 	names := slices.DeleteFunc(slices.Clone(h.mu.known[:]), func(name string) bool { return name == "" })
 	h.mu.Unlock()
-	sample := func(n int, here bool) (names []string) {
-		names, err := h.e.store.Sample(cache.Inode(rand.Uint64N(uint64(h.e.store.Progress().Next))), n, here) //nolint:gosec // a sample, no secret
+	sample := func(n int, here bool) []string {
+		names, err := h.e.sample(n, here)
 		if err != nil {
 			h.e.opts.Log.Warn().Err(err).Msg("the store gives no file to ask the origin for")
 		}
@@ -157,6 +157,12 @@ func (h *health) well(ctx context.Context) (known bool, err error) {
 		known = true
 	}
 	return known, err
+}
+
+// sample returns up to n names that are listed, or only such that are here, from about a
+// number that is drawn at random.
+func (e *Engine) sample(n int, here bool) ([]string, error) {
+	return e.store.Sample(cache.Inode(rand.Uint64N(uint64(e.store.Progress().Next))), n, here) //nolint:gosec // a sample, no secret
 }
 
 // ask asks for files until one comes; err is why none does.

@@ -28,6 +28,8 @@ type heldFile struct {
 		etag    string
 		size    int64
 		free    int64 // what a stream may send
+		gone    bool  // it is not there any more
+		unheld  bool  // streams that begin now are not held
 		change  chan struct{}
 	}
 }
@@ -53,12 +55,15 @@ func (h *heldFile) set(change func()) {
 func (h *heldFile) release() { h.set(func() { h.mu.free = 1 << 60 }) }
 
 func (h *heldFile) Get(name []byte, o *serve.Object) error {
-	if string(name) != longName {
-		return serve.ErrNotFound
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	o.At, o.Size, o.ETag = &heldReader{h: h, at: h.body.Reader(h.mu.version)}, h.mu.size, append(o.ETag[:0], h.mu.etag...)
+	if string(name) != longName {
+		return h.Files.Get(name, o)
+	}
+	if h.mu.gone {
+		return serve.ErrNotFound
+	}
+	o.At, o.Size, o.ETag = &heldReader{h: h, at: h.body.Reader(h.mu.version), free: h.mu.unheld}, h.mu.size, append(o.ETag[:0], h.mu.etag...)
 	return nil
 }
 
@@ -72,7 +77,7 @@ type heldReader struct {
 
 func (r *heldReader) ReadAt(p []byte, off int64) (int, error) {
 	if !r.begun {
-		r.begun, r.free = true, off > 0
+		r.begun, r.free = true, r.free || off > 0
 	}
 	for !r.free {
 		r.h.mu.Lock()

@@ -205,7 +205,7 @@ func (in *intake) fill(obj *Object) (_ *cache.BlobWriter, err error) {
 			return nil, err
 		}
 	}
-	blob, err := in.e.store.NewBlob()
+	blob, err := in.page.NewBlob()
 	if err != nil {
 		return nil, storeError{err}
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -21,13 +21,13 @@ type RefreshOptions struct {
 	Sample int
 	// DryRun has changes be counted and nothing be written.
 	DryRun bool
-	// MaxDelete is how many files may be removed, as they are not listed any more. Where
-	// more are missing, none is. Default 10 %, and as many as 100, but not where nothing
-	// is listed.
+	// MaxDelete is how many files may be removed, as they are not listed any more and not
+	// there. Where there are more, none is. Default 10 %, and as many as 100, but none where
+	// nothing is listed.
 	MaxDelete GoneLimit
 }
 
-// ErrManyUnlisted is a listing that lacks more of what is here than may be removed.
+// ErrManyUnlisted is an origin that lacks more of what is here than may be removed.
 var ErrManyUnlisted = errors.New("too many files are not listed any more")
 
 // Refresh brings a store whose listing is complete to what its origin is now. It lists
@@ -115,7 +115,8 @@ func (r *run) idle(ctx context.Context) error {
 	return nil
 }
 
-// removeUnlisted asks for what was not listed, if it is not too much of it.
+// removeUnlisted asks for what was not listed, and removes what is not there, if it is not
+// too much.
 func (r *run) removeUnlisted(ctx context.Context) error {
 	if r.refresh.Reviewing() {
 		return nil
@@ -125,11 +126,21 @@ func (r *run) removeUnlisted(ctx context.Context) error {
 		return err
 	}
 	files := r.started.Files - r.started.Gone
-	if n > 0 && r.refresh.Counts().Listed == 0 && !r.o.MaxDelete.Given {
-		return fmt.Errorf("%w: the origin lists nothing at all, and %d files are here; none was removed (--max-delete)", ErrManyUnlisted, n)
+	if r.refresh.Counts().Listed == 0 && n > 0 {
+		if !r.o.MaxDelete.Given {
+			return fmt.Errorf("%w: the origin lists nothing at all, and %d files are here; none was removed (--max-delete)", ErrManyUnlisted, n)
+		}
+		r.emptied = true
 	}
 	if limit := r.o.MaxDelete.of(files); n > uint64(limit) {
-		return fmt.Errorf("%w: %d of %d, and at most %d may be removed (--max-delete); none was", ErrManyUnlisted, n, files, limit)
+		unlisted := n
+		if n, err = r.countMissing(ctx, limit); err != nil {
+			return err
+		}
+		if n > uint64(limit) {
+			return fmt.Errorf("%w: %d of %d are not listed, and more than %d of them not there (--max-delete); none was removed", ErrManyUnlisted, unlisted, files, limit)
+		}
+		r.e.opts.Log.Warn().Uint64("files", unlisted-n).Msg("these files are not listed any more, and the origin has them all the same; they are kept, and asked for again by each refresh")
 	}
 	if r.o.DryRun {
 		r.refresh.CountRemoved(n)
@@ -144,13 +155,34 @@ func (r *run) removeUnlisted(ctx context.Context) error {
 	return r.askAll(ctx, r.refresh.Unseen)
 }
 
+// countMissing asks for what was not listed and removes nothing, until more than limit are
+// not there. What is there counts as seen. It returns how many are left.
+func (r *run) countMissing(ctx context.Context, limit int64) (uint64, error) {
+	if err := r.acquaint(ctx); err != nil {
+		return 0, err
+	}
+	missing := &atomic.Int64{}
+	r.counting = missing
+	err := r.askOnce(ctx, func(from cache.Inode) (*cache.Page, cache.Inode, error) {
+		if missing.Load() > limit {
+			return nil, r.refresh.Limit(), nil
+		}
+		return r.refresh.Unseen(from)
+	})
+	if err != nil {
+		return 0, err
+	}
+	r.counting = nil
+	return r.refresh.CountUnseen(ctx)
+}
+
 // acquainted is how many files the origin is asked for in acquaint.
 const acquainted = 8
 
 // acquaint gets a few files that are here. What follows is mostly 404, all alike, of which a
 // client learns nothing by which it could tell answers on one connection apart.
 func (r *run) acquaint(ctx context.Context) error {
-	names, err := r.e.store.Sample(cache.Inode(rand.Uint64N(uint64(r.refresh.Limit()))), acquainted, true) //nolint:gosec // a sample, no secret
+	names, err := r.e.sample(acquainted, true)
 	if err != nil || len(names) == 0 {
 		return r.around(err)
 	}

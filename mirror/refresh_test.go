@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"os"
+	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,134 +16,6 @@ import (
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
-
-// changing is an origin whose files a test changes.
-type changing struct {
-	mu    sync.Mutex
-	files map[string]string
-	order []string // of the listing; nil: by name
-}
-
-func newChanging(n int) *changing {
-	c := &changing{files: map[string]string{}}
-	for i := range n {
-		name := fmt.Sprintf("d%d/%04d", i%7, i)
-		c.files[name] = "first " + name
-	}
-	return c
-}
-
-func (c *changing) change(fn func(files map[string]string)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	fn(c.files)
-}
-
-func (c *changing) names() []string {
-	if c.order != nil {
-		return c.order
-	}
-	return slices.Sorted(maps.Keys(c.files))
-}
-
-// Page lists from the position that marker says.
-func (c *changing) Page(marker string, limit int, add func(name []byte)) (string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	from := 0
-	if marker != "" {
-		var err error
-		if from, err = strconv.Atoi(marker); err != nil {
-			return "", serve.ErrMarker
-		}
-	}
-	names := c.names()
-	to := min(from+limit, len(names))
-	for _, name := range names[min(from, to):to] {
-		add([]byte(name))
-	}
-	if to == len(names) {
-		return "", nil
-	}
-	return strconv.Itoa(to), nil
-}
-
-// Get describes the file of that name.
-func (c *changing) Get(name []byte, o *serve.Object) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	content, ok := c.files[string(name)]
-	if !ok {
-		return serve.ErrNotFound
-	}
-	o.Body = []byte(content)
-	return nil
-}
-
-// follows compares everything that the store shows with the origin.
-func (r *rig) follows(c *changing) {
-	r.t.Helper()
-	got := map[string]string{}
-	r.each(cache.RootInode, func(ino cache.Inode, e cache.Entry) {
-		name, err := r.store.NameOf(ino)
-		r.must(err)
-		b := make([]byte, e.Size)
-		_, err = r.store.ReadAt(ino, b, 0)
-		r.must(err)
-		got[name] = string(b)
-	})
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !maps.Equal(got, c.files) {
-		r.t.Errorf("%d files are here, and the origin has %d", len(got), len(c.files))
-		for name := range c.files {
-			if got[name] != c.files[name] {
-				r.t.Errorf("%q is %.40q and should be %.40q", name, got[name], c.files[name])
-			}
-		}
-	}
-	if p := r.store.Progress(); !p.Complete() {
-		r.t.Errorf("not complete: %+v", p)
-	}
-	report, err := r.store.Verify(r.t.Context(), func(problem string) { r.t.Error(problem) })
-	r.must(err)
-	if report.Unreferenced > 0 {
-		r.t.Errorf("%d blobs that no entry names", report.Unreferenced)
-	}
-}
-
-func (r *rig) each(dir cache.Inode, fn func(cache.Inode, cache.Entry)) {
-	r.t.Helper()
-	r.must(r.store.ReadDirPlus(dir, 0, func(d cache.DirEntry, e cache.Entry, err error) bool {
-		r.must(err)
-		if e.Kind == cache.Dir {
-			r.each(e.Inode, fn)
-		} else {
-			fn(e.Inode, e)
-		}
-		return true
-	}))
-}
-
-func (r *rig) refresh(o mirror.RefreshOptions, want cache.Refreshed) {
-	r.t.Helper()
-	e := r.engine(nil)
-	got, err := e.Refresh(r.t.Context(), o)
-	r.must(err)
-	r.must(e.Close())
-	if got != want {
-		r.t.Errorf("%+v was found, and there is %+v", got, want)
-	}
-}
-
-func following(t *testing.T, n int) (*rig, *changing) {
-	t.Helper()
-	c := newChanging(n)
-	r := newRig(t, serve.Options{PageSize: 100}, c)
-	r.must(r.engine(nil).Run(t.Context()))
-	r.follows(c)
-	return r, c
-}
 
 func TestRefresh(t *testing.T) {
 	r, c := following(t, 2000)
@@ -175,51 +46,25 @@ func TestRefresh(t *testing.T) {
 	r.follows(c)
 }
 
-// TestRefreshOfAnOriginInTrouble has an origin list nothing or little, fail in the middle,
-// and say 404 for a moment.
-func TestRefreshOfAnOriginInTrouble(t *testing.T) {
-	r, c := following(t, 2000)
-	whole := c.names()
-	before := maps.Clone(c.files)
-	for _, n := range []int{0, 1, 1500} {
-		c.order = whole[:n:n]
-		e := r.engine(nil)
-		if _, err := e.Refresh(t.Context(), mirror.RefreshOptions{}); !errors.Is(err, mirror.ErrManyUnlisted) {
-			t.Errorf("listing %d of 2000 gives %v", n, err)
+// TestDryRunWritesNothing compares contents where no file can be made.
+func TestDryRunWritesNothing(t *testing.T) {
+	c := newChanging(20)
+	for k, name := range c.names() { // some in memory, some spooled, some streamed
+		c.files[name] = strings.Repeat(fmt.Sprint(k), []int{100, 100_000, 10 * mib}[k%3])
+	}
+	r := newRig(t, serve.Options{}, c)
+	r.must(r.engine(nil).Run(t.Context()))
+	c.change(func(files map[string]string) {
+		for _, name := range c.names()[:6] {
+			files[name] = "1" + files[name][1:]
 		}
-		r.must(e.Close())
-		r.follows(c)
-	}
-	// Not listed, and still there: nothing is removed.
-	c.order = whole[:1900]
-	r.refresh(mirror.RefreshOptions{}, cache.Refreshed{Listed: 1900})
-	r.follows(c)
-	c.order = nil
-	// It fails on a page: what comes after is not taken for gone.
-	c.change(func(files map[string]string) { delete(files, whole[0]); delete(files, whole[1999]) })
-	r.server.SetFaults(origintest.Faults{OnList: func(marker string, _ int) origintest.Fault {
-		if marker == "1000" {
-			return origintest.Fault{Status: 403}
-		}
-		return origintest.Fault{}
-	}})
-	e := r.engine(soon)
-	if _, err := e.Refresh(t.Context(), mirror.RefreshOptions{}); err == nil || errors.Is(err, mirror.ErrManyUnlisted) {
-		t.Errorf("a page that fails gives %v", err)
-	}
-	r.must(e.Close())
-	if p := r.store.Progress(); p.Files != 2000 {
-		t.Errorf("%d files are left", p.Files)
-	}
-	r.server.SetFaults(origintest.Faults{})
-	r.refresh(mirror.RefreshOptions{}, cache.Refreshed{Listed: 1998, Removed: 2})
-	r.follows(c)
-	// A listed file that is not there keeps its content.
-	c.order = c.names()
-	missing := whole[7]
-	c.change(func(files map[string]string) { delete(files, missing) })
-	r.refresh(mirror.RefreshOptions{Contents: true}, cache.Refreshed{Listed: 1998, Reviewed: 1997, Kept: 1})
-	c.change(func(files map[string]string) { files[missing] = before[missing] })
+	})
+	temporary := filepath.Join(r.store.Dir(), "blobs", "tmp")
+	r.must(os.Remove(temporary))
+	r.refresh(mirror.RefreshOptions{Contents: true, DryRun: true}, cache.Refreshed{Listed: 20, Changed: 5, Reviewed: 20})
+	r.refresh(mirror.RefreshOptions{Sample: 20}, cache.Refreshed{Changed: 5, Reviewed: 20})
+	r.must(os.Mkdir(temporary, 0o700))
+	r.refresh(mirror.RefreshOptions{Contents: true}, cache.Refreshed{Listed: 20, Changed: 5, Reviewed: 20})
 	r.follows(c)
 }
 

@@ -115,3 +115,60 @@ print(m[:] == old, f.readall() == old)
 	reader.Kill()
 	m.stop()
 }
+
+// TestHalfFetchedFileChanges has a program hold a long file open and mapped, of which the origin
+// has sent the beginning, when it changes there and refreshes pass: the program reads the old
+// bytes both ways, or an error, and who opens the file then reads the new ones.
+func TestHalfFetchedFileChanges(t *testing.T) {
+	t.Parallel()
+	const size = 32 << 20
+	s, h := serveHeld(t, size, 8<<20)
+	old := filepath.Join(t.TempDir(), "old")
+	if err := os.WriteFile(old, h.Content(0, 0, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := startMount(t, s.URL(), "--refresh-every", "2s", "--refresh=contents")
+	m.Logs("every name is listed")
+	path := filepath.Join(m.dir, largeName)
+	reader := process.Start(t, process.Command("python3", "-uc", `
+import errno, mmap, sys
+old = open(sys.argv[2], "rb").read()
+f = open(sys.argv[1], "rb", buffering=0)
+m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
+print(m[:1<<20] == old[:1<<20], f.read(1<<20) == old[:1<<20])
+sys.stdin.readline()
+try:
+    while p := f.read(1<<20):
+        at = f.tell()
+        if p != old[at-len(p):at]: print("mixed before", at)
+    print("end", f.tell() == len(old))
+except OSError as e:
+    print("end", e.errno in (errno.ESTALE, errno.EIO))
+print("mapped", m[:] == old)
+`, path, old))
+	if line := reader.Line(); line != "True True" {
+		t.Fatal(line)
+	}
+	h.Set(func(s *origintest.HeldState) { s.Version, s.ETag = 1, `"two"` })
+	lists := s.Counts().Lists
+	eventually.True(t, "a refresh to begin and another after it", func() bool { return s.Counts().Lists > lists+1 })
+	h.Release()
+	if _, err := reader.Stdin.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	if line := reader.Line(); line != "end True" {
+		t.Errorf("the file that is open: %s", line)
+	}
+	// Where a page cannot be had any more it is ended by SIGBUS, and has no status.
+	if status := reader.Wait(); status > 0 || status == 0 && !strings.HasSuffix(reader.Stdout.String(), "mapped True\n") {
+		t.Errorf("the file that is mapped: status %d, %s%s", status, reader.Stdout, reader.Stderr)
+	}
+	eventually.True(t, "the mount shows what the origin has", func() bool {
+		got, err := process.Run(t, "head", "-c", "1000", path)
+		return err == nil && got == string(h.Content(1, 0, 1000))
+	})
+	if got := process.MustRun(t, "cat", path); got != string(h.Content(1, 0, size)) {
+		t.Error("the new file reads wrong")
+	}
+	m.stop()
+}

@@ -119,40 +119,49 @@ func (r *reporter) stop() {
 	r.wg.Wait()
 }
 
+// samples are counts of the last rateOver, the latest last.
+type samples[T any] []sample[T]
+
+type sample[T any] struct {
+	at    time.Time
+	count T
+}
+
+func (s *samples[T]) add(at time.Time, count T) {
+	for len(*s) > 1 && at.Sub((*s)[1].at) > rateOver {
+		*s = (*s)[1:]
+	}
+	*s = append(*s, sample[T]{at, count})
+}
+
+func (s samples[T]) last() T { return s[len(s)-1].count }
+
+// over returns the oldest and the latest count, and how many seconds lie between.
+func (s samples[T]) over() (from, to T, seconds float64) {
+	return s[0].count, s.last(), s[len(s)-1].at.Sub(s[0].at).Seconds()
+}
+
 // meter turns a sequence of counts into rates.
 type meter struct {
 	store    *cache.Store
 	prefetch bool
-	samples  []sample // of the last rateOver
+	samples  samples[cache.Progress]
 }
 
-type sample struct {
-	at time.Time
-	p  cache.Progress
-}
-
-func (m *meter) sample(at time.Time) { m.add(at, m.store.Progress()) }
-
-func (m *meter) add(at time.Time, p cache.Progress) {
-	for len(m.samples) > 1 && at.Sub(m.samples[1].at) > rateOver {
-		m.samples = m.samples[1:]
-	}
-	m.samples = append(m.samples, sample{at, p})
-}
+func (m *meter) sample(at time.Time) { m.samples.add(at, m.store.Progress()) }
 
 // rates returns names, files and bytes a second.
 func (m *meter) rates() (names, files, bytes float64) {
-	a, b := m.samples[0], m.samples[len(m.samples)-1]
-	t := b.at.Sub(a.at).Seconds()
+	a, b, t := m.samples.over()
 	if t <= 0 {
 		return 0, 0, 0
 	}
-	return float64(b.p.Files-a.p.Files) / t, float64(b.p.Fetched-a.p.Fetched) / t, float64(b.p.Bytes-a.p.Bytes) / t
+	return float64(b.Files-a.Files) / t, float64(b.Fetched-a.Fetched) / t, float64(b.Bytes-a.Bytes) / t
 }
 
 // eta is how long the rest will take, 0 where that is not known.
 func (m *meter) eta() time.Duration {
-	p := m.samples[len(m.samples)-1].p
+	p := m.samples.last()
 	_, files, _ := m.rates()
 	left := p.Files - min(p.Files, p.Fetched+p.Gone+p.Failed)
 	if !p.ListingComplete || files < 1 || left == 0 {
@@ -162,7 +171,7 @@ func (m *meter) eta() time.Duration {
 }
 
 func (m *meter) line() string {
-	p := m.samples[len(m.samples)-1].p
+	p := m.samples.last()
 	names, files, bytes := m.rates()
 	listed := count(p.Files) + " listed"
 	if !p.ListingComplete {
@@ -179,7 +188,7 @@ func (m *meter) line() string {
 }
 
 func (m *meter) log(log zerolog.Logger) {
-	p := m.samples[len(m.samples)-1].p
+	p := m.samples.last()
 	names, files, bytes := m.rates()
 	e := log.Info().Uint64(fieldListed, p.Files).Bool(fieldListingComplete, p.ListingComplete).
 		Uint64(fieldFetched, p.Fetched).Uint64(fieldFailed, p.Failed).Uint64(fieldGone, p.Gone)

@@ -34,7 +34,7 @@ func (f *refreshFlags) registerWhat(flags *pflag.FlagSet, usage string) {
 }
 
 func (f *refreshFlags) registerMaxDelete(flags *pflag.FlagSet) {
-	flags.Var(&f.maxDelete, "max-delete", "how many files a refresh may remove because they are not listed any more, `N or N%`; with more, none is removed (default 10%, and at least 100)")
+	flags.Var(&f.maxDelete, "max-delete", "how many files a refresh may remove that are neither listed nor there any more, `N or N%`; with more, none is removed (default 10%, and at least 100, but none where nothing is listed)")
 }
 
 func (f *refreshFlags) validate() error {
@@ -166,32 +166,22 @@ func perMillion(share float64) string {
 type refreshMeter struct {
 	engine  *mirror.Engine
 	store   *cache.Store
-	samples []refreshSample // of the last rateOver
+	samples samples[cache.Refreshed]
 }
 
-type refreshSample struct {
-	at    time.Time
-	found cache.Refreshed
-}
-
-func (m *refreshMeter) sample(at time.Time) {
-	for len(m.samples) > 1 && at.Sub(m.samples[1].at) > rateOver {
-		m.samples = m.samples[1:]
-	}
-	m.samples = append(m.samples, refreshSample{at, m.engine.Refreshed()})
-}
+func (m *refreshMeter) sample(at time.Time) { m.samples.add(at, m.engine.Refreshed()) }
 
 // rate is names or files a second, whichever are being looked at.
 func (m *refreshMeter) rate() uint64 {
-	a, b := m.samples[0], m.samples[len(m.samples)-1]
-	if t := b.at.Sub(a.at).Seconds(); t > 0 {
-		return uint64(float64(b.found.Listed-a.found.Listed+b.found.Reviewed-a.found.Reviewed) / t)
+	a, b, t := m.samples.over()
+	if t <= 0 {
+		return 0
 	}
-	return 0
+	return uint64(float64(b.Listed-a.Listed+b.Reviewed-a.Reviewed) / t)
 }
 
 func (m *refreshMeter) line() string {
-	r := m.samples[len(m.samples)-1].found
+	r := m.samples.last()
 	text := fmt.Sprintf("%s of about %s listed", count(r.Listed), count(m.store.Usage().Files))
 	if r.Reviewed > 0 {
 		text = fmt.Sprintf("%s of %s compared", count(r.Reviewed), count(m.store.Usage().Files))
@@ -200,7 +190,7 @@ func (m *refreshMeter) line() string {
 }
 
 func (m *refreshMeter) log(log zerolog.Logger) {
-	r := m.samples[len(m.samples)-1].found
+	r := m.samples.last()
 	log.Info().Uint64(fieldListed, r.Listed).Uint64("new", r.New).Uint64("changed", r.Changed).Uint64("removed", r.Removed).
 		Uint64("compared", r.Reviewed).Uint64("per_second", m.rate()).Msg("refresh")
 }
