@@ -174,6 +174,9 @@ func TestManyGone(t *testing.T) {
 	}
 }
 
+// guards is how many gets a client may make beside those of files, to prove their order.
+const guards = 16
+
 // TestSlowBatchesAreCommitted has an origin that takes its time for each file and
 // is asked one at a time. What has come is in the store long before the batch is
 // done.
@@ -208,7 +211,7 @@ func TestSlowBatchesAreCommitted(t *testing.T) {
 	before := r.gets()
 	r.must(r.run(nil))
 	r.complete(900)
-	if n := r.gets() - before; n != 900-had {
+	if n := r.gets() - before; n < 900-had || n > 900-had+guards {
 		t.Errorf("%d gets for the %d files that were missing", n, 900-had)
 	}
 }
