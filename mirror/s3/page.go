@@ -303,14 +303,7 @@ func parseTime(text []byte) int64 {
 	if v[1] < 1 || v[1] > 12 || v[2] < 1 || v[2] > 31 || v[3] > 23 || v[4] > 59 || v[5] > 60 {
 		return 0
 	}
-	return daysOf(v[0], v[1], v[2])*86400 + int64(v[3]*3600+v[4]*60+v[5])
-}
-
-// daysOf counts days since 1970 (Fliegel and Van Flandern, "A machine algorithm for
-// processing calendar dates", 1968), in a third of the time that time.Date takes.
-func daysOf(year, month, day int) int64 {
-	m := (month - 14) / 12
-	return int64(day-32075+1461*(year+4800+m)/4+367*(month-2-m*12)/12-3*((year+4900+m)/100)/4) - 2440588
+	return wire.Seconds(v[0], v[1], v[2], v[3], v[4], v[5])
 }
 
 func parseOddTime(text []byte) int64 {

@@ -163,10 +163,7 @@ func (cn *conn) modTime() int64 {
 		}
 		return d.seconds
 	}
-	d.text, d.seconds = append(d.text[:0], date...), 0
-	if t, err := http.ParseTime(string(date)); err == nil {
-		d.seconds = t.Unix()
-	}
+	d.text, d.seconds = append(d.text[:0], date...), parseDate(date)
 	return d.seconds
 }
 
