@@ -99,6 +99,9 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 			if status, ok := errors.AsType[*mirror.StatusError](runErr); ok && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
 				advice = "give the access that it wants with --header @FILE, then " + advice
 			}
+			if s.names != nil && p.Fetched == 0 && errors.Is(runErr, mirror.ErrOutage) {
+				advice = "check that the files of the list are at " + s.filesURL + "NAME, see --get-path, then " + advice
+			}
 			if cache.NoRoom(runErr) {
 				advice = "make room, then " + advice
 			}
