@@ -21,7 +21,7 @@ func TestCheckpointMovesWhileTheListingIsAhead(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- e.Run(ctx) }()
-		eventually.True(t, "files", func() bool { return r.server.Counts().Gets >= 3 * files / 4 })
+		eventually.True(t, "files", func() bool { return r.server.Counts().Gets >= 3*files/4 })
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
@@ -36,7 +36,7 @@ func TestCheckpointMovesWhileTheListingIsAhead(t *testing.T) {
 			at += int64(len(names))
 			from = page.Next
 		}
-		if at = files - at; at < files / 4 || at == files {
+		if at = files - at; at < files/4 || at == files {
 			t.Errorf("shuffled %v: the checkpoint is behind %d names, and %d files are here", shuffle, at, r.store.Progress().Fetched)
 		}
 	}
