@@ -98,7 +98,8 @@ func TestSemanticsNamesATestForEachClaim(t *testing.T) {
 	}
 }
 
-// TestReadmeNamesRealFlags checks the commands, flags and statuses of README.md.
+// TestReadmeNamesRealFlags checks the commands, flags and statuses of README.md, and the
+// flags of ORIGINS.md.
 func TestReadmeNamesRealFlags(t *testing.T) {
 	readme := document(t, "README.md")
 	help := ""
@@ -108,9 +109,9 @@ func TestReadmeNamesRealFlags(t *testing.T) {
 			t.Errorf("README.md does not tell of motefs %s", command)
 		}
 	}
-	for _, flag := range regexp.MustCompile("--[a-z][a-z-]+").FindAllString(readme, -1) {
+	for _, flag := range regexp.MustCompile("--[a-z][a-z-]+").FindAllString(readme+document(t, "ORIGINS.md"), -1) {
 		if !strings.Contains(help, flag) {
-			t.Errorf("README.md tells of %s, which no command has", flag)
+			t.Errorf("README.md or ORIGINS.md tells of %s, which no command has", flag)
 		}
 	}
 	for _, status := range []int{exitOK, exitError, exitUsage, exitMountpoint, exitStore, exitOrigin, exitFailed, exitDamaged, exitNewer, exitInterrupted} {

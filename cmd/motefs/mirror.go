@@ -103,6 +103,9 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 			if refusal, ok := errors.AsType[*s3.Refusal](runErr); ok && refusal.Advice() != "" {
 				advice = refusal.Advice() + ", then run the same command again"
 			}
+			if s.names != nil && p.Fetched == 0 && errors.Is(runErr, mirror.ErrOutage) {
+				advice = "check that the files of the list are at " + s.filesURL + "NAME, see --get-path, then " + advice
+			}
 			if cache.NoRoom(runErr) {
 				advice = "make room, then " + advice
 			}

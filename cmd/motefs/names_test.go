@@ -148,6 +148,17 @@ func TestNamesInEveryForm(t *testing.T) {
 	}
 }
 
+// TestNamesElsewhere gives a list whose files are not where it says.
+func TestNamesElsewhere(t *testing.T) {
+	s := serveTest(t, serve.Options{}, synthetic(100))
+	path := filepath.Join(t.TempDir(), "list")
+	write(t, path, namesList(synthetic(100), 100))
+	p := finish(t, exitOrigin, "mirror", "--store", filepath.Join(t.TempDir(), "store"), "--names", path, "--outage", "1s", s.URL())
+	if text := p.Stderr.String(); !strings.Contains(text, "are at "+s.URL()+"/NAME, see --get-path") {
+		t.Errorf("it says %s", text)
+	}
+}
+
 // TestNamesKilled has kill -9 end a mirror by a list in the middle of it, again and again.
 // It goes on where the store says, with a list that is the same, one that has grown, and
 // at last with one that is another: nothing is lost, and little is fetched again.

@@ -22,8 +22,10 @@ type session struct {
 	log    zerolog.Logger
 	client client
 	names  *namelist.Lister // nil where the origin lists
-	store  *cache.Store
-	engine *mirror.Engine
+	// filesURL is what the URLs of files begin with.
+	filesURL string
+	store    *cache.Store
+	engine   *mirror.Engine
 }
 
 // sessionOptions say how a session is opened.
@@ -40,7 +42,7 @@ type sessionOptions struct {
 // openSession opens what a mirror needs. An origin that does not answer is an
 // error only where the store has nothing to serve yet.
 func openSession(o sessionOptions) (_ *session, err error) {
-	s := &session{id: o.id, log: o.log}
+	s := &session{id: o.id, filesURL: o.flags.filesURL(o.id), log: o.log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())

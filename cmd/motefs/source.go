@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -137,8 +138,11 @@ func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (cl
 		}
 		return c, nil
 	}
+	var told sync.Once // of each listing, it is the same
 	onOnePage := func(lacks string) {
-		log.Warn().Str("lacks", lacks).Msg("the first page of the listing does not say whether there is a next one, and is taken for all of it; if there is more, see --next-field")
+		told.Do(func() {
+			log.Warn().Str("lacks", lacks).Msg("the first page of the listing does not say whether there is a next one, and is taken for all of it; if there is more, see --next-field")
+		})
 	}
 	c, err := origin.New(origin.Options{BaseURL: f.baseOf(id), Layout: f.layout, OnOnePage: onOnePage, Options: w})
 	if err != nil {

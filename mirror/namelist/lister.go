@@ -18,7 +18,7 @@ var _ mirror.Lister = (*Lister)(nil)
 
 const (
 	// pageBytes is how much text a page has at most.
-	pageBytes = 256 << 10
+	pageBytes = 128 << 10
 	// maxLine is the longest line that is a name. The store takes names of 16 KiB; a
 	// URL has three bytes for one.
 	maxLine = 64 << 10

@@ -124,9 +124,12 @@ func (s *skimmer) peek() byte {
 	return s.b[s.i]
 }
 
-// entries skims the array of names. Of several the last one counts.
+// entries skims the array of names. Which of several is meant nobody can know.
 func (s *wordSkimmer) entries() error {
-	s.from, s.to, s.count, s.bytes, s.mixed, s.found = 0, 0, 0, 0, false, true
+	if s.found {
+		return listingError("%s comes twice", s.words.names)
+	}
+	s.found = true
 	if s.null() {
 		return nil
 	}

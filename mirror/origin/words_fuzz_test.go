@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -220,4 +221,49 @@ func twoWays(v any, w *words) bool {
 		}
 	}
 	return false
+}
+
+// FuzzNextPage takes any marker, and any Link, for the next page: what is then asked for
+// is one request line, of the same host.
+func FuzzNextPage(f *testing.F) {
+	for _, next := range []string{
+		"m", "http://example.invalid/a?b=c d", "HTTPS://example.invalid:443/a", "http://example.invalid:80/", "http://other/a", "http://u:p@example.invalid/",
+		`<http://example.invalid/x?y,z>; rel="next"`, `</a>; rel=prev, <?p=2>;REL="x  NEXT"`, `<//other/a>; rel=next`, "<http://example.invalid/a\r\nX: y>; rel=next", "<a", "http://[::1",
+		`<a>; title="; rel=next", <b>; rel=next`,
+	} {
+		f.Add(next)
+	}
+	o := Options{BaseURL: "http://example.invalid/base", Layout: Layout{NamesField: wholePage, ListPath: "./?a=b"}}
+	o.EnsureDefaults()
+	b, l, err := o.resolve()
+	if err != nil {
+		f.Fatal(err)
+	}
+	c := &Client{base: b, layout: l}
+	f.Fuzz(func(t *testing.T, next string) {
+		link, err := c.nextLink(&pageRequest{target: l.list, links: [][]byte{[]byte(next)}})
+		if err != nil && !errors.Is(err, mirror.ErrListing) {
+			t.Fatal(err)
+		}
+		for _, marker := range []string{next, link} {
+			target, err := c.page(marker)
+			if err != nil {
+				if !errors.Is(err, mirror.ErrListing) || strings.Contains(err.Error(), "u:p@") {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if !strings.HasPrefix(target, "/") || strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+				t.Fatalf("%q leads to %q", marker, target)
+			}
+			if wholeURL(marker) {
+				u, err := url.Parse(marker)
+				if err != nil || !strings.EqualFold(u.Hostname(), "example.invalid") || u.User != nil {
+					t.Fatalf("%q leads to %q", marker, target)
+				}
+			} else if marker != "" && !strings.HasPrefix(target, "/base/?a=b&next-marker=") {
+				t.Fatalf("%q leads to %q", marker, target)
+			}
+		}
+	})
 }

@@ -79,8 +79,8 @@ var wordPages = []struct {
 	{layout: Layout{NamesField: "files"}, page: "{\"files\":[{\"name\":\"\xff\xfe\"},{\"name\":\"\"}]}", want: entries("\xff\xfe", "")},
 	{layout: Layout{NamesField: "files"}, page: `{"files":[{"name":"\ud800"},"a","\udc00",{"name":"b"}]}`, want: entries("a", "b"),
 		skipped: []string{`{"name":"\ud800"}`, `"\udc00"`}},
-	{layout: Layout{NamesField: "files"}, page: `{"files":[{"name":"a"}],"files":["b","c"]}`, want: entries("b", "c")},
-	{layout: Layout{NamesField: "files"}, page: `{"files":["b","c"],"files":[{"name":"a"}]}`, want: entries("a")},
+	{layout: Layout{NamesField: "files"}, page: `{"files":[{"name":"a"}],"files":["b","c"]}`, err: "files comes twice"},
+	{layout: Layout{NamesField: "a.files"}, page: `{"a":{"files":null},"a.files":["b"]}`, err: "a.files comes twice"},
 
 	{layout: Layout{NamesField: "files"}, page: `{"files":[{"size":1}]}`, err: `an entry without name: "{\"size\":1}"`},
 	{layout: Layout{NamesField: "files"}, page: `{"files":[{"name":null}]}`, err: "an entry without name"},
