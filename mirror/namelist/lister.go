@@ -34,6 +34,7 @@ type Lister struct {
 	pageBytes, maxLine int
 	// counted is how many names were listed, -1 where that is not from the beginning on.
 	counted atomic.Int64
+	waiter  *waiter // of what can be read only once, else nil
 	mu      struct {
 		sync.Mutex
 		in     *input // nil where it has to be opened
@@ -59,11 +60,15 @@ func Open(o Options) (*Lister, error) {
 		l.closeInputLocked()
 		return nil, err
 	}
+	l.waiter = l.mu.in.waiter
 	return l, nil
 }
 
-// Close closes the list.
+// Close closes the list, also while List waits for what a pipe has next.
 func (l *Lister) Close() error {
+	if l.waiter != nil {
+		l.waiter.stop()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.closed = true

@@ -345,6 +345,21 @@ func TestSlowPipe(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("a wait that was cancelled: %v", err)
 	}
+
+	closed := openList(t, Options{Path: "-", Stdin: r})
+	listing := make(chan struct{})
+	go func() {
+		close(listing)
+		_, err := closed.List(t.Context(), "")
+		ended <- err
+	}()
+	<-listing
+	if err := errors.Join(closed.Close(), closed.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("a page after Close")
+	}
 }
 
 // TestFIFO has a list come from a named pipe, which is opened before anybody writes to it.

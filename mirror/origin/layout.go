@@ -93,7 +93,7 @@ func (l *Layout) Validate() error {
 // FilesBelow is what the URLs of files begin with, below a base URL: "/get/".
 func (l Layout) FilesBelow() string {
 	l.EnsureDefaults()
-	path := strings.Trim(l.GetPath, "/")
+	path := strings.Trim(strings.TrimPrefix(l.GetPath, "./"), "/")
 	if path == "." || path == "" {
 		return "/"
 	}

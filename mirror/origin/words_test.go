@@ -268,7 +268,7 @@ func TestOnePage(t *testing.T) {
 // TestGetPath has files stand elsewhere than below get.
 func TestGetPath(t *testing.T) {
 	s := wiretest.Serve(t, wiretest.Echo)
-	for path, want := range map[string]string{"": "/b/get/", "get": "/b/get/", ".": "/b/", "./": "/b/", "/": "/b/", "a b/": "/b/a%20b/", "/v1/objects": "/b/v1/objects/", "x%2Fy": "/b/x%2Fy/"} {
+	for path, want := range map[string]string{"": "/b/get/", "get": "/b/get/", ".": "/b/", "./": "/b/", "/": "/b/", "a b/": "/b/a%20b/", "./x/": "/b/x/", "/v1/objects": "/b/v1/objects/", "x%2Fy": "/b/x%2Fy/"} {
 		l := Layout{GetPath: path}
 		c := newClient(t, Options{BaseURL: s.URL() + "/b", Layout: l, Options: wire.Options{Pipeline: 1}})
 		for _, name := range []string{"a", "a//b", "/", "..", "a/../é?#%", ""} {
