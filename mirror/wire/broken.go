@@ -94,10 +94,11 @@ func (g *get) broke(cn *conn, end error) error {
 
 // hungUp deals with a new connection that gave nothing. A server that is restarted, or
 // a machine that slept, ends connections of which nobody is at fault, so the request is
-// charged only where that was its second in a row.
+// charged only where that was its second in a row. Who asks for one alone asks again
+// by himself.
 func (g *get) hungUp(e *brokenRound) {
 	i := g.pending[e.suspect]
-	if g.doubted != i+1 && errors.Is(e.why, mirror.ErrCut) {
+	if g.b.Len > 1 && g.doubted != i+1 && errors.Is(e.why, mirror.ErrCut) {
 		g.doubted = i + 1
 		return
 	}
