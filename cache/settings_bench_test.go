@@ -38,6 +38,13 @@ var settings = []struct {
 	})},
 	{"L0 4", func(o *pebble.Options) { o.L0CompactionThreshold = 4 }},
 	{"L0 10", func(o *pebble.Options) { o.L0CompactionThreshold = 10 }},
+	{"L0 40", func(o *pebble.Options) { o.L0CompactionThreshold, o.L0StopWritesThreshold = 40, 2 * stopTables }},
+	{"index 16 KiB", levels(func(l *pebble.LevelOptions) { l.IndexBlockSize = 16 << 10 })},
+	{"values apart", func(o *pebble.Options) {
+		o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
+			return pebble.ValueSeparationPolicy{Enabled: true, MinimumSize: 64, MaxBlobReferenceDepth: 10, TargetGarbageRatio: 1}
+		}
+	}},
 	{"compactions 1", func(o *pebble.Options) { o.CompactionConcurrencyRange = func() (int, int) { return 1, 1 } }},
 	{"compactions 3", func(o *pebble.Options) { o.CompactionConcurrencyRange = func() (int, int) { return 1, 3 } }},
 }
