@@ -26,6 +26,7 @@ type Client struct {
 	o          Options
 	ctx        context.Context // ends with Close
 	cancel     context.CancelFunc
+	wg         sync.WaitGroup // see spawn
 	at         atomic.Pointer[endpoint]
 	files      *files.Getter
 	keys       atomic.Pointer[Keys] // nil before they were asked for, and where none are used
@@ -198,6 +199,17 @@ func signable(k *Keys) bool {
 	return !strings.ContainsFunc(k.ID+k.Token, func(c rune) bool { return c <= ' ' || c >= 0x7f })
 }
 
+// spawn runs f in a goroutine that Close waits for, unless the client is closed.
+func (c *Client) spawn(f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.closed {
+		return false
+	}
+	c.wg.Go(f)
+	return true
+}
+
 // Fetch implements mirror.Fetcher.
 func (c *Client) Fetch(ctx context.Context, names []string, r mirror.Receiver) error {
 	if err := c.credentials(ctx); err != nil {
@@ -229,7 +241,7 @@ func (c *Client) Close() error {
 	for _, e := range endpoints {
 		errs = append(errs, e.Close())
 	}
-	c.walks.close()
+	c.wg.Wait()
 	return errors.Join(errs...)
 }
 

@@ -152,7 +152,11 @@ func (b *bucket) list(w http.ResponseWriter, q url.Values) {
 	i := from
 	for ; i < len(b.keys) && len(p.Contents) < b.perPage; i++ {
 		if key := b.keys[i]; strings.HasPrefix(key, q.Get("prefix")) {
-			p.Contents = append(p.Contents, xmlObject{Key: url.QueryEscape(key), LastModified: fakeTime.Format("2006-01-02T15:04:05.000Z"), ETag: etagOf(key), Size: len(key), StorageClass: "STANDARD"})
+			size := len(key)
+			if strings.HasSuffix(key, "/") {
+				size = 0 // a directory marker
+			}
+			p.Contents = append(p.Contents, xmlObject{Key: url.QueryEscape(key), LastModified: fakeTime.Format("2006-01-02T15:04:05.000Z"), ETag: etagOf(key), Size: size, StorageClass: "STANDARD"})
 		}
 	}
 	for ; i < len(b.keys) && !strings.HasPrefix(b.keys[i], q.Get("prefix")); i++ {

@@ -128,19 +128,28 @@ func (c *Client) askOnce(ctx context.Context, at place, fresh bool) (p *page, er
 			}
 			return err
 		}
-		if !reused || at == (place{}) && p.of == (echo{}) {
+		if c.answers(p, at) {
 			return nil
 		}
-		if p.of == (echo{}) {
-			c.silent.Store(true) // it never says
-		}
-		if at.token != p.of.token || at.token == "" && p.of.after != c.o.Prefix+at.after {
+		if reused {
 			r.End()
 			return errLate
 		}
+		c.silent.Store(true) // it does not say, or in its own way
 		return nil
 	})
 	return p, err
+}
+
+// answers reports whether a page says that it is the one at a place.
+func (c *Client) answers(p *page, at place) bool {
+	switch {
+	case at == place{}:
+		return p.of == echo{}
+	case at.token != "":
+		return p.of.token == at.token
+	}
+	return p.of.token == "" && p.of.after == c.o.Prefix+at.after
 }
 
 // listTarget is the target of the request for a page. Its query is canonical.

@@ -190,6 +190,9 @@ func (c *Client) mend(ctx context.Context, r *Refusal) (again bool, err error) {
 		return true, nil
 	case "ExpiredToken", "TokenRefreshRequired", "InvalidToken":
 		old := c.keys.Load()
+		if old == nil {
+			return false, nil // nothing is signed
+		}
 		if err := c.renew(ctx, true); err != nil {
 			return false, err
 		}

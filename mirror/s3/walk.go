@@ -46,10 +46,10 @@ func (ws *walks) list(ctx context.Context, c *Client, marker string) (mirror.Pag
 	ws.mu.Lock()
 	w := ws.current
 	switch {
+	case marker == "": // also the engine's look whether the server lists
+		w = nil
 	case c.sequence.Load():
 		w.close()
-		w = nil
-	case marker == "":
 		w = nil
 	case w != nil && w.expects(marker):
 	case marker == ws.next:
@@ -69,7 +69,8 @@ func (ws *walks) list(ctx context.Context, c *Client, marker string) (mirror.Pag
 	}
 	if p.keys == 0 {
 		p.last = at.after
-	} else if !p.sorted || p.first <= at.after {
+	}
+	if !p.inOrder(at) {
 		c.unsorted()
 	}
 	next := place{}
@@ -82,21 +83,15 @@ func (ws *walks) list(ctx context.Context, c *Client, marker string) (mirror.Pag
 	return c.handOut(p, next), nil
 }
 
+// inOrder reports whether the keys of the page at a place ascend, and are behind it.
+func (p *page) inOrder(at place) bool {
+	return p.sorted && (p.keys == 0 || at.after == "" || p.first > at.after)
+}
+
 // unsorted notes that the server lists in another order than that of its keys.
 func (c *Client) unsorted() {
 	if !c.sequence.Swap(true) && c.o.Listers > 1 {
 		c.o.Log.Info().Msg("the server does not list in the order of its keys, so the listing is walked in one sequence")
-	}
-}
-
-// close ends the walk that there is, and waits for it.
-func (ws *walks) close() {
-	ws.mu.Lock()
-	w := ws.current
-	ws.mu.Unlock()
-	w.close()
-	if w != nil {
-		w.wg.Wait()
 	}
 }
 
@@ -108,7 +103,6 @@ type walk struct {
 	c      *Client
 	ctx    context.Context
 	cancel context.CancelFunc
-	wg     sync.WaitGroup
 	mu     struct {
 		sync.Mutex
 		ranges   []*keyRange // in order; the first is handed out
@@ -233,10 +227,12 @@ func (w *walk) scheduleLocked() {
 		if r == nil {
 			return
 		}
+		at := r.at
+		if !w.c.spawn(func() { w.request(r, at) }) {
+			return
+		}
 		r.busy = true
 		w.mu.underWay++
-		at := r.at
-		w.wg.Go(func() { w.request(r, at) })
 	}
 }
 
@@ -278,7 +274,7 @@ func (w *walk) request(r *keyRange, at place) {
 		if mirror.Temporary(err) {
 			w.mu.width, w.mu.pages = max(1, w.mu.width/2), 0
 		}
-	case !p.sorted || p.keys > 0 && p.first <= at.after:
+	case !p.inOrder(at):
 		w.c.unsorted()
 		w.mu.failed = fmt.Errorf("%w: the keys behind %q are in no order, those before were; start again with --listers 1", mirror.ErrListing, at.after)
 	default:
@@ -346,10 +342,14 @@ func (w *walk) cameLocked(r *keyRange, p *page) {
 	}
 }
 
-// endLocked notes that no key is behind those of a range.
+// endLocked notes that no key is behind those of a range. Where another one has found
+// some all the same, each is to find its own end.
 func (w *walk) endLocked(r *keyRange) {
 	r.listed = true
 	end := r.at.after
+	if slices.ContainsFunc(w.mu.ranges, func(other *keyRange) bool { return other.found > 0 && other.at.after > end }) {
+		return
+	}
 	for _, other := range w.mu.ranges {
 		switch {
 		case other.after >= end:
