@@ -213,6 +213,8 @@ func (c *Client) spawn(f func()) bool {
 // Fetch implements mirror.Fetcher.
 func (c *Client) Fetch(ctx context.Context, names []string, r mirror.Receiver) error {
 	if err := c.credentials(ctx); err != nil {
+		// It says nothing of the files.
+		err = fmt.Errorf("%w: %w", mirror.ErrUnreachable, err)
 		for i := range names {
 			r.Receive(i, nil, err)
 		}

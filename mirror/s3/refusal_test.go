@@ -185,8 +185,8 @@ func TestNoCredentials(t *testing.T) {
 			t.Errorf("list: %v, want %q", err, says)
 		}
 		for _, got := range fetchAll(t, client, keysOf(3)...) {
-			if !strings.Contains(got, says) {
-				t.Errorf("get: %s, want %q", got, says)
+			if !strings.Contains(got, says) || !strings.Contains(got, mirror.ErrUnreachable.Error()) {
+				t.Errorf("get: %s, want %q, which is no file's fault", got, says)
 			}
 		}
 		if n := b.lists.Load() + b.gets.Load(); n != 0 {
