@@ -160,6 +160,14 @@ func (c *Client) credentials(ctx context.Context) error {
 	return c.renew(ctx, false)
 }
 
+// credentialsForGet is credentials, but that its error says nothing of the file.
+func (c *Client) credentialsForGet(ctx context.Context) error {
+	if err := c.credentials(ctx); err != nil {
+		return fmt.Errorf("%w: %w", mirror.ErrUnreachable, err)
+	}
+	return nil
+}
+
 // renew asks for credentials; forced, also where those that there are seem good.
 func (c *Client) renew(ctx context.Context, forced bool) error {
 	old := c.keys.Load()
@@ -212,9 +220,7 @@ func (c *Client) spawn(f func()) bool {
 
 // Fetch implements mirror.Fetcher.
 func (c *Client) Fetch(ctx context.Context, names []string, r mirror.Receiver) error {
-	if err := c.credentials(ctx); err != nil {
-		// It says nothing of the files.
-		err = fmt.Errorf("%w: %w", mirror.ErrUnreachable, err)
+	if err := c.credentialsForGet(ctx); err != nil {
 		for i := range names {
 			r.Receive(i, nil, err)
 		}
@@ -225,7 +231,7 @@ func (c *Client) Fetch(ctx context.Context, names []string, r mirror.Receiver) e
 
 // FetchRange implements mirror.RangeFetcher.
 func (c *Client) FetchRange(ctx context.Context, name string, part mirror.Part, use func(obj *mirror.Object) error) error {
-	if err := c.credentials(ctx); err != nil {
+	if err := c.credentialsForGet(ctx); err != nil {
 		return err
 	}
 	return c.files.FetchRange(ctx, name, part, use)
