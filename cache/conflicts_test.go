@@ -97,13 +97,9 @@ func TestUnsortedNamesThatAreTaken(t *testing.T) {
 // while every name is looked up, and be committed once only conflicts are: what has become
 // of that name in between counts all the same.
 func TestLoadEndsBetweenLoadAndCommit(t *testing.T) {
-	for what, between := range map[string]func(*Page){
-		"it failed": func(p *Page) { p.Fail(0, MayPass, errors.New("status 500")) },
-		"it came": func(p *Page) {
-			if err := p.Put(0, body("x"), 0, nil); err != nil {
-				t.Fatal(err)
-			}
-		},
+	for what, between := range map[string]func(*Page) error{
+		"it failed": func(p *Page) error { p.Fail(0, MayPass, errors.New("status 500")); return nil },
+		"it came":   func(p *Page) error { return p.Put(0, body("x"), 0, nil) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := reopen(t, unsortedStore(t))
@@ -128,7 +124,9 @@ func TestLoadEndsBetweenLoadAndCommit(t *testing.T) {
 			if err := second.Load(); err != nil {
 				t.Fatal(err)
 			}
-			between(first)
+			if err := between(first); err != nil {
+				t.Fatal(err)
+			}
 			commit(t, first)
 			know(conflictsKnown)
 			put(t, second)
