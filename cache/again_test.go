@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // TestHoleSurvivesAStaleRun has a reader put a run into the cache that it read
@@ -53,6 +55,54 @@ func TestListedAgainInOneSession(t *testing.T) {
 		}
 		verify(t, s)
 	})
+}
+
+// TestStoppedTwice has a listing in no order stop with pages committed beyond the
+// checkpoint, and stop again before it has come to them: they are found all the same.
+func TestStoppedTwice(t *testing.T) {
+	for what, again := range map[string]func(*testing.T, *Store) *Store{
+		"same session": func(_ *testing.T, s *Store) *Store { return s },
+		"opened again": reopen,
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := open(t, Options{Dir: "/store", Origin: testOrigin, FlushEvery: -1, FS: vfs.NewMem()})
+			pages := [][]string{{"d", "a"}, {"c", "e"}, {"k", "b"}, {"x", "f", "w"}}
+			put(t, plan(t, s, pages[0]...))
+			listed(t, s, s.Progress().Next)
+			pl, err := s.NewPlanner()
+			if err != nil {
+				t.Fatal(err)
+			}
+			planWith(t, pl, pages[1]...) // which is not committed, so the checkpoint stays
+			put(t, planWith(t, pl, pages[2]...))
+			put(t, planWith(t, pl, pages[3]...))
+			before, progress := map[string]Inode{}, s.Progress()
+			for _, name := range slices.Concat(pages[2], pages[3]) {
+				e, err := find(s, name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				before[name] = e.Inode
+			}
+			for _, page := range pages[1:] {
+				s = again(t, s)
+				p := plan(t, s, page...)
+				put(t, p)
+				if err := s.Advance(Mark{Listing: true, Marker: page[0], Listed: p.End(), Settled: p.End()}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for name, ino := range before {
+				if e, err := find(s, name); err != nil || e.Inode != ino {
+					t.Errorf("%q was inode %d, and is %+v, %v", name, ino, e, err)
+				}
+			}
+			if p := s.Progress(); p.Files != 9 || p.Fetched != 9 || p.Unchecked != progress.Unchecked || p.Listed != p.Next {
+				t.Errorf("%+v, and before %+v", p, progress)
+			}
+			verify(t, s)
+		})
+	}
 }
 
 // TestAskedForWhenListed has a reader ask for a file that is listed: that says

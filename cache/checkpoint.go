@@ -39,8 +39,12 @@ func (s *Store) advanceLocked(m Mark) error {
 			next.ListedAt = s.opts.Now().Unix()
 		}
 	}
-	if next.Listed > 0 || m.ListingComplete {
+	switch {
+	case m.ListingComplete:
 		next.Listed = max(next.Listed, m.Listed)
+	case next.Listed > 0:
+		// What may be here and was not listed again yet has lower numbers than these.
+		next.Listed = max(next.Listed, m.Listed-min(m.Listed, Inode(s.commit.careful)))
 	}
 	s.commit.settled = max(s.commit.settled, m.Settled)
 	next.Settled = max(next.Settled, s.settledLocked())
@@ -80,7 +84,7 @@ func (s *Store) maybeHereLocked() uint64 {
 	}
 	// Pages committed beyond the checkpoint, before a crash or by a listing that
 	// was stopped, are listed again; their names are among as many as there are
-	// numbers given out since.
+	// numbers from Listed on.
 	return uint64(s.commit.progress.Next - s.commit.progress.Listed)
 }
 

@@ -74,7 +74,7 @@ func (c *conflicts) mayHave(parent Inode, name string) bool {
 
 // among returns the slots whose names are to be looked up; all where it does not know.
 // A name that was escaped may be so because it gave way, and then another is the
-// filter's.
+// filter's. One that was found before, when all were looked up, may have changed since.
 func (c *conflicts) among(slots []slot) (found []int, all bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -83,7 +83,7 @@ func (c *conflicts) among(slots []slot) (found []int, all bool) {
 	}
 	for k := range slots {
 		s := &slots[k]
-		if strings.HasPrefix(s.name, escapePrefix) || c.mu.filter.has(nameHash(s.parent, s.name)) {
+		if s.known || strings.HasPrefix(s.name, escapePrefix) || c.mu.filter.has(nameHash(s.parent, s.name)) {
 			found = append(found, k)
 		}
 	}

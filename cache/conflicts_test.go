@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -88,6 +89,54 @@ func TestUnsortedNamesThatAreTaken(t *testing.T) {
 					t.Errorf("%s: %+v, %v", name, e, err)
 				}
 			}
+		})
+	}
+}
+
+// TestLoadEndsBetweenLoadAndCommit has a page of no order find a name of an earlier page
+// while every name is looked up, and be committed once only conflicts are: what has become
+// of that name in between counts all the same.
+func TestLoadEndsBetweenLoadAndCommit(t *testing.T) {
+	for what, between := range map[string]func(*Page) error{
+		"it failed": func(p *Page) error { p.Fail(0, MayPass, errors.New("status 500")); return nil },
+		"it came":   func(p *Page) error { return p.Put(0, body("x"), 0, nil) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := reopen(t, unsortedStore(t))
+			if state := waitForConflicts(t, s); state != conflictsKnown {
+				t.Fatalf("the filter's state is %d", state)
+			}
+			know := func(state conflictState) {
+				s.conflicts.mu.Lock()
+				defer s.conflicts.mu.Unlock()
+				s.conflicts.mu.state = state
+			}
+			know(conflictsLoading)
+			pl, err := s.NewPlanner()
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := planWith(t, pl, "y", "x") // the store's order is another
+			if err := first.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			second := planWith(t, pl, "z9", "x")
+			if err := second.Load(); err != nil {
+				t.Fatal(err)
+			}
+			if err := between(first); err != nil {
+				t.Fatal(err)
+			}
+			commit(t, first)
+			know(conflictsKnown)
+			put(t, second)
+			if e, err := find(s, "x"); err != nil || !e.Here() || e.Inode != first.Inode(0) {
+				t.Errorf("x, which was inode %d: %+v, %v", first.Inode(0), e, err)
+			}
+			if p := s.Progress(); p.Failed != 0 || p.Fetched != p.Files-1 { // y is pending
+				t.Errorf("progress %+v", p)
+			}
+			verify(t, s)
 		})
 	}
 }

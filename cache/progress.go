@@ -15,9 +15,11 @@ type Progress struct {
 	// ListingComplete says that the listing has ended and every name of it is
 	// in the store.
 	ListingComplete bool
-	// Listed is the lowest inode that the checkpoint does not cover; entries
-	// from it on are of pages that will be listed again. It is 0 in a listing that
-	// was begun again (Rewind): any entry may be listed again.
+	// Listed says how many of the names that come after Marker may be here already, as
+	// their pages were committed and the checkpoint was not moved over them: they are
+	// among the first Next - Listed. Where nothing is listed for the second time, it is
+	// the lowest inode that the checkpoint does not cover. It is 0 in a listing that was
+	// begun again (Rewind): any name may be here.
 	Listed Inode
 	// Next is the lowest inode that was never given out.
 	Next Inode
