@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"sync"
@@ -32,21 +33,21 @@ type Client struct {
 	keys       atomic.Pointer[Keys] // nil before they were asked for, and where none are used
 	skew       atomic.Int64         // how much later it is at the server, in nanoseconds
 	explaining chan struct{}        // held by who finds out about a refusal
-	renewal    struct {
-		sync.Mutex
-		at time.Time // when it was tried last
-	}
-	mu struct {
+	renewing   chan struct{}        // held by who asks for keys
+	renewed    time.Time            // when they were asked for last; with renewing
+	renewErr   error                // of that; with renewing
+	mu         struct {
 		sync.Mutex
 		endpoints []*endpoint // all, to be closed
 		closed    bool
 	}
 
-	objects  sync.Pool   // *[]mirror.Listed of pages that were handed out
-	raw      sync.Pool   // *[]byte that pages were read into
-	silent   atomic.Bool // pages do not say which request they answer
-	sequence atomic.Bool // the listing is walked in one sequence
-	walks    walks
+	objects    sync.Pool   // *[]mirror.Listed of pages that were handed out
+	raw        sync.Pool   // *[]byte that pages were read into
+	silent     atomic.Bool // pages do not say which request they answer
+	unordered  atomic.Bool // the server does not list in the order of its keys
+	onlyTokens atomic.Bool // it ignores StartAfter
+	walks      walks
 }
 
 // endpoint is the bucket in one region.
@@ -54,6 +55,7 @@ type endpoint struct {
 	*wire.Client
 	signer *signer
 	path   string // of the bucket, percent-encoded, without a slash at its end
+	files  string // of what the names are behind: the path, and a prefix that is a folder
 }
 
 // absentKey is an object that is not there.
@@ -65,9 +67,8 @@ func New(o Options) (*Client, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("S3 options: %w", err)
 	}
-	c := &Client{o: o, explaining: make(chan struct{}, 1)}
+	c := &Client{o: o, explaining: make(chan struct{}, 1), renewing: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.sequence.Store(o.Listers == 1)
 	e, err := c.open(o.Region)
 	if err != nil {
 		return nil, fmt.Errorf("S3 options: %w", err)
@@ -93,6 +94,10 @@ func (c *Client) open(region string) (*endpoint, error) {
 	} else {
 		server.Host = c.o.Bucket + "." + server.Host
 	}
+	e.files = e.path + "/"
+	if strings.HasSuffix(c.o.Prefix, "/") {
+		e.files = string(files.AppendName([]byte(e.files), c.o.Prefix))
+	}
 	e.signer = &signer{host: server.Host, region: region, payer: c.o.RequestPayer, keys: c.keys.Load, now: c.now}
 	o := c.o.Options
 	o.URL, o.Sign, o.Absent = server, e.signer.sign, string(c.appendTarget(e, nil, absentKey))
@@ -110,9 +115,8 @@ func (c *Client) open(region string) (*endpoint, error) {
 
 // appendTarget appends the target of the request for a name.
 func (c *Client) appendTarget(e *endpoint, dst []byte, name string) []byte {
-	dst = append(dst, e.path...)
-	dst = append(dst, '/')
-	if c.o.Prefix == "" {
+	dst = append(dst, e.files...)
+	if c.o.Prefix == "" || strings.HasSuffix(c.o.Prefix, "/") {
 		return files.AppendName(dst, name)
 	}
 	return files.AppendName(dst, c.o.Prefix+name)
@@ -144,8 +148,8 @@ func (c *Client) now() time.Time { return time.Now().Add(time.Duration(c.skew.Lo
 const (
 	// renewBefore is how long before credentials expire others are asked for.
 	renewBefore = 5 * time.Minute
-	// renewEvery is how often that is tried.
-	renewEvery = time.Minute
+	// renewEvery is how often that is tried, and renewPatience how long it may take.
+	renewEvery, renewPatience = time.Minute, time.Minute
 )
 
 // credentials has the keys be there that requests are signed with.
@@ -154,7 +158,7 @@ func (c *Client) credentials(ctx context.Context) error {
 		return nil
 	}
 	keys := c.keys.Load()
-	if keys != nil && (keys.Expires.IsZero() || time.Until(keys.Expires) > renewBefore) {
+	if keys != nil && c.lasts(keys) > renewBefore {
 		return nil
 	}
 	return c.renew(ctx, false)
@@ -171,17 +175,23 @@ func (c *Client) credentialsForGet(ctx context.Context) error {
 // renew asks for credentials; forced, also where those that there are seem good.
 func (c *Client) renew(ctx context.Context, forced bool) error {
 	old := c.keys.Load()
-	c.renewal.Lock()
-	defer c.renewal.Unlock()
+	if err := acquire(ctx, c.renewing); err != nil {
+		return err
+	}
+	defer func() { <-c.renewing }()
 	now := c.keys.Load()
 	if now != old {
 		return nil // somebody else has
 	}
-	usable := now != nil && (now.Expires.IsZero() || time.Until(now.Expires) > 0)
-	if !forced && usable && time.Since(c.renewal.at) < renewEvery {
-		return nil
+	usable := now != nil && c.lasts(now) > 0
+	if !forced && now != nil && time.Since(c.renewed) < renewEvery {
+		if usable {
+			return nil
+		}
+		return c.renewErr
 	}
-	c.renewal.at = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, renewPatience)
+	defer cancel()
 	keys, err := c.o.Keys(ctx)
 	switch {
 	case err == nil && (keys.ID == "" || keys.Secret == ""):
@@ -189,17 +199,27 @@ func (c *Client) renew(ctx context.Context, forced bool) error {
 	case err == nil && !signable(&keys):
 		err = errors.New("they have characters that cannot stand in a header")
 	}
-	if err != nil {
+	c.renewed = time.Now()
+	if c.renewErr = nil; err != nil {
+		c.renewErr = fmt.Errorf("S3 credentials: %w", err)
 		if usable && !forced {
 			c.o.Log.Warn().Err(err).Msg("the S3 credentials expire soon, and no others can be had")
 			return nil
 		}
-		return fmt.Errorf("S3 credentials: %w", err)
+		return c.renewErr
 	}
 	if now == nil || *now != keys {
 		c.keys.Store(&keys)
 	}
 	return nil
+}
+
+// lasts is how long keys are good for.
+func (c *Client) lasts(keys *Keys) time.Duration {
+	if keys.Expires.IsZero() {
+		return math.MaxInt64
+	}
+	return keys.Expires.Sub(c.now())
 }
 
 // signable reports whether keys can be sent.

@@ -80,16 +80,21 @@ func (c *Client) page(ctx context.Context, at place) (*page, error) {
 	p, err := c.ask(ctx, at)
 	refusal, refused := errors.AsType[*Refusal](err)
 	if refused && at.token != "" && refusal.status.Code == http.StatusBadRequest && ctx.Err() == nil {
-		if c.sequence.Load() && c.o.Listers > 1 { // where no key says where to go on
+		if c.unordered.Load() || c.onlyTokens.Load() { // where no key says where to go on
 			return nil, fmt.Errorf("%w, and the server does not list in the order of its keys: %w", errToken, err)
 		}
 		at.token = ""
 		p, err = c.ask(ctx, at)
 	}
-	if err == nil && at.token == "" && at.after != "" && p.keys > 0 && p.first <= at.after {
+	switch {
+	case err != nil:
+		return nil, err
+	case at.token == "" && at.after != "" && p.keys > 0 && p.first <= at.after:
 		return nil, errIgnored
+	case p.keys == 0 && p.token != "" && p.token == at.token:
+		return nil, fmt.Errorf("%w: an empty page leads to itself", mirror.ErrListing)
 	}
-	return p, err
+	return p, nil
 }
 
 // ask asks for a page, and again where a refusal could be mended.
@@ -98,7 +103,7 @@ func (c *Client) ask(ctx context.Context, at place) (*page, error) {
 		if err := c.credentials(ctx); err != nil {
 			return nil, err
 		}
-		fresh := c.silent.Load()
+		before, fresh := c.state(), c.silent.Load()
 		p, err := c.askOnce(ctx, at, fresh)
 		if errors.Is(err, errLate) {
 			p, err = c.askOnce(ctx, at, true)
@@ -107,7 +112,7 @@ func (c *Client) ask(ctx context.Context, at place) (*page, error) {
 		if !ok {
 			return p, err
 		}
-		if again, mending := c.mend(ctx, refusal); mending != nil || !again {
+		if again, mending := c.mendSince(ctx, before, refusal); mending != nil || !again {
 			return nil, errors.Join(mending, err)
 		}
 	}
@@ -149,7 +154,8 @@ func (c *Client) answers(p *page, at place) bool {
 	case at.token != "":
 		return p.of.token == at.token
 	}
-	return p.of.token == "" && p.of.after == c.o.Prefix+at.after
+	after := c.o.Prefix + at.after
+	return p.of.token == "" && (p.of.after == after || p.of.raw == after) // some do not encode it
 }
 
 // listTarget is the target of the request for a page. Its query is canonical.
@@ -176,7 +182,7 @@ func (c *Client) listTarget(e *endpoint, at place) string {
 func (c *Client) takePage(r *wire.Response) (*page, error) {
 	switch {
 	case r.Status() != http.StatusOK:
-		return nil, readRefusal(r)
+		return nil, refusalFrom(r)
 	case len(r.Encoding()) > 0:
 		return nil, fmt.Errorf("%w: %w: content-encoding %.40q", mirror.ErrListing, wire.ErrEncoding, r.Encoding())
 	case r.Length() > maxPageBytes:

@@ -13,7 +13,13 @@ import (
 // token, where there is one, says the same in the server's words.
 type place struct {
 	after, token string
+	// unordered says that the listing is in another order than that of its keys, so
+	// that the token alone says where to go on.
+	unordered bool
 }
+
+// unorderedMark begins the marker of such a place.
+const unorderedMark = "u"
 
 // marker is the place as a marker: the key's length, the key, and the token. That of
 // the beginning is empty.
@@ -21,17 +27,22 @@ func (p place) marker() string {
 	if p == (place{}) {
 		return ""
 	}
-	return strconv.Itoa(len(p.after)) + ":" + p.after + p.token
+	text := strconv.Itoa(len(p.after)) + ":" + p.after + p.token
+	if p.unordered {
+		return unorderedMark + text
+	}
+	return text
 }
 
 func parseMarker(marker string) (place, error) {
 	if marker == "" {
 		return place{}, nil
 	}
-	digits, rest, ok := strings.Cut(marker, ":")
+	rest, unordered := strings.CutPrefix(marker, unorderedMark)
+	digits, rest, ok := strings.Cut(rest, ":")
 	n, err := strconv.Atoi(digits)
 	if !ok || err != nil || n < 0 || n > len(rest) || strconv.Itoa(n) != digits {
 		return place{}, fmt.Errorf("%w: the marker %q is not one of S3", mirror.ErrListing, wire.Clip(marker))
 	}
-	return place{rest[:n], rest[n:]}, nil
+	return place{rest[:n], rest[n:], unordered}, nil
 }

@@ -34,6 +34,7 @@ type oddKey struct {
 // echo is what a page repeats of its request.
 type echo struct {
 	token, after string
+	raw          string // after as it stands there
 }
 
 // entrySize is what an object of a page takes in memory beside its strings, in bytes.
@@ -85,11 +86,13 @@ func (d *pageDecoder) document() error {
 	case err != nil:
 		return fmt.Errorf("%w: no XML (it begins %.60q)", mirror.ErrListing, d.rest)
 	case string(root.name) == "Error" && !root.end:
-		return refusalOf(d.rest, &mirror.StatusError{Code: 200})
+		r := refusalOf(d.rest, &mirror.StatusError{Code: 200})
+		r.status = r.statusOf()
+		return r
 	case string(root.name) != "ListBucketResult" || root.end:
 		return fmt.Errorf("%w: an XML document %.40q instead of a ListBucketResult", mirror.ErrListing, root.name)
 	}
-	truncated := false
+	truncated := ""
 	for !root.both {
 		_, t, err := d.next()
 		if err != nil {
@@ -109,11 +112,7 @@ func (d *pageDecoder) document() error {
 		}
 		switch string(t.name) {
 		case "IsTruncated":
-			text, err := d.text(t)
-			if err != nil {
-				return err
-			}
-			truncated = text == "true"
+			truncated, err = d.text(t)
 		case "EncodingType":
 			text, err := d.text(t)
 			if err != nil {
@@ -125,7 +124,11 @@ func (d *pageDecoder) document() error {
 		case "ContinuationToken":
 			d.page.of.token, err = d.text(t)
 		case "StartAfter":
-			d.page.of.after, err = d.key(t)
+			d.page.of.raw, err = d.text(t)
+			d.page.of.after = d.page.of.raw
+			if decoded, ok := unescape(nil, []byte(d.page.of.raw)); ok && d.encoded {
+				d.page.of.after = string(decoded)
+			}
 		default:
 			err = d.skipElement(t)
 		}
@@ -134,8 +137,10 @@ func (d *pageDecoder) document() error {
 		}
 	}
 	switch p := d.page; {
-	case !truncated:
+	case truncated == "false":
 		p.token = ""
+	case truncated != "true":
+		return fmt.Errorf("%w: it does not say whether there is more (IsTruncated is %.20q)", mirror.ErrListing, truncated)
 	case p.token == "":
 		return fmt.Errorf("%w: it goes on, but no token says where (a server that knows only version 1 of ListObjects?)", mirror.ErrListing)
 	}

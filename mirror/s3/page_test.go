@@ -19,6 +19,15 @@ func contents(key, size, more string) string {
 	return "<Contents><Key>" + key + "</Key><LastModified>2009-10-12T17:50:30.000Z</LastModified><ETag>&quot;fba9&quot;</ETag><Size>" + size + "</Size>" + more + "</Contents>"
 }
 
+// whole has a page that does not say whether there is more say that there is not.
+func whole(raw string) string {
+	end := strings.LastIndex(raw, "</")
+	if strings.Contains(raw, "IsTruncated") || end < 0 {
+		return raw
+	}
+	return raw[:end] + "<IsTruncated>false</IsTruncated>" + raw[end:]
+}
+
 // TestPages decodes pages as servers write them.
 func TestPages(t *testing.T) {
 	listed := func(name string, size int64) mirror.Listed {
@@ -31,7 +40,6 @@ func TestPages(t *testing.T) {
 		unsorted    bool
 	}{
 		"none":                                 {raw: pageHead + `<Name>b</Name><Prefix/><KeyCount>0</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>`},
-		"nothing at all":                       {raw: `<ListBucketResult/>`},
 		"one, and a token":                     {raw: pageHead + "<IsTruncated>true</IsTruncated><NextContinuationToken>1/+=&amp;</NextContinuationToken>" + contents("a b", "7", "<StorageClass>STANDARD</StorageClass>") + "</ListBucketResult>", want: []mirror.Listed{listed("a b", 7)}, token: "1/+=&"},
 		"the token behind":                     {raw: pageHead + contents("a", "0", "") + contents("b", "1", "") + "<NextContinuationToken>t</NextContinuationToken><IsTruncated>true</IsTruncated></ListBucketResult>\n", want: []mirror.Listed{listed("a", 0), listed("b", 1)}, token: "t"},
 		"a token at the end of the listing":    {raw: pageHead + "<NextContinuationToken>t</NextContinuationToken><IsTruncated>false</IsTruncated></ListBucketResult>"},
@@ -50,7 +58,7 @@ func TestPages(t *testing.T) {
 		"no order":                                                {raw: pageHead + contents("b", "1", "") + contents("a", "1", "") + "</ListBucketResult>", want: []mirror.Listed{listed("b", 1), listed("a", 1)}, unsorted: true},
 		"twice":                                                   {raw: pageHead + contents("a", "1", "") + contents("a", "1", "") + "</ListBucketResult>", want: []mirror.Listed{listed("a", 1), listed("a", 1)}, unsorted: true},
 	} {
-		p, err := decodePage([]byte(c.raw), c.prefix, nil)
+		p, err := decodePage([]byte(whole(c.raw)), c.prefix, nil)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
@@ -70,17 +78,22 @@ func TestNoPages(t *testing.T) {
 	bad := map[string]string{
 		"": "", "HTML": "<!DOCTYPE html><html><body>log in</body></html>", "JSON": `{"FileNames": []}`, "text": "hello",
 		"another document": "<ListAllMyBucketsResult></ListAllMyBucketsResult>", "an end": "</ListBucketResult>",
-		"version 1":      pageHead + "<IsTruncated>true</IsTruncated><NextMarker>b</NextMarker></ListBucketResult>",
-		"no key":         pageHead + "<Contents><Size>1</Size></Contents></ListBucketResult>",
-		"another end":    pageHead + contents("a", "1", "") + "</ListBucket>",
-		"an open key":    pageHead + "<Contents><Key>a</Contents></ListBucketResult>",
-		"bad encoding":   pageHead + contents("a%4", "1", "") + "<EncodingType>url</EncodingType></ListBucketResult>",
-		"bad entity":     pageHead + contents("a&nbsp;", "1", "") + "</ListBucketResult>",
-		"no end of it":   pageHead + contents("a&amp", "1", "") + "</ListBucketResult>",
-		"no character":   pageHead + contents("a&#xD800;", "1", "") + "</ListBucketResult>",
-		"another prefix": pageHead + contents("other", "1", "") + "</ListBucketResult>",
+		"version 1": pageHead + "<IsTruncated>true</IsTruncated><NextMarker>b</NextMarker></ListBucketResult>",
+		"nothing":   "<ListBucketResult/>", "no end told": pageHead + contents("a", "1", "") + "</ListBucketResult>",
+		"another end told": pageHead + "<IsTruncated>True</IsTruncated></ListBucketResult>",
+		"no key":           pageHead + "<Contents><Size>1</Size></Contents></ListBucketResult>",
+		"another end":      pageHead + contents("a", "1", "") + "</ListBucket>",
+		"an open key":      pageHead + "<Contents><Key>a</Contents></ListBucketResult>",
+		"bad encoding":     pageHead + contents("a%4", "1", "") + "<EncodingType>url</EncodingType></ListBucketResult>",
+		"bad entity":       pageHead + contents("a&nbsp;", "1", "") + "</ListBucketResult>",
+		"no end of it":     pageHead + contents("a&amp", "1", "") + "</ListBucketResult>",
+		"no character":     pageHead + contents("a&#xD800;", "1", "") + "</ListBucketResult>",
+		"another prefix":   pageHead + contents("other", "1", "") + "</ListBucketResult>",
 	}
 	for what, raw := range bad {
+		if !strings.Contains(what, "end told") && what != "nothing" {
+			raw = whole(raw)
+		}
 		prefix := ""
 		if what == "another prefix" {
 			prefix = "p/"

@@ -95,18 +95,33 @@ func refusalOf(raw []byte, status *mirror.StatusError) *Refusal {
 	}
 }
 
-// readRefusal reads why a request was refused.
-func readRefusal(r *wire.Response) *Refusal {
-	status := &mirror.StatusError{Code: r.Status()}
+// statusOf is the status that a refusal with status 200 should have had, and the one
+// that a code says better than its status.
+func (r *Refusal) statusOf() *mirror.StatusError {
+	switch {
+	case r.Code == "RequestTimeout":
+		r.status.Code = http.StatusRequestTimeout
+	case r.Code == "SlowDown" || r.Code == "ServiceUnavailable":
+		r.status.Code = http.StatusServiceUnavailable
+	case r.status.Code == http.StatusOK:
+		r.status.Code = http.StatusInternalServerError
+	}
+	return busy(r.status)
+}
+
+// refusalFrom reads why a request was refused.
+func refusalFrom(r *wire.Response) error {
 	err := r.Err()
-	if s, ok := errors.AsType[*mirror.StatusError](err); ok {
-		status = s
+	status, ok := errors.AsType[*mirror.StatusError](err)
+	if !ok {
+		return err // a proxy's
 	}
 	raw, err := io.ReadAll(io.LimitReader(r, maxRefusal))
 	if err != nil {
 		raw = nil // the status says enough
 	}
-	refusal := refusalOf(raw, busy(status))
+	refusal := refusalOf(raw, status)
+	refusal.status = refusal.statusOf()
 	if region := r.Field("X-Amz-Bucket-Region"); len(region) > 0 {
 		refusal.Region = string(region)
 	}
@@ -132,28 +147,23 @@ func busy(status *mirror.StatusError) *mirror.StatusError {
 // files.Getter. One is asked at a time, as one answer serves for all.
 func (c *Client) explain(ctx context.Context, target string, _ *mirror.StatusError) (again bool, err error) {
 	before := c.state()
-	select {
-	case c.explaining <- struct{}{}:
-	case <-ctx.Done():
-		return false, ctx.Err()
+	if err := acquire(ctx, c.explaining); err != nil {
+		return false, err
 	}
 	defer func() { <-c.explaining }()
 	if c.state() != before {
 		return true, nil // somebody else has mended it
 	}
-	var refusal *Refusal
 	err = c.at.Load().One(ctx, target, nil, true, func(r *wire.Response) error {
-		if r.Status() != http.StatusOK {
-			refusal = readRefusal(r)
+		defer r.End()
+		if r.Status() == http.StatusOK {
+			return nil
 		}
-		r.End()
-		return nil
+		return refusalFrom(r)
 	})
-	switch {
-	case err != nil:
-		return false, err
-	case refusal == nil:
-		return true, nil
+	refusal, ok := errors.AsType[*Refusal](err)
+	if !ok {
+		return err == nil, err
 	}
 	if again, err = c.mend(ctx, refusal); again || err != nil {
 		return again, err
@@ -169,6 +179,28 @@ type state struct {
 }
 
 func (c *Client) state() state { return state{c.at.Load(), c.keys.Load(), c.skew.Load()} }
+
+// mendSince is mend for a request that was made in that state.
+func (c *Client) mendSince(ctx context.Context, before state, r *Refusal) (again bool, err error) {
+	if err := acquire(ctx, c.explaining); err != nil {
+		return false, err
+	}
+	defer func() { <-c.explaining }()
+	if c.state() != before {
+		return true, nil // somebody else has mended it
+	}
+	return c.mend(ctx, r)
+}
+
+// acquire takes a semaphore.
+func acquire(ctx context.Context, semaphore chan struct{}) error {
+	select {
+	case semaphore <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // leastSkew is how wrong a clock is at least that a server complains about.
 const leastSkew = time.Minute

@@ -223,7 +223,7 @@ func TestRenewal(t *testing.T) {
 		t.Errorf("asked %d times", asked)
 	}
 	for range 2 {
-		client.renewal.at = time.Time{} // long ago
+		client.renewed = time.Time{} // long ago
 		fetchAll(t, client, b.keys...)
 	}
 	fetchAll(t, client, b.keys...)

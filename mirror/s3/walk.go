@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -40,17 +41,23 @@ type walks struct {
 // two pages in a row begins a walk with the second.
 func (ws *walks) list(ctx context.Context, c *Client, marker string) (mirror.Page, error) {
 	at, err := parseMarker(marker)
-	if err != nil {
+	switch {
+	case err != nil:
 		return mirror.Page{}, err
+	case at.unordered:
+		c.noOrder()
+	case marker != "" && c.unordered.Load():
+		// Keys between the ranges may have been missed.
+		return mirror.Page{}, fmt.Errorf("%w: its keys are in no order, so it has to begin again in one sequence", mirror.ErrListing)
 	}
 	ws.mu.Lock()
 	w := ws.current
 	switch {
 	case marker == "": // also the engine's look whether the server lists
 		w = nil
-	case c.sequence.Load():
+	case c.sequence():
 		w.close()
-		w = nil
+		w, ws.current = nil, nil
 	case w != nil && w.expects(marker):
 	case marker == ws.next:
 		w.close()
@@ -61,7 +68,11 @@ func (ws *walks) list(ctx context.Context, c *Client, marker string) (mirror.Pag
 	}
 	ws.mu.Unlock()
 	if w != nil {
-		return w.take(ctx)
+		p, err := w.take(ctx)
+		if errors.Is(err, errOver) && c.ctx.Err() == nil {
+			return ws.list(ctx, c, marker)
+		}
+		return p, err
 	}
 	p, err := c.page(ctx, at)
 	if err != nil {
@@ -71,11 +82,11 @@ func (ws *walks) list(ctx context.Context, c *Client, marker string) (mirror.Pag
 		p.last = at.after
 	}
 	if !p.inOrder(at) {
-		c.unsorted()
+		c.noOrder()
 	}
 	next := place{}
 	if p.token != "" {
-		next = place{p.last, p.token}
+		next = place{p.last, p.token, c.unordered.Load()}
 	}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -88,9 +99,17 @@ func (p *page) inOrder(at place) bool {
 	return p.sorted && (p.keys == 0 || at.after == "" || p.first > at.after)
 }
 
-// unsorted notes that the server lists in another order than that of its keys.
-func (c *Client) unsorted() {
-	if !c.sequence.Swap(true) && c.o.Listers > 1 {
+// errOver is a walk that has ended while a page of it was waited for.
+var errOver = errors.New("the walk is over")
+
+// sequence reports whether the listing is walked in one sequence.
+func (c *Client) sequence() bool {
+	return c.o.Listers == 1 || c.unordered.Load() || c.onlyTokens.Load()
+}
+
+// noOrder notes that the server lists in another order than that of its keys.
+func (c *Client) noOrder() {
+	if !c.unordered.Swap(true) && c.o.Listers > 1 {
 		c.o.Log.Info().Msg("the server does not list in the order of its keys, so the listing is walked in one sequence")
 	}
 }
@@ -134,6 +153,7 @@ type keyRange struct {
 	found    int
 	slack    float64 // by how much the walk's stretch is too large here: 1, or less
 	err      error   // of the last request
+	told     bool    // that error was told to who waits
 }
 
 func newWalk(c *Client, at place, before *page) *walk {
@@ -161,6 +181,11 @@ func (w *walk) expects(marker string) bool {
 
 // take waits for the next page.
 func (w *walk) take(ctx context.Context) (mirror.Page, error) {
+	w.mu.Lock()
+	if head := w.mu.ranges[0]; head.told { // and has been waited out
+		head.err, head.told = nil, false
+	}
+	w.mu.Unlock()
 	for {
 		w.mu.Lock()
 		p, next, err := w.headLocked()
@@ -181,7 +206,10 @@ func (w *walk) take(ctx context.Context) (mirror.Page, error) {
 		case <-ctx.Done():
 			return mirror.Page{}, ctx.Err()
 		case <-w.ctx.Done():
-			return mirror.Page{}, mirror.ErrClosed
+			if w.c.ctx.Err() != nil {
+				return mirror.Page{}, mirror.ErrClosed
+			}
+			return mirror.Page{}, errOver
 		}
 	}
 }
@@ -200,7 +228,7 @@ func (w *walk) headLocked() (p *page, next place, err error) {
 		case len(head.pages) > 0:
 			p, head.pages = head.pages[0], head.pages[1:]
 			w.mu.held -= p.size
-			next = place{p.last, p.token}
+			next = place{after: p.last, token: p.token}
 			if head.listed && len(head.pages) == 0 {
 				next = place{after: head.to}
 				if last {
@@ -214,8 +242,8 @@ func (w *walk) headLocked() (p *page, next place, err error) {
 		case head.listed:
 			w.mu.ranges = w.mu.ranges[1:]
 		default:
-			err, head.err = head.err, nil
-			return nil, place{}, err
+			head.told = head.err != nil
+			return nil, place{}, head.err
 		}
 	}
 }
@@ -240,12 +268,12 @@ func (w *walk) scheduleLocked() {
 func (w *walk) pickLocked() *keyRange {
 	for i, r := range w.mu.ranges {
 		switch {
-		case i > 0 && w.mu.held >= walkBudget:
+		case (i > 0 || len(r.pages) > 0) && w.mu.held >= walkBudget:
 			return nil
 		case r.listed || r.err != nil:
 		case !r.busy:
 			return r
-		case w.mu.held < walkBudget && len(w.mu.ranges) < maxRanges && w.mu.useless <= uselessMost+w.mu.useful/2 && !w.c.sequence.Load():
+		case w.mu.held < walkBudget && len(w.mu.ranges) < maxRanges && w.mu.useless <= uselessMost+w.mu.useful/2 && !w.c.sequence():
 			if cut, ok := w.mu.shape.split(r.gap, w.mu.stretch*r.slack); ok {
 				right := &keyRange{at: place{after: cut.at}, gap: r.gap, expected: cut.right, slack: r.slack}
 				right.after = cut.at
@@ -268,15 +296,15 @@ func (w *walk) request(r *keyRange, at place) {
 	switch {
 	case w.ctx.Err() != nil:
 	case errors.Is(err, errIgnored) && w.joinLocked(r):
-		w.c.unsorted()
+		w.c.onlyTokens.Store(true)
 	case err != nil:
 		r.err = err
-		if mirror.Temporary(err) {
+		if status, ok := errors.AsType[*mirror.StatusError](err); ok && (status.Code == http.StatusServiceUnavailable || status.Code == http.StatusTooManyRequests) {
 			w.mu.width, w.mu.pages = max(1, w.mu.width/2), 0
 		}
 	case !p.inOrder(at):
-		w.c.unsorted()
-		w.mu.failed = fmt.Errorf("%w: the keys behind %q are in no order, those before were; start again with --listers 1", mirror.ErrListing, at.after)
+		w.c.noOrder()
+		w.mu.failed = fmt.Errorf("%w: the keys behind %q are in no order, those before were; it has to begin again in one sequence, which --listers 1 does at once", mirror.ErrListing, at.after)
 	default:
 		w.cameLocked(r, p)
 	}
@@ -303,7 +331,7 @@ func (w *walk) cameLocked(r *keyRange, p *page) {
 		w.mu.width, w.mu.pages = w.mu.width+1, 0
 	}
 	for _, other := range w.mu.ranges[1:] {
-		other.err = nil // it may be better now
+		other.err, other.told = nil, false // it may be better now
 	}
 	if p.keys > 0 {
 		first, last := strings.Clone(p.first), strings.Clone(p.last)
