@@ -132,7 +132,7 @@ func (r *round) holdUnsized(cn *conn, h held, sum *sum, first bool) error {
 // are long, so here it does not matter that something is allocated.
 func (r *round) stream(cn *conn, h held, start []byte, rest body, use func(i int, a *Answer) error) error {
 	b := &rest
-	a := Answer{Status: 200, Object: mirror.Object{Size: h.size, ModTime: h.modTime, ETag: bytes.Clone(cn.etag()), Stream: b}}
+	a := Answer{Status: 200, Object: mirror.Object{Size: h.size, ModTime: h.modTime, ETag: bytes.Clone(cn.etag()), Stream: b, Check: b.sum.check()}}
 	if len(start) > 0 {
 		a.Stream = io.MultiReader(bytes.NewReader(start), b)
 	}

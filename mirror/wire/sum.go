@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 
 	"github.com/motefs/motefs/mirror"
 )
@@ -60,6 +61,21 @@ func (s *sum) wrong() error {
 		return nil
 	}
 	return fmt.Errorf("%w: its %s is %x, and is said to be %x", mirror.ErrChecksum, s.of.Name, s.got, s.want)
+}
+
+// check returns an Object's Check, nil where nothing is known.
+func (s *sum) check() func(whole io.Reader) error {
+	if s == nil {
+		return nil
+	}
+	of, want := s.of, bytes.Clone(s.want)
+	return func(whole io.Reader) error {
+		again := sum{of: of, hash: of.New(), want: want}
+		if _, err := io.Copy(again.hash, whole); err != nil {
+			return err
+		}
+		return again.wrong()
+	}
 }
 
 // mismatch reports whether err is that of a whole body with the wrong sum.
