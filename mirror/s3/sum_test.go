@@ -1,9 +1,16 @@
 package s3
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/motefs/motefs/mirror/s3/crc64nvme"
+	"github.com/motefs/motefs/mirror/wire"
+	"github.com/motefs/motefs/mirror/wire/wiretest"
 )
 
 func headOf(fields ...string) []byte {
@@ -98,6 +105,42 @@ func BenchmarkSum(b *testing.B) {
 				h.Reset()
 				h.Write(body)
 				h.Sum(dst)
+			}
+		})
+	}
+}
+
+// BenchmarkGet measures batches of 1,000 objects of 100 bytes, of which the server says the
+// sum or does not; one operation is one object.
+func BenchmarkGet(b *testing.B) {
+	for _, sums := range []bool{false, true} {
+		b.Run(fmt.Sprintf("sums=%v", sums), func(b *testing.B) {
+			s := wiretest.ReplayWith(b, func(body string) string {
+				if !sums {
+					return ""
+				}
+				raw := binary.BigEndian.AppendUint64(nil, crc64nvme.Checksum([]byte(body)))
+				return "x-amz-checksum-crc64nvme: " + base64.StdEncoding.EncodeToString(raw) + "\r\nx-amz-checksum-type: FULL_OBJECT\r\n"
+			})
+			c, err := wire.New(wire.Options{URL: s.Base(), Pipeline: 1 << 20, Sum: sumOf})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			batch := &wire.Batch{
+				Len:    1000,
+				Target: func(dst []byte, i int) []byte { return fmt.Appendf(dst, "/file-%07d", i) },
+				Take: func(_ int, _ *wire.Answer, err error) {
+					if err != nil {
+						b.Error(err)
+					}
+				},
+			}
+			b.ReportAllocs()
+			for n := 0; n < b.N; n += batch.Len {
+				if err := c.Get(b.Context(), batch); err != nil {
+					b.Error(err)
+				}
 			}
 		})
 	}
