@@ -14,7 +14,7 @@ import (
 
 // checksum is one of the sums that S3 has of an object, in a field of its own.
 type checksum struct {
-	field string // behind sumPrefix
+	field string // its name behind sumPrefix and sumSought
 	size  int
 	wire.Algorithm
 }
@@ -35,12 +35,12 @@ const (
 	sumMode    = "x-amz-checksum-mode"
 	sumsWanted = "ENABLED"
 
-	sumPrefix = "x-amz-checksum-"
+	sumPrefix = "x-amz-c" // and sumSought
 	sumType   = "type"
 	composite = "composite"
 )
 
-// sumSought is what heads are searched for: the end of sumPrefix, which is the same
+// sumSought is what heads are searched for: what names have behind sumPrefix, the same
 // whether words begin with capitals or not. A server that shouts is not heard.
 var sumSought = []byte("hecksum-")
 
@@ -54,7 +54,7 @@ func sumOf(dst, head []byte) ([]byte, *wire.Algorithm) {
 		if i < 0 {
 			break
 		}
-		at := i - (len(sumPrefix) - len(sumSought))
+		at := i - len(sumPrefix)
 		isField := at > 0 && head[at-1] == '\n' && hasPrefix(head[at:], sumPrefix)
 		head = head[i+len(sumSought):]
 		colon := bytes.IndexByte(head, ':')
