@@ -27,6 +27,7 @@ type arrival struct {
 	etag  string      // of the answer, as modTime is
 	// modTime may be another than the entry's: of one version, the listing's counts.
 	modTime int64
+	check   func(whole io.Reader) error // of the answer; nil: nothing is known
 
 	blob   *cache.BlobWriter
 	handed bool // blob is the page's
@@ -60,7 +61,7 @@ func newArrival(d *demanded, entry cache.Entry, obj *Object) (*arrival, error) {
 		return nil, errors.Join(err, blob.Abort())
 	}
 	a := &arrival{
-		e: d.e, ctx: d.ctx, key: d.key, name: d.page.Name(0), entry: entry, etag: string(obj.ETag), modTime: obj.ModTime,
+		e: d.e, ctx: d.ctx, key: d.key, name: d.page.Name(0), entry: entry, etag: string(obj.ETag), modTime: obj.ModTime, check: obj.Check,
 		blob: blob, file: file, buf: make([]byte, streamBuffer),
 	}
 	a.entry.Arriving = true
@@ -177,6 +178,15 @@ func (a *arrival) again(obj *Object) error {
 		off += n
 	}
 	return a.fill(obj.Stream)
+}
+
+// checked is an error unless what has come, in several answers, comes to the sum that the
+// first of them said.
+func (a *arrival) checked() error {
+	if a.check == nil {
+		return nil
+	}
+	return asStoreError(a.check(io.NewSectionReader(a.file, 0, a.entry.Size)))
 }
 
 // readAt is Engine.ReadAt.

@@ -21,6 +21,9 @@ const (
 	// life, which have to be remembered. Beyond it, long files are fetched
 	// whole first.
 	maxReborn = 4096
+	// checkedFirst is the length up to which a file that can be checked is not shown
+	// before, in bytes: it is soon whole, and can be asked for again if it is wrong.
+	checkedFirst = 1 << 20
 	// arrivingTries is how often in a row a file that readers were shown the
 	// beginning of is asked for without a byte of it.
 	arrivingTries = 8
@@ -179,7 +182,7 @@ var errSettled = errors.New("stored meanwhile")
 // that cannot be, and the file has to be whole first.
 func (d *demanded) arrive(obj *Object) (a *arrival, err error) {
 	t := &d.e.arrivals
-	if obj.Stream == nil || obj.Size < 0 || !t.room() {
+	if obj.Stream == nil || obj.Size < 0 || obj.Check != nil && obj.Size <= checkedFirst || !t.room() {
 		return nil, nil
 	}
 	defer func() {

@@ -251,6 +251,9 @@ func (d *demanded) take(obj *Object) (err error) {
 
 // handOver makes a content that has come whole the page's.
 func (d *demanded) handOver(err error) error {
+	if errors.Is(err, ErrChecksum) {
+		d.tries = 1 // readers may have seen what is wrong, so nothing can be added to it
+	}
 	if err != nil {
 		return err
 	}

@@ -151,7 +151,7 @@ func (r *rig) same(s *serve.Synthetic) {
 	r.t.Helper()
 	for i := range s.Len() {
 		if got := r.read(s.Name(i)); got != string(s.Body(i)) {
-			r.t.Fatalf("%s holds %q", s.Name(i), got)
+			r.t.Fatalf("%s holds %.60q", s.Name(i), got)
 		}
 	}
 }

@@ -23,6 +23,10 @@ var (
 	// ErrFraming is an answer that is not well-formed HTTP/1.x.
 	ErrFraming = errors.New("malformed answer")
 
+	// ErrChecksum is a content that does not come to the sum that the answer itself
+	// says of it: some of its bytes are wrong, or the sum is.
+	ErrChecksum = errors.New("content does not match its checksum")
+
 	// ErrTooLarge is a file or a page over the limit that its Options name.
 	ErrTooLarge = errors.New("too large")
 
@@ -84,5 +88,5 @@ func Temporary(err error) bool {
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		return status.Temporary()
 	}
-	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrCut) || errors.Is(err, ErrFraming)
+	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrCut) || errors.Is(err, ErrFraming) || errors.Is(err, ErrChecksum)
 }

@@ -79,6 +79,11 @@ type Object struct {
 	ModTime int64
 	// ETag is the origin's validator, as it stands in the header.
 	ETag []byte
+	// Check, where it is not nil, is for who puts a content together from a Stream and
+	// other answers: it reads the whole, and returns ErrChecksum if that is not what this
+	// answer says, or the error of whole. A Stream that is read to its end is checked.
+	// Check, unlike all else here, stays valid.
+	Check func(whole io.Reader) error
 	// Spooled says that the content is what Receiver.Spool was handed last.
 	Spooled bool
 }

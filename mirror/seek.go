@@ -125,9 +125,12 @@ func (a *arrival) resume(ctx context.Context) (done bool, err error) {
 		return false, nil
 	}
 	if came == a.entry.Size {
-		return true, nil
+		return true, a.checked()
 	}
 	err = fetcher.FetchRange(ctx, a.name, a.part(came, a.entry.Size), func(obj *Object) error { return a.fill(obj.Stream) })
+	if err == nil {
+		return true, a.checked()
+	}
 	if !errors.Is(err, ErrRange) {
 		return true, err
 	}

@@ -29,6 +29,7 @@ type serveFlags struct {
 	s3                   bool
 	bucket, region       string
 	accessKey, secretKey string
+	checksums            bool
 
 	changed, removed, added fraction
 }
@@ -62,6 +63,7 @@ func serveCommand(a *app) *cobra.Command {
 	flags.StringVar(&f.region, "region", serve.DefaultRegion, "where the bucket is said to be, with --s3")
 	flags.StringVar(&f.accessKey, "access-key", "", "with --s3, ask for requests signed with this access key `ID`; or set AWS_ACCESS_KEY_ID; neither: anyone may ask")
 	flags.StringVar(&f.secretKey, "secret-key", "", "its secret `KEY`; other users see it, say by ps, but not AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, which do as well")
+	flags.BoolVar(&f.checksums, "checksums", true, "with --s3, say the sum of an object to who asks for it; benchmarks go without")
 	flags.Int64Var(&f.synthetic, "synthetic", 0, "serve `N` made-up files instead of a directory")
 	flags.Int64Var(&f.bodySize, "body-size", serve.DefaultBodySize, "`bytes` of a made-up file")
 	flags.Int64Var(&f.filesPerDir, "files-per-dir", 0, "made-up files in one directory; 0: all in the root")
@@ -145,7 +147,7 @@ func (f *serveFlags) s3Options() (*serve.S3Options, error) {
 		}
 		return nil, nil
 	}
-	o := &serve.S3Options{Bucket: f.bucket, Region: f.region, AccessKey: f.accessKey, SecretKey: f.secretKey}
+	o := &serve.S3Options{Bucket: f.bucket, Region: f.region, AccessKey: f.accessKey, SecretKey: f.secretKey, NoSums: !f.checksums}
 	if o.AccessKey == "" {
 		o.AccessKey = os.Getenv("AWS_ACCESS_KEY_ID")
 	}

@@ -100,7 +100,7 @@ func (c *Client) open(region string) (*endpoint, error) {
 	}
 	e.signer = &signer{host: server.Host, region: region, payer: c.o.RequestPayer, keys: c.keys.Load, now: c.now}
 	o := c.o.Options
-	o.URL, o.Sign, o.Absent = server, e.signer.sign, string(c.appendTarget(e, nil, absentKey))
+	o.URL, o.Sign, o.Sum, o.Absent = server, e.signer.sign, sumOf, string(c.appendTarget(e, nil, absentKey))
 	if e.Client, err = wire.New(o); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,15 @@
 // An ETag is only ever compared: it is the MD5 of the content for some objects and not
 // for others.
 //
+// # Checksums
+//
+// Gets of objects ask for the sum of the object (x-amz-checksum-mode), and bodies are
+// checked against it (sum.go, Options.Sum of package wire): one sum, that which costs
+// least. Objects that came in parts may have only a sum of the parts' sums (COMPOSITE),
+// which is not checked, nor is a part of an object, of which S3 says no sum. Where a
+// server says none nothing is checked. The field is among those that are signed, and
+// costs the signature a block more of SHA-256; lists have no such field.
+//
 // # Signatures
 //
 // Requests are signed by AWS Signature Version 4 (sign.go), or not at all where

@@ -65,7 +65,7 @@ type Options struct {
 	Listers int
 	// Log takes what goes wrong. The zero value is silent.
 	Log zerolog.Logger
-	// Options are those of the connections. URL and Sign are set by New, and Absent to an
+	// Options are those of the connections. URL, Sign and Sum are set by New, and Absent to an
 	// object that no bucket is likely to have.
 	wire.Options
 }

@@ -33,11 +33,14 @@ type signedSecond struct {
 	unix int64
 	keys *Keys
 	day  *signedDay
-	// canonical is the canonical request behind its query, toSign the string to sign
-	// before that request's hash; fields are the header fields before and behind the
-	// signature.
-	canonical, toSign, before, behind []byte
+	// toSign is the string to sign before the canonical request's hash.
+	toSign       []byte
+	object, list signedFields
 }
+
+// signedFields are the header fields of all requests of a kind: in the canonical
+// request, behind its query, and as they are sent before and behind the signature.
+type signedFields struct{ canonical, before, behind []byte }
 
 // signedDay is the key of a day.
 type signedDay struct {
@@ -59,7 +62,7 @@ type signing struct {
 func (s *signer) sign(dst, target []byte) []byte {
 	keys := s.keys()
 	if keys == nil {
-		return s.anonymous(dst)
+		return s.anonymous(dst, target)
 	}
 	second := s.second(keys)
 	w, _ := s.scratch.Get().(*signing)
@@ -74,21 +77,28 @@ func (s *signer) sign(dst, target []byte) []byte {
 	w.buf = appendCanonicalPath(w.buf, path)
 	w.buf = append(w.buf, '\n')
 	w.buf = append(w.buf, query...)
-	w.buf = append(w.buf, second.canonical...)
+	fields := &second.list
+	if isObject(target) {
+		fields = &second.object
+	}
+	w.buf = append(w.buf, fields.canonical...)
 	w.sum = sha256.Sum256(w.buf)
 	w.buf = append(w.buf[:0], second.toSign...)
 	w.buf = hex.AppendEncode(w.buf, w.sum[:])
 	w.mac.Reset()
 	w.mac.Write(w.buf)
-	dst = append(dst, second.before...)
+	dst = append(dst, fields.before...)
 	dst = hex.AppendEncode(dst, w.mac.Sum(w.sum[:0]))
-	dst = append(dst, second.behind...)
+	dst = append(dst, fields.behind...)
 	s.scratch.Put(w)
 	return dst
 }
 
 // anonymous appends what a request without a signature has.
-func (s *signer) anonymous(dst []byte) []byte {
+func (s *signer) anonymous(dst, target []byte) []byte {
+	if isObject(target) {
+		dst = append(dst, sumMode+": "+sumsWanted+"\r\n"...)
+	}
 	if s.payer {
 		dst = append(dst, "x-amz-request-payer: requester\r\n"...)
 	}
@@ -124,26 +134,41 @@ func (s *signer) second(keys *Keys) *signedSecond {
 		next.day = &signedDay{date: date, keys: keys, key: s.dayKey(keys, date)}
 	}
 	at, scope := now.Format(amzTime), date+"/"+s.region+"/s3/aws4_request"
-	signed := "host;x-amz-content-sha256;x-amz-date"
-	canonical := "\nhost:" + s.host + "\nx-amz-content-sha256:" + emptyHash + "\nx-amz-date:" + at
-	behind := "\r\nx-amz-content-sha256: " + emptyHash + "\r\nx-amz-date: " + at
-	if s.payer {
-		signed += ";x-amz-request-payer"
-		canonical += "\nx-amz-request-payer:requester"
-		behind += "\r\nx-amz-request-payer: requester"
-	}
-	if keys.Token != "" {
-		signed += ";x-amz-security-token"
-		canonical += "\nx-amz-security-token:" + keys.Token
-		behind += "\r\nx-amz-security-token: " + keys.Token
-	}
-	next.canonical = []byte(canonical + "\n\n" + signed + "\n" + emptyHash)
 	next.toSign = []byte("AWS4-HMAC-SHA256\n" + at + "\n" + scope + "\n")
-	next.before = []byte("Authorization: AWS4-HMAC-SHA256 Credential=" + keys.ID + "/" + scope + ", SignedHeaders=" + signed + ", Signature=")
-	next.behind = []byte(behind + "\r\n")
+	next.object, next.list = s.fields(keys, at, scope, true), s.fields(keys, at, scope, false)
 	s.current.Store(next)
 	return next
 }
+
+// fields are those of the requests for objects, or of all others, at a time.
+func (s *signer) fields(keys *Keys, at, scope string, object bool) signedFields {
+	signed, canonical, behind := "host", "\nhost:"+s.host, ""
+	add := func(name, value string) { // in the order of the names
+		signed += ";" + name
+		canonical += "\n" + name + ":" + value
+		behind += "\r\n" + name + ": " + value
+	}
+	if object {
+		add(sumMode, sumsWanted)
+	}
+	add("x-amz-content-sha256", emptyHash)
+	add("x-amz-date", at)
+	if s.payer {
+		add("x-amz-request-payer", "requester")
+	}
+	if keys.Token != "" {
+		add("x-amz-security-token", keys.Token)
+	}
+	return signedFields{
+		canonical: []byte(canonical + "\n\n" + signed + "\n" + emptyHash),
+		before:    []byte("Authorization: AWS4-HMAC-SHA256 Credential=" + keys.ID + "/" + scope + ", SignedHeaders=" + signed + ", Signature="),
+		behind:    []byte(behind + "\r\n"),
+	}
+}
+
+// isObject reports whether a target is that of an object, and not of a list. The key has
+// no question mark that is not encoded.
+func isObject(target []byte) bool { return bytes.IndexByte(target, '?') < 0 }
 
 func (s *signer) dayKey(keys *Keys, date string) []byte {
 	key := []byte("AWS4" + keys.Secret)

@@ -64,6 +64,11 @@ func TestSignatureOfSDK(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.Header.Set("x-amz-content-sha256", emptyHash)
+		if !strings.Contains(string(target), "?") {
+			req.Header.Set("x-amz-checksum-mode", "ENABLED")
+		} else if strings.Contains(fields, "checksum") {
+			t.Errorf("%q is no get of an object: %q", target, fields)
+		}
 		if s.payer {
 			req.Header.Set("x-amz-request-payer", "requester")
 		}
@@ -81,6 +86,20 @@ func TestSignatureOfSDK(t *testing.T) {
 			if key != "Authorization" && !strings.Contains(strings.ToLower(fields), strings.ToLower(key+": "+req.Header.Get(key)+"\r\n")) {
 				t.Errorf("%q has no %s %q", fields, key, req.Header.Get(key))
 			}
+		}
+	}
+}
+
+// TestAnonymous has only gets of objects ask for sums where nothing is signed.
+func TestAnonymous(t *testing.T) {
+	s := &signer{host: "bucket.example.org", keys: func() *Keys { return nil }, payer: true}
+	for target, want := range map[string]string{
+		"/bucket/a%3Fb":         "x-amz-checksum-mode: ENABLED\r\nx-amz-request-payer: requester\r\n",
+		"/bucket?list-type=2":   "x-amz-request-payer: requester\r\n",
+		"/?list-type=2&prefix=": "x-amz-request-payer: requester\r\n",
+	} {
+		if got := string(s.sign(nil, []byte(target))); got != want {
+			t.Errorf("%q: %q, want %q", target, got, want)
 		}
 	}
 }

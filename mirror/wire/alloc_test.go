@@ -6,6 +6,8 @@
 package wire
 
 import (
+	"fmt"
+	"hash/crc32"
 	"testing"
 
 	"github.com/motefs/motefs/mirror/wire/wiretest"
@@ -22,6 +24,20 @@ func TestAllocations(t *testing.T) {
 		if got, want := c.pipelining.depth() > 1, pipeline != 1; got != want {
 			t.Errorf("pipeline %d: on is %v", pipeline, got)
 		}
+	}
+}
+
+// TestAllocationsOfSums is the same where each body is checked.
+func TestAllocationsOfSums(t *testing.T) {
+	s := wiretest.ReplayWith(t, func(body string) string { return fmt.Sprintf("X-Sum: %08x\r\n", crc32.ChecksumIEEE([]byte(body))) })
+	checked := 0
+	c := newAuto(t, Options{URL: s.Base(), Sum: func(dst, head []byte) ([]byte, *Algorithm) {
+		checked++
+		return sumField(dst, head)
+	}})
+	checkAllocations(t, c, nil)
+	if checked < 3000 {
+		t.Errorf("%d bodies were checked", checked)
 	}
 }
 

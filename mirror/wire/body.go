@@ -19,9 +19,10 @@ const (
 )
 
 // body reads one body from a connection, whatever its framing, and not a byte
-// more. It ends with io.EOF only where the body is whole.
+// more. It ends with io.EOF only where the body is whole, and comes to its sum.
 type body struct {
 	cn    *conn
+	sum   *sum  // nil: it is not known
 	mode  int64 // chunked, untilEOF, or 0: a known length
 	left  int64 // of the body, or of the chunk
 	size  int64 // the known length
@@ -38,10 +39,19 @@ func (cn *conn) body(limit int64) body {
 	return b
 }
 
+// summed is the body with what it has to come to.
+func (b body) summed(s *sum) body {
+	b.sum = s
+	return b
+}
+
 // whole reports whether the body was read to its end.
 func (b *body) whole() bool {
-	return errors.Is(b.err, io.EOF) || b.err == nil && b.mode == 0 && b.left == 0 && b.cn.overrun() == nil
+	return errors.Is(b.err, io.EOF) || mismatch(b.err) || b.err == nil && b.mode == 0 && b.left == 0 && b.cn.overrun() == nil
 }
+
+// ended is the error behind the last byte: io.EOF if nothing is wrong.
+func (b *body) ended() error { return cmp.Or(b.cn.overrun(), b.sum.wrong(), io.EOF) }
 
 func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil || len(p) == 0 {
@@ -53,7 +63,7 @@ func (b *body) Read(p []byte) (int, error) {
 			b.err = b.nextChunk()
 		}
 		if errors.Is(b.err, io.EOF) {
-			b.err = cmp.Or(b.cn.overrun(), b.err)
+			b.err = b.ended()
 		}
 		if b.err != nil {
 			return 0, b.err
@@ -65,8 +75,11 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.cn.br.Read(p)
 	b.left -= int64(n)
 	b.got += int64(n)
+	b.sum.add(p[:n])
 	if err != nil {
-		b.err = b.readError(err)
+		if b.err = b.readError(err); errors.Is(b.err, io.EOF) {
+			b.err = b.ended()
+		}
 		return n, b.err
 	}
 	if b.got > b.limit {
@@ -75,6 +88,13 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	if b.mode == chunked && b.left == 0 {
 		b.err = b.endChunk()
+	}
+	if b.mode == 0 && b.left == 0 && b.sum != nil {
+		// Who knows the length reads no further: the last piece is not for him either.
+		if end := b.ended(); !errors.Is(end, io.EOF) {
+			b.err = end
+			return 0, end
+		}
 	}
 	return n, b.err
 }

@@ -32,6 +32,8 @@ type conn struct {
 	gather gatherer
 	head   head
 	dates  dateCache
+	// rawHead is where head was read from, valid until the next read from br.
+	rawHead []byte
 
 	born   time.Time
 	idle   struct{ mono, wall time.Time } // since when, by both clocks
@@ -49,6 +51,7 @@ type buffers struct {
 	out     []byte
 	scratch []byte // bodies that are not in one piece in the read buffer
 	parsed  fasthttp.ResponseHeader
+	sum     sum
 }
 
 func (c *Client) newConn(raw, nc net.Conn) *conn {

@@ -78,6 +78,16 @@
 //   - A connection is used no longer than Timeouts.Age, so that one bad server
 //     behind a balancer does not keep its share.
 //
+// # Sums
+//
+// Where Options.Sum says what the body of a 200 comes to, it is checked before it is
+// handed out: one in memory as it is held, a stream at its end, which is ErrChecksum
+// instead of io.EOF; and of a stream of known length the last piece is not handed out
+// then, as its reader may stop there. Such a response is whole and is proven like any
+// other, so the round goes on. Guards are compared with what they were, and One has no
+// sum: neither is checked. A sum shows what was damaged behind whoever made it. It says
+// nothing of whose response it is.
+//
 // # Framing
 //
 // Heads are parsed by fasthttp, and checked for what it lets pass: Content-Length

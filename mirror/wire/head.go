@@ -64,6 +64,7 @@ func (cn *conn) readAnyHead() error {
 	if before-cn.br.Buffered() != len(raw) {
 		return framingError("blank line inside the head")
 	}
+	cn.rawHead = raw
 	cn.head = head{status: h.StatusCode(), length: int64(h.ContentLength()), closing: old || h.ConnectionClose()}
 	switch {
 	case cn.head.status < 200:

@@ -56,6 +56,7 @@ func (r *round) holdFile(cn *conn, h held, first bool) error {
 		return cn.drain()
 	}
 	h.modTime = cn.modTime()
+	sum := cn.sum()
 	switch n := cn.head.length; {
 	case n >= 0 && n <= int64(r.c.o.InlineLimit):
 		if r.full(n) {
@@ -65,26 +66,31 @@ func (r *round) holdFile(cn *conn, h held, first bool) error {
 		if err := cmp.Or(err, cn.overrun()); err != nil {
 			return err
 		}
+		sum.add(content)
+		if h.err = sum.wrong(); h.err != nil {
+			r.ledger.add(h, nil, nil, nil)
+			return cn.endResponse(true)
+		}
 		h.size = n
 		r.bytes += n + int64(len(cn.etag()))
 		r.ledger.add(h, content, cn.etag(), nil)
 		return cn.endResponse(true)
 	case n < 0:
-		return r.holdUnsized(cn, h, first)
+		return r.holdUnsized(cn, h, sum, first)
 	case first && n > r.c.o.MaxFileSize:
 		h.err = fmt.Errorf("%w: file of %d bytes, the limit is %d", mirror.ErrTooLarge, n, r.c.o.MaxFileSize)
 		r.ledger.add(h, nil, nil, nil)
 		return cn.endResponse(false)
 	case first:
 		h.size = n
-		return r.stream(cn, h, nil, cn.body(n), r.handOut)
+		return r.stream(cn, h, nil, cn.body(n).summed(sum), r.handOut)
 	case r.b.Spool == nil || n > min(spoolMost, r.c.o.MaxFileSize):
 		return errAlone
 	case r.full(n):
 		return errFull
 	default:
 		h.size, h.spooled = n, true
-		return r.stream(cn, h, nil, cn.body(n), r.b.Spool)
+		return r.stream(cn, h, nil, cn.body(n).summed(sum), r.b.Spool)
 	}
 }
 
@@ -99,8 +105,8 @@ func (r *round) handOut(i int, a *Answer) error {
 }
 
 // holdUnsized reads a body of unknown length.
-func (r *round) holdUnsized(cn *conn, h held, first bool) error {
-	b := cn.body(r.c.o.MaxFileSize)
+func (r *round) holdUnsized(cn *conn, h held, sum *sum, first bool) error {
+	b := cn.body(r.c.o.MaxFileSize).summed(sum)
 	start, err := ReadUpTo(cn.buf.scratch[:0], &b, r.c.o.InlineLimit+1)
 	cn.buf.scratch = start
 	switch {
@@ -113,10 +119,10 @@ func (r *round) holdUnsized(cn *conn, h held, first bool) error {
 		r.bytes += h.size
 		r.ledger.add(h, start, cn.etag(), nil)
 		return cn.endResponse(true)
-	case errors.Is(err, mirror.ErrTooLarge):
+	case errors.Is(err, mirror.ErrTooLarge), mismatch(err):
 		h.err = err
 		r.ledger.add(h, nil, nil, nil)
-		return cn.endResponse(false)
+		return cn.endResponse(b.whole())
 	default:
 		return err
 	}
@@ -126,7 +132,7 @@ func (r *round) holdUnsized(cn *conn, h held, first bool) error {
 // are long, so here it does not matter that something is allocated.
 func (r *round) stream(cn *conn, h held, start []byte, rest body, use func(i int, a *Answer) error) error {
 	b := &rest
-	a := Answer{Status: 200, Object: mirror.Object{Size: h.size, ModTime: h.modTime, ETag: bytes.Clone(cn.etag()), Stream: b}}
+	a := Answer{Status: 200, Object: mirror.Object{Size: h.size, ModTime: h.modTime, ETag: bytes.Clone(cn.etag()), Stream: b, Check: b.sum.check()}}
 	if len(start) > 0 {
 		a.Stream = io.MultiReader(bytes.NewReader(start), b)
 	}
@@ -137,8 +143,8 @@ func (r *round) stream(cn *conn, h held, start []byte, rest body, use func(i int
 	switch {
 	case !h.spooled:
 		h.taken = true
-	case err != nil:
-		h.err = err
+	case err != nil || mismatch(broke):
+		h.err = cmp.Or(err, broke)
 	case !whole:
 		return cmp.Or(broke, cutError("body not read to its end"))
 	}

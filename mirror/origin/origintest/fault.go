@@ -61,6 +61,9 @@ type Fault struct {
 	Header map[string]string
 	// Body, where it is not nil, replaces the body.
 	Body []byte
+	// Corrupt has one bit be wrong in the middle of the body. The header fields are those
+	// of the body as it was.
+	Corrupt bool
 	// NoRange has a Range header ignored: the answer is a 200 with the whole.
 	NoRange bool
 	// ContentRange, where it is set, replaces what a 206 or a 416 says.
@@ -75,7 +78,7 @@ type Fault struct {
 // isZero reports whether the answer is written as usual.
 func (f *Fault) isZero() bool {
 	return f.Mode == Serve && f.Delay <= 0 && f.Status == 0 && f.RetryAfter <= 0 && f.Location == "" &&
-		f.Header == nil && f.Body == nil && f.ContentRange == "" && !f.Close
+		f.Header == nil && f.Body == nil && f.ContentRange == "" && !f.Close && !f.Corrupt
 }
 
 // Faults are hooks that see every request before it is answered. They are

@@ -58,3 +58,31 @@ func TestS3Faults(t *testing.T) {
 		t.Errorf("%+v %s", resp, body)
 	}
 }
+
+// TestCorrupt has one bit of a body be wrong, of a short one and of a part of a long one,
+// and its header fields be those of the right one.
+func TestCorrupt(t *testing.T) {
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 10, LargeEvery: 10, LargeSize: 2_000_000, S3ETags: true})
+	s := New(t, serve.Options{S3: &serve.S3Options{}}, src)
+	for _, i := range []int64{3, 9} {
+		for _, header := range [][]string{{"x-amz-checksum-mode", "ENABLED"}, {"Range", "bytes=10-59"}} {
+			s.SetFaults(Faults{})
+			right, body := rawhttp.Ask(t, s.Addr(), "GET", "/motefs/"+src.Name(i), header...)
+			s.SetFaults(Faults{OnGet: func([]byte, int) Fault { return Fault{Corrupt: true} }})
+			resp, wrong := rawhttp.Ask(t, s.Addr(), "GET", "/motefs/"+src.Name(i), header...)
+			if len(wrong) != len(body) || len(body) == 0 {
+				t.Fatalf("%d bytes for %d", len(wrong), len(body))
+			}
+			for k := range body {
+				if (body[k] != wrong[k]) != (k == len(body)/2) {
+					t.Errorf("file %d %q: byte %d of %d is %x for %x", i, header, k, len(body), wrong[k], body[k])
+				}
+			}
+			for _, name := range []string{"ETag", "X-Amz-Checksum-Crc64nvme", "Content-Range"} {
+				if got, want := resp.Header.Get(name), right.Header.Get(name); got != want {
+					t.Errorf("file %d %q: %s %q for %q", i, header, name, got, want)
+				}
+			}
+		}
+	}
+}

@@ -111,11 +111,30 @@ func (f *Fault) writeResponse(x *serve.Exchange) error {
 		return err
 	}
 	if !x.Head && !x.Bodiless() {
-		if err := f.writeBody(w, x.Body()); err != nil {
+		body := x.Body()
+		if f.Corrupt {
+			body = &corruptReader{Reader: body, at: x.Len() / 2}
+		}
+		if err := f.writeBody(w, body); err != nil {
 			return err
 		}
 	}
 	return w.Flush()
+}
+
+// corruptReader changes one bit of the byte at an offset.
+type corruptReader struct {
+	io.Reader
+	at int64 // from where it stands
+}
+
+func (c *corruptReader) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if c.at >= 0 && c.at < int64(n) {
+		p[c.at] ^= 1
+	}
+	c.at -= int64(n)
+	return n, err
 }
 
 // writeBody writes the body, or what the fault lets through of it.

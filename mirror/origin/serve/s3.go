@@ -33,6 +33,9 @@ type S3Options struct {
 	// RequesterPays refuses each request that does not say
 	// "x-amz-request-payer: requester". Default it need not be said.
 	RequesterPays bool
+	// NoSums has no request be told the sum of an object, as servers did before S3 had
+	// any. Default each that asks is told, which costs over a tenth of a short get.
+	NoSums bool
 }
 
 func (o S3Options) ensureDefaults() S3Options {

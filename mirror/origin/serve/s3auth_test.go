@@ -13,10 +13,13 @@ import (
 )
 
 // s3Sign returns the header fields that sign a GET of that target, in pairs.
-func s3Sign(target, region, access, secret, token string, at time.Time) (header []string) {
+func s3Sign(target, region, access, secret, token string, at time.Time, more ...string) (header []string) {
 	r, err := http.NewRequest(http.MethodGet, "http://origin"+target, http.NoBody)
 	if err != nil {
 		panic(err)
+	}
+	for i := 0; i < len(more); i += 2 {
+		r.Header.Set(more[i], more[i+1])
 	}
 	origintest.SignS3(r, sigv4.Key{AccessKey: access, SecretKey: secret, SessionToken: token, Region: region}, at)
 	for name, values := range r.Header {

@@ -19,17 +19,22 @@ var (
 	s3BenchSource = serve.SyntheticOptions{Files: 1_000_000_000, FilesPerDir: 1000, S3ETags: true}
 )
 
-// s3Gets returns n pipelined requests for files from index on, signed or not.
-func s3Gets(src *serve.Synthetic, from int64, n int, signed bool) []byte {
+// s3Gets returns n pipelined requests for files from index on, signed or not, for their
+// sums too or not.
+func s3Gets(src *serve.Synthetic, from int64, n int, signed, sums bool) []byte {
 	var out bytes.Buffer
 	for i := range n {
 		target := "/motefs/" + src.Name(from+int64(i))
 		fmt.Fprintf(&out, "GET %s HTTP/1.1\r\nHost: origin\r\n", target)
+		var header []string
+		if sums {
+			header = append(header, "x-amz-checksum-mode", "ENABLED")
+		}
 		if signed {
-			header := s3Sign(target, "us-east-1", s3BenchKey.AccessKey, s3BenchKey.SecretKey, "", time.Now())
-			for k := 0; k < len(header); k += 2 {
-				fmt.Fprintf(&out, "%s: %s\r\n", header[k], header[k+1])
-			}
+			header = s3Sign(target, "us-east-1", s3BenchKey.AccessKey, s3BenchKey.SecretKey, "", time.Now(), header...)
+		}
+		for k := 0; k < len(header); k += 2 {
+			fmt.Fprintf(&out, "%s: %s\r\n", header[k], header[k+1])
 		}
 		out.WriteString("\r\n")
 	}
@@ -45,7 +50,7 @@ type s3Client struct {
 }
 
 // newS3Client asks once, to see what the answers are.
-func newS3Client(tb testing.TB, signed bool, n int) *s3Client {
+func newS3Client(tb testing.TB, signed, sums bool, n int) *s3Client {
 	tb.Helper()
 	src := serve.NewSynthetic(s3BenchSource)
 	o := serve.S3Options{}
@@ -58,7 +63,7 @@ func newS3Client(tb testing.TB, signed bool, n int) *s3Client {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { nc.Close() })
-	c := &s3Client{Conn: nc, requests: s3Gets(src, 123_456, n, signed), buf: make([]byte, 256<<10)}
+	c := &s3Client{Conn: nc, requests: s3Gets(src, 123_456, n, signed, sums), buf: make([]byte, 256<<10)}
 	if _, err := nc.Write(c.requests); err != nil {
 		tb.Fatal(err)
 	}
@@ -105,7 +110,7 @@ func (c *s3Client) ask(tb testing.TB) {
 func TestS3Allocations(t *testing.T) {
 	for _, signed := range []bool{false, true} {
 		const n = 200
-		c := newS3Client(t, signed, n)
+		c := newS3Client(t, signed, signed, n)
 		// A few are the runtime's.
 		if got := testing.AllocsPerRun(20, func() { c.ask(t) }); got > n/20 {
 			t.Errorf("signed %v: %v allocations for %d gets", signed, got, n)
@@ -116,9 +121,9 @@ func TestS3Allocations(t *testing.T) {
 // BenchmarkS3Gets is the server with the cheapest client there can be.
 func BenchmarkS3Gets(b *testing.B) {
 	for _, n := range []int{1, 200} {
-		for _, signed := range []bool{false, true} {
-			b.Run(fmt.Sprintf("pipelined=%d/signed=%v", n, signed), func(b *testing.B) {
-				c := newS3Client(b, signed, n)
+		for _, how := range []string{"", "signed", "sums"} {
+			b.Run(fmt.Sprintf("pipelined=%d/%s", n, how), func(b *testing.B) {
+				c := newS3Client(b, how == "signed", how == "sums", n)
 				b.ReportAllocs()
 				for b.Loop() {
 					c.ask(b)

@@ -33,6 +33,13 @@ func (f *s3Face) get(ctx *fasthttp.RequestCtx, c *conn) Writer {
 	if f.s.o.Intercept == nil || !c.request.Unconditional {
 		r.condition(h)
 	}
+	if r.Status == fasthttp.StatusOK && !f.o.NoSums {
+		if err := r.sum(h); err != nil {
+			r.obj.close()
+			f.refuseError(c, err)
+			return write
+		}
+	}
 	switch r.Status {
 	case fasthttp.StatusOK, fasthttp.StatusPartialContent:
 		r.header = append(r.header, field{fasthttp.HeaderAcceptRanges, bytesUnit}, field{fasthttp.HeaderContentType, binaryType})

@@ -15,11 +15,15 @@ const ReplayETag = `"6544-64"`
 // Replay is a server that allocates nothing for a request and remembers none: a
 // file is ReplayLen times the last byte of its target. An If-None-Match is answered
 // with 304, whatever it says.
-func Replay(tb testing.TB) *Server {
+func Replay(tb testing.TB) *Server { return ReplayWith(tb, func(string) string { return "" }) }
+
+// ReplayWith is Replay with more header fields for a body, each with its CRLF.
+func ReplayWith(tb testing.TB, fields func(body string) string) *Server {
 	var responses [256][]byte
 	for c := range responses {
+		body := strings.Repeat(string([]byte{byte(c)}), ReplayLen)
 		responses[c] = []byte("HTTP/1.1 200 OK\r\nServer: nginx/1.24.0\r\nContent-Type: application/octet-stream\r\nContent-Length: 100\r\n" +
-			"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: " + ReplayETag + "\r\n\r\n" + strings.Repeat(string([]byte{byte(c)}), ReplayLen))
+			"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: " + ReplayETag + "\r\n" + fields(body) + "\r\n" + body)
 	}
 	unchanged := []byte(NotModified(ReplayETag))
 	return Serve(tb, func(c *Conn) {
