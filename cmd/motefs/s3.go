@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -58,7 +57,7 @@ func (f *s3Flags) validate(cmd *cobra.Command) error {
 
 // given reports whether there is a flag that other origins have no use for.
 func (f *s3Flags) given() bool {
-	return f.endpoint != "" || f.region != "" || f.profile != "" || f.noSign || f.payer
+	return f.endpoint != "" || f.region != "" || f.profile != "" || f.noSign || f.payer || f.pathStyle != "auto" || f.listers != s3.DefaultListers
 }
 
 // s3Scheme begins the URL of a bucket.
@@ -109,8 +108,35 @@ func (f *s3Flags) load() error {
 	}
 	f.config = c
 	f.region = cmp.Or(f.region, c.Region, s3.DefaultRegion)
-	f.endpoint = cmp.Or(f.endpoint, os.Getenv("AWS_ENDPOINT_URL_S3"), aws.ToString(c.BaseEndpoint))
-	return nil
+	if f.endpoint == "" {
+		f.endpoint, err = configuredEndpoint(&c)
+	}
+	return err
+}
+
+// configuredEndpoint is the server that AWS's configuration names: that of S3 before that of all
+// services, and the environment's before the profile's.
+func configuredEndpoint(c *aws.Config) (string, error) {
+	ctx := context.Background()
+	for _, source := range c.ConfigSources {
+		if s, ok := source.(interface {
+			GetIgnoreConfiguredEndpoints(ctx context.Context) (bool, bool, error)
+		}); ok {
+			if ignore, said, err := s.GetIgnoreConfiguredEndpoints(ctx); err != nil || said && ignore {
+				return "", err
+			}
+		}
+	}
+	for _, source := range c.ConfigSources {
+		if s, ok := source.(interface {
+			GetServiceBaseEndpoint(ctx context.Context, service string) (string, bool, error)
+		}); ok {
+			if url, said, err := s.GetServiceBaseEndpoint(ctx, "S3"); err != nil || said {
+				return url, err
+			}
+		}
+	}
+	return aws.ToString(c.BaseEndpoint), nil
 }
 
 // errNoKeys tells what to do where no credentials are found.
@@ -146,7 +172,11 @@ const awsConnections = 256
 
 // client makes the client for a bucket.
 func (f *s3Flags) client(id string, w wire.Options, log zerolog.Logger) (*s3.Client, error) {
-	bucket, prefix, _ := strings.Cut(strings.TrimPrefix(strings.TrimSuffix(id, atServer+f.endpoint), s3Scheme), "/")
+	id = strings.TrimPrefix(id, s3Scheme)
+	if f.endpoint != "" {
+		id = strings.TrimSuffix(id, atServer+f.endpoint)
+	}
+	bucket, prefix, _ := strings.Cut(id, "/")
 	if prefix != "" {
 		prefix += "/"
 	}

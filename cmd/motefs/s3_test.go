@@ -85,6 +85,38 @@ func TestMirrorOfS3(t *testing.T) {
 	}
 }
 
+// TestConfiguredEndpoint finds the server where AWS's configuration has it.
+func TestConfiguredEndpoint(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config")
+	write(t, file, []byte("[default]\nendpoint_url = http://all.invalid\nregion = eu-west-9\n[profile own]\nservices = mine\n[services mine]\ns3 =\n  endpoint_url = http://s3.invalid:9000/\n"))
+	for _, c := range []struct {
+		env           map[string]string
+		flag, profile string
+		want          string
+	}{
+		{want: "s3://b/p at http://all.invalid"},
+		{profile: "own", want: "s3://b/p at http://s3.invalid:9000"},
+		{env: map[string]string{"AWS_ENDPOINT_URL": "http://env.invalid"}, want: "s3://b/p at http://env.invalid"},
+		{env: map[string]string{"AWS_ENDPOINT_URL": "http://env.invalid", "AWS_ENDPOINT_URL_S3": "http://env3.invalid"}, want: "s3://b/p at http://env3.invalid"},
+		{env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://env3.invalid", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, want: "s3://b/p"},
+		{env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://env3.invalid"}, flag: "http://flag.invalid:80/", want: "s3://b/p at http://flag.invalid"},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE", "AWS_REGION", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"} {
+				t.Setenv(name, c.env[name])
+			}
+			t.Setenv("AWS_CONFIG_FILE", file)
+			f := &s3Flags{endpoint: c.flag, profile: c.profile}
+			if id, err := f.identity("S3://b/p//"); err != nil || id != c.want {
+				t.Errorf("%q, %v, want %q", id, err, c.want)
+			}
+			if want := "eu-west-9"; c.profile == "" && f.region != want {
+				t.Errorf("region %q, want %q", f.region, want)
+			}
+		})
+	}
+}
+
 // TestListedOnS3 lists, measures and searches a mount of objects that nobody has fetched:
 // none is asked for. Then it reads one.
 func TestListedOnS3(t *testing.T) {

@@ -178,7 +178,7 @@ func (f *sourceFlags) target(raw string) (id, dir string, err error) {
 	case onS3(raw):
 		id, err = f.s3.identity(raw)
 	case f.s3.given():
-		err = usagef("origin: --endpoint-url, --region, --profile, --no-sign-request and --request-payer go with s3://BUCKET")
+		err = usagef("origin: --endpoint-url, --region, --profile, --no-sign-request, --request-payer, --path-style and --listers go with s3://BUCKET")
 	default:
 		if id, err = originID(raw); err == nil {
 			id = f.identity(id)

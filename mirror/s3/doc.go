@@ -13,7 +13,7 @@
 //
 // ListObjectsV2 gives a thousand keys a page, and the token for a page comes with the
 // one before. So one sequence takes days for a billion keys, and a listing is asked for
-// in several ranges of keys at a time (walk.go, ranges.go). The caller sees one sequence all the
+// in several ranges of keys at a time (walk.go, shape.go). The caller sees one sequence all the
 // same: the ranges lie side by side, and their pages are handed out in the order of
 // the keys. So the checkpoint is one marker, the store's numbers are in the order of the keys,
 // and a refresh compares two listings that are in the same order.
@@ -23,6 +23,10 @@
 // StartAfter goes on from. A server that does not list in the order of its keys, or
 // ignores StartAfter, is noticed by what it lists: it is walked in one sequence, by
 // tokens alone, and where one of those is refused the listing begins again.
+//
+// What nobody can see from the pages: a server that lists in another order than that of
+// the bytes of its keys, and has StartAfter go by those all the same. Its keys between
+// two orders are lost to ranges; Options.Listers 1 has them.
 //
 // A page is scanned once as it comes, for its token and its end; its keys are decoded
 // later, in pieces. A page that is not well-formed, or cut short, is no page.
@@ -52,7 +56,7 @@
 // Options.Keys is nil. Where the server says that the clock is wrong, its Date is
 // believed instead, from then on; where it says that the keys have expired, they are
 // asked for anew; where it says that the bucket is in another region, that is signed
-// for, and asked. Each of these only as often as it helps: refusals.go.
+// for, and asked. Each of these only as often as it helps: refusal.go.
 //
 // 503 (SlowDown) slows the whole mirror down, and has fewer ranges be listed at a time.
 // 500 does not: S3 answers one request in many so, whatever the rate.

@@ -143,7 +143,7 @@ func (f *fetch) taken(q request, a *wire.Answer, err error) {
 		if a.Status == http.StatusServiceUnavailable {
 			err.RetryAfter = cmp.Or(err.RetryAfter, f.g.Busy)
 		}
-		if f.g.Explain != nil && !q.last && a.Status >= 300 && !err.Temporary() && a.Status != http.StatusNotFound {
+		if !q.last && f.g.explains(err) {
 			f.refused = append(f.refused, refused{q, err})
 			return
 		}

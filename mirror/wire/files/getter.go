@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,11 @@ type Getter struct {
 
 	conditioned sync.Pool   // *conditions of calls that are over
 	conditional atomic.Bool // a get with a condition was made
+}
+
+// explains reports whether a refusal may have a reason that Explain finds.
+func (g *Getter) explains(refusal *mirror.StatusError) bool {
+	return g.Explain != nil && !refusal.Temporary() && refusal.Code >= 300 && refusal.Code != http.StatusNotFound
 }
 
 // Conditional reports whether a get with a condition was made, so that a 304 may be a

@@ -1,7 +1,9 @@
 package files
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -25,9 +27,19 @@ func (g *Getter) FetchRange(ctx context.Context, name string, part mirror.Part, 
 	// The response names the part and its version, but not the file; and servers
 	// make ETags of a file's length and date, which many may share. So it has to be
 	// the first of its connection.
-	return g.Client().One(ctx, string(g.Target(nil, name)), fields, true, func(r *wire.Response) error {
-		return takePart(r, &part, use)
-	})
+	for tried := false; ; tried = true {
+		target := string(g.Target(nil, name))
+		err := g.Client().One(ctx, target, fields, true, func(r *wire.Response) error {
+			return takePart(r, &part, use)
+		})
+		refusal, ok := errors.AsType[*mirror.StatusError](err)
+		if !ok || tried || !g.explains(refusal) {
+			return err
+		}
+		if again, why := g.Explain(ctx, target, refusal); !again {
+			return cmp.Or(why, err)
+		}
+	}
 }
 
 // ifRange is the value of an If-Range that names the version: its ETag, or its
