@@ -80,12 +80,12 @@ func TestMirrorRows(t *testing.T) {
 func TestS3Rows(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "of somebody else")
 	t.Setenv("AWS_SESSION_TOKEN", "of somebody else")
-	text, err := benchmark(t.Context(), t, t.TempDir(), "-quick", "-only", "^(wrk, keep|motefs|rclone).* from (serve --s3|versitygw)$", "-files", "2345", "-repeat", "2")
+	text, err := benchmark(t.Context(), t, t.TempDir(), "-quick", "-only", "^(wrk, keep|motefs|rclone).* from (serve --s3|versitygw)$", "-files", "2345", "-repeat", "1")
 	const missing = `|not installed: .*)`
 	for _, from := range []string{"serve --s3", "versitygw"} {
 		wantRows(t, text, err,
-			from+` \| wrk, keep-alive \| nothing \| ([\d,]+ \| `+spreads+` \| `+spreads+` \| [\d.]+ MB \| 1.0`+missing,
-			from+` \| motefs mirror \| a store \| (2,345 \| `+spreads+` .*`+missing,
+			from+` \| wrk, keep-alive \| nothing \| ([\d,]+ \| [\d,]+ \| [\d.]+ \| [\d.]+ MB \| 1.0`+missing,
+			from+` \| motefs mirror \| a store \| (2,345 \| .*`+missing,
 			from+` \| motefs mirror, not pipelined \| a store \| (2,345 \| .*`+missing,
 			from+` \| rclone copy \| a file each \| (2,000 \| .*`+missing)
 	}
