@@ -136,9 +136,10 @@ needs-s3: needs-go
 	@test -x $(VERSITYGW) || $(MAKE) --no-print-directory $(VERSITYGW) || test -n "$(MOTEFS_TEST_NO_S3_PROGRAMS)"
 
 # A contender that cannot be had says so in its row.
-needs-bench:
+needs-bench: needs-go
 	@for p in nginx:nginx-light wrk:wrk wget2:wget2 aria2c:aria2 rclone:rclone curl:curl python3-requests:python3-requests \
-		python3-aiohttp:python3-aiohttp python3-uvloop:python3-uvloop; do .ci/need $${p%:*} $${p#*:} || true; done
+		python3-aiohttp:python3-aiohttp python3-uvloop:python3-uvloop aws:awscli s3cmd:s3cmd; do .ci/need $${p%:*} $${p#*:} || true; done
+	@test -x $(VERSITYGW) || $(MAKE) --no-print-directory $(VERSITYGW) || true
 
 needs-bench-mount:
 	@for p in nginx:nginx-light rclone:rclone httpdirfs:httpdirfs; do .ci/need $${p%:*} $${p#*:} || true; done

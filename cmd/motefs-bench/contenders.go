@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +30,8 @@ type contender struct {
 	needs    []program
 	command  string
 	list     string // what stands in {list} for each file
-	shuffled bool   // of the origin whose listing is, and no other
+	shuffled bool   // the listing is in another order
+	all      bool   // takes all that is listed: the origin has no more files than it takes
 }
 
 const (
@@ -53,13 +56,6 @@ const (
 func contenders() []contender {
 	cores := runtime.NumCPU()
 	each := int64(cores) // for those that take a process for each core
-	wrk := func(name string, depth int) contender {
-		return contender{
-			name: name, keeps: "nothing", check: checkCounted, files: 10_000, needs: []program{wrkProgram}, list: "/get/{name}",
-			command: fmt.Sprintf("wrk -t %d -c %d -d {seconds}s -s {dir}/ceiling.lua {url} -- {list} %d",
-				min(cores, ceilingConnections), ceilingConnections, depth),
-		}
-	}
 	python := func(name, approach string, files int64, workers int, needs ...program) contender {
 		return contender{
 			name: "Python, " + name, keeps: "a file each", check: checkFiles, files: files, needs: append([]program{pythonProgram}, needs...),
@@ -71,8 +67,8 @@ func contenders() []contender {
 	}
 	const mirror = "{motefs} mirror --store {out} {url}"
 	return []contender{
-		wrk(keepAlive, 1),
-		wrk(pipelined, pipelineDepth),
+		wrk(keepAlive, 1, "/get/{name}", ""),
+		wrk(pipelined, pipelineDepth, "/get/{name}", ""),
 		{name: "motefs mirror", keeps: "a store", check: checkStore, files: math.MaxInt64, command: mirror},
 		{name: "motefs mirror, shuffled listing", keeps: "a store", check: checkStore, files: math.MaxInt64, command: mirror, shuffled: true},
 		python("synchronous", "synchronous", 2_000, 1, requests),
@@ -94,6 +90,15 @@ func contenders() []contender {
 	}
 }
 
+// wrk asks for each path that list gives, with more flags.
+func wrk(name string, depth int, list, flags string) contender {
+	return contender{
+		name: name, keeps: "nothing", check: checkCounted, files: 10_000, needs: []program{wrkProgram}, list: list,
+		command: fmt.Sprintf("wrk -t %d -c %d -d {seconds}s -s {dir}/ceiling.lua %s {url} -- {list} %d",
+			min(runtime.NumCPU(), ceilingConnections), ceilingConnections, flags, depth),
+	}
+}
+
 //go:embed talk.py ceiling.lua
 var scripts embed.FS
 
@@ -103,6 +108,7 @@ type job struct {
 	contender
 	source  *serve.Synthetic
 	url     string
+	words   []string // of the origin, see expand
 	files   int64
 	dir     string // its own, for everything but the files
 	out     string // for the files or the store
@@ -115,8 +121,8 @@ type job struct {
 // scripts, and a list with a line for each file, in the listing's order.
 func (j *job) argv() ([]string, error) {
 	path, seconds := filepath.Join(j.dir, "list"), min(3, j.scale(10)) // one with -quick
-	words := []string{"{dir}", j.dir, "{out}", j.out, "{url}", j.url, "{list}", path,
-		"{files}", fmt.Sprint(j.files), "{seconds}", fmt.Sprint(seconds)}
+	words := slices.Concat(j.words, []string{"{dir}", j.dir, "{out}", j.out, "{url}", j.url, "{list}", path,
+		"{files}", fmt.Sprint(j.files), "{seconds}", fmt.Sprint(seconds)})
 	line := strings.NewReplacer(words...).Replace(j.list)
 	var list bytes.Buffer
 	for k := range j.files {
@@ -160,17 +166,23 @@ func checkCounted(_ context.Context, j *job) (int64, error) {
 // checkFiles finds each of the job's files on disk as the origin serves it, and
 // nothing else there.
 func checkFiles(_ context.Context, j *job) (int64, error) {
-	found, err := os.ReadDir(j.out)
+	var found int64
+	err := filepath.WalkDir(j.out, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			found++
+		}
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
 	for k := range j.files {
 		if err := checkFile(j.out, j.source, j.source.Listed(k)); err != nil {
-			return 0, fmt.Errorf("of %d files, %d arrived: %w", j.files, len(found), err)
+			return 0, fmt.Errorf("of %d files, %d arrived: %w", j.files, found, err)
 		}
 	}
-	if int64(len(found)) != j.files {
-		return 0, fmt.Errorf("%d files are there, not %d", len(found), j.files)
+	if found != j.files {
+		return 0, fmt.Errorf("%d files are there, not %d", found, j.files)
 	}
 	return j.files, nil
 }

@@ -10,6 +10,11 @@
 // by Debian's Python), four download programs, and `motefs mirror`. Each gets the
 // first files of the listing, as many as take it a few seconds.
 //
+// Two more origins speak S3: `motefs serve --s3`, and versitygw, somebody else's, with
+// files on disk in folders of 1,000. Who copies a bucket takes all of it, so slow
+// programs have a smaller one; all requests are signed. Two rows of a `motefs serve --s3`
+// that takes 50 ms for each response compare one lister with eight.
+//
 // Time is that of the whole process: an interpreter's start is in it, and so are
 // opening and closing a store. (Only wrk's is its own account, so that making its
 // requests beforehand does not lower the ceiling.) CPU and memory are what

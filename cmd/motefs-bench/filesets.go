@@ -15,15 +15,16 @@ import (
 )
 
 // fileset is the files that a filesystem shows: the first of a synthetic origin,
-// all in one directory, or what is in a store that was there before.
+// or what is in a store that was there before.
 type fileset struct {
 	files int64
 	size  int64  // of each; 0: DefaultBodySize; negative: unknown
 	store string // "": none
+	inDir int64  // how many in each directory; 0: all in one
 }
 
 func (s fileset) source(shuffle bool) *serve.Synthetic {
-	return serve.NewSynthetic(serve.SyntheticOptions{Files: s.files, BodySize: s.size, Shuffle: shuffle})
+	return serve.NewSynthetic(serve.SyntheticOptions{Files: s.files, BodySize: s.size, Shuffle: shuffle, FilesPerDir: s.inDir})
 }
 
 func (s fileset) storeName() string { return fmt.Sprintf("store-%d-%d", s.files, s.size) }

@@ -107,7 +107,7 @@ var errNotInstalled = errors.New("not installed")
 type program struct {
 	label   string
 	path    string
-	pkg     string // the package that has it
+	pkg     string // the package that has it; "": Debian has none
 	version string // the argument that makes it print its version; "": it is a module of Python
 }
 
@@ -121,6 +121,9 @@ var (
 	curlProgram      = program{"curl", "curl", "curl", "--version"}
 	aria2Program     = program{"aria2", "aria2c", "aria2", "--version"}
 	rcloneProgram    = program{"rclone", "rclone", "rclone", "version"}
+	awsProgram       = program{"aws-cli", "aws", "awscli", "--version"}
+	s3cmdProgram     = program{"s3cmd", "s3cmd", "s3cmd", "--version"}
+	s5cmdProgram     = program{"s5cmd", "s5cmd", "", "version"}
 	httpdirfsProgram = program{"httpdirfs", "httpdirfs", "httpdirfs", "--version"}
 	pythonProgram    = program{"Python", python, "python3", "--version"}
 	requests         = program{"requests", python, "python3-requests", ""}
@@ -140,6 +143,9 @@ func (p program) find() (string, error) {
 			break
 		}
 		return path, nil
+	}
+	if p.pkg == "" {
+		return "", fmt.Errorf("%w: there is no %s, nor a package of it", errNotInstalled, p.label)
 	}
 	return "", fmt.Errorf("%w: apt-get install %s", errNotInstalled, p.pkg)
 }

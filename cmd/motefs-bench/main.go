@@ -40,6 +40,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
+	if err := setS3Environment(); err != nil {
+		return err
+	}
 	b, err := openBench(o, stderr)
 	if err != nil {
 		return err

@@ -75,6 +75,22 @@ func TestMirrorRows(t *testing.T) {
 		`serve \| curl -Z \| a file each \| (1,000 \| .*|not installed: apt-get install curl.*)`)
 }
 
+// TestS3Rows runs the smallest benchmark of S3: of servers whose keys are good, whatever
+// the environment says.
+func TestS3Rows(t *testing.T) {
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "of somebody else")
+	t.Setenv("AWS_SESSION_TOKEN", "of somebody else")
+	text, err := benchmark(t.Context(), t, t.TempDir(), "-quick", "-only", "^(wrk, keep|motefs|rclone).* from (serve --s3|versitygw)$", "-files", "2345", "-repeat", "1")
+	const missing = `|not installed: .*)`
+	for _, from := range []string{"serve --s3", "versitygw"} {
+		wantRows(t, text, err,
+			from+` \| wrk, keep-alive \| nothing \| ([\d,]+ \| [\d,]+ \| [\d.]+ \| [\d.]+ MB \| 1.0`+missing,
+			from+` \| motefs mirror \| a store \| (2,345 \| .*`+missing,
+			from+` \| motefs mirror, not pipelined \| a store \| (2,345 \| .*`+missing,
+			from+` \| rclone copy \| a file each \| (2,000 \| .*`+missing)
+	}
+}
+
 // needFUSE fails a test where nothing can be mounted, unless that is said to be so.
 func needFUSE(t *testing.T) {
 	t.Helper()
@@ -153,7 +169,7 @@ func TestMountIsInterrupted(t *testing.T) {
 }
 
 func TestTablesNameEachRowOnce(t *testing.T) {
-	for want, args := range map[int][]string{27: {"-quick"}, 20: {"mount", "-quick"}} {
+	for want, args := range map[int][]string{45: {"-quick"}, 20: {"mount", "-quick"}} {
 		o, err := parseOptions(args, os.Stderr)
 		if err != nil {
 			t.Fatal(err)
