@@ -39,10 +39,10 @@ func (b *bench) origins() []*origin {
 	return []*origin{
 		{name: "nginx", set: fileset{files: small(100_000)}, contenders: contenders(), ceiling: keepAlive, needs: []program{nginxProgram}, start: b.startNginx},
 		{name: "serve", set: fileset{files: b.files}, shuffles: true, contenders: contenders(), ceiling: pipelined, start: motefs()},
-		{name: "serve --s3", set: fileset{files: b.files}, contenders: s3Contenders(), ceiling: keepAlive, start: motefs("--s3"), words: s3Words},
+		{name: "serve --s3", set: fileset{files: b.files}, contenders: s3Contenders(), ceiling: keepAlive, start: motefs("--s3", "--checksums=false"), words: s3Words},
 		// It lists large folders slowly.
 		{name: "versitygw", set: fileset{files: small(100_000), inDir: 1000}, contenders: s3Contenders(), ceiling: keepAlive, start: b.startVersitygw, words: s3Words},
-		{name: "serve --s3, 50 ms away", set: fileset{files: small(200_000)}, contenders: s3Listers(), start: motefs("--s3", "--latency", "50ms"), words: s3Words},
+		{name: "serve --s3, 50 ms away", set: fileset{files: small(200_000)}, contenders: s3Listers(), start: motefs("--s3", "--checksums=false", "--latency", "50ms"), words: s3Words},
 	}
 }
 

@@ -76,7 +76,7 @@ func TestParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // its errors are not this test's
+	defer c.Close()
 	page, err := c.List(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
