@@ -26,11 +26,14 @@ type matcher struct {
 	prefixes *lru.Cache[Inode, string]
 	// looked and missed count, of the names of late, all and those that were elsewhere.
 	looked, missed int
+	cursor         cursor // for entries, while a page is compared
 }
 
 // expected is a name of the window.
 type expected struct {
 	from, to int // in text
+	last     int // where in it the name in its directory begins, -1 where that is another
+	parent   Inode
 	ino      Inode
 	came     bool
 }
@@ -61,6 +64,13 @@ func newMatcher(r *Refresh) *matcher {
 func (r *Refresh) Match(names []Name) ([]Name, error) {
 	m := r.walk
 	m.tidy()
+	// Names in order are a step from one to the next in the store, too.
+	m.cursor = cursor{db: r.s.db, alone: m.index != nil}
+	rest, err := m.match(names)
+	return rest, errors.Join(err, m.cursor.close())
+}
+
+func (m *matcher) match(names []Name) ([]Name, error) {
 	rest := names[:0]
 	for i := range names {
 		ok, err := m.take(&names[i])
@@ -80,6 +90,7 @@ func (r *Refresh) Match(names []Name) ([]Name, error) {
 	if err := m.makeIndex(SortMost); err != nil {
 		return nil, err
 	}
+	m.cursor.alone = true
 	others := rest
 	rest = rest[:0]
 	for i := range others {
@@ -163,16 +174,26 @@ func (m *matcher) came(k int, n *Name) (bool, error) {
 	w.came = true
 	m.used++
 	if n.Size >= 0 || n.ModTime != 0 || n.ETag != "" {
-		e, err := m.r.s.Get(w.ino)
-		if errors.Is(err, ErrNotFound) {
-			return false, nil
-		}
+		e, ok, err := m.entry(w)
 		s := slot{size: n.Size, modTime: n.ModTime, etag: n.ETag}
-		if err != nil || s.differsFrom(&e) {
+		if err != nil || !ok || s.differsFrom(&e) {
 			return false, err
 		}
 	}
 	return true, m.r.saw(w.ino)
+}
+
+// entry is what the store has of a name of the window, without its content.
+func (m *matcher) entry(w *expected) (e Entry, ok bool, err error) {
+	if w.last < 0 {
+		e, err = m.r.s.Get(w.ino)
+		if errors.Is(err, ErrNotFound) {
+			return e, false, nil
+		}
+		return e, err == nil, err
+	}
+	raw, e, err := m.cursor.entry(w.parent, string(m.text[w.last:w.to]))
+	return e, raw != nil && e.Inode == w.ino, err
 }
 
 // makeIndex has names of the window be found in any order.
@@ -218,7 +239,11 @@ func (m *matcher) tidy() {
 		}
 		from := len(text)
 		text = append(text, m.text[w.from:w.to]...)
-		kept = append(kept, expected{from: from, to: len(text), ino: w.ino})
+		if w.last >= 0 {
+			w.last += from - w.from
+		}
+		w.from, w.to = from, len(text)
+		kept = append(kept, w)
 	}
 	if m.next >= len(m.window) {
 		next = len(kept)
@@ -274,7 +299,7 @@ func (m *matcher) run(r *cachedRun) error {
 	}
 	var inner error
 	err = r.each(skip, func(k int, name []byte) bool {
-		from := len(m.text)
+		from, last := len(m.text), len(m.text)+len(prefix)
 		if escaped := len(name) > 1 && name[0] == '%' && name[1] == '%'; !escaped && !strings.HasSuffix(prefix, continuedMark) {
 			m.text = append(append(m.text, prefix...), name...)
 		} else {
@@ -282,9 +307,9 @@ func (m *matcher) run(r *cachedRun) error {
 			if origin, inner = m.r.s.OriginName(parent, string(name)); inner != nil {
 				return false
 			}
-			m.text = append(m.text, origin...)
+			m.text, last = append(m.text, origin...), -1
 		}
-		m.window = append(m.window, expected{from: from, to: len(m.text), ino: first + Inode(k)})
+		m.window = append(m.window, expected{from: from, to: len(m.text), last: last, parent: parent, ino: first + Inode(k)})
 		return true
 	})
 	return errors.Join(err, inner)

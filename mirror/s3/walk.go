@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// walkBudget bounds what is listed and not handed out, in bytes: some 250 pages. A
+	// walkBudget bounds what is listed and not handed out, in bytes: some 120 pages. A
 	// page that is waited for is asked for whatever there is.
-	walkBudget = 32 << 20
+	walkBudget = 16 << 20
 	// maxRanges bounds the ranges that a walk has at a time.
 	maxRanges = 256
 	// uselessMost is how many useless pages there may be before no range is split, beside
