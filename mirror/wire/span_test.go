@@ -206,7 +206,9 @@ func TestSpoolBounds(t *testing.T) {
 		fmt.Sprintf("%d/length", 64<<10), fmt.Sprintf("%d/length", 64<<10+1), "103/length",
 	}
 	for _, spool := range []bool{true, false} {
-		c := newClient(t, Options{URL: s.Base()})
+		patient := quick
+		patient.Response = time.Minute // for 8 MiB on a busy machine
+		c := newClient(t, Options{URL: s.Base(), Timeouts: patient})
 		fetchAll(t, c, "30/length", "31/length")
 		s.Forget()
 		f := newFetch(t, names)
