@@ -38,7 +38,7 @@ var settings = []struct {
 	})},
 	{"L0 4", func(o *pebble.Options) { o.L0CompactionThreshold = 4 }},
 	{"L0 10", func(o *pebble.Options) { o.L0CompactionThreshold = 10 }},
-	{"L0 40", func(o *pebble.Options) { o.L0CompactionThreshold, o.L0StopWritesThreshold = 40, 2 * stopTables }},
+	{"L0 40", func(o *pebble.Options) { o.L0CompactionThreshold, o.L0StopWritesThreshold = 40, 2*stopTables }},
 	{"index 16 KiB", levels(func(l *pebble.LevelOptions) { l.IndexBlockSize = 16 << 10 })},
 	{"values apart", func(o *pebble.Options) {
 		o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
