@@ -190,10 +190,12 @@ func (c *Client) renew(ctx context.Context, forced bool) error {
 		}
 		return c.renewErr
 	}
-	ctx, cancel := context.WithTimeout(ctx, renewPatience)
+	asking, cancel := context.WithTimeout(ctx, renewPatience)
 	defer cancel()
-	keys, err := c.o.Keys(ctx)
+	keys, err := c.o.Keys(asking)
 	switch {
+	case ctx.Err() != nil:
+		return ctx.Err() // of this caller; others may have more luck
 	case err == nil && (keys.ID == "" || keys.Secret == ""):
 		err = errors.New("they are empty")
 	case err == nil && !signable(&keys):

@@ -204,7 +204,7 @@ func namesOf(t testing.TB, p mirror.Page) (names []string) {
 	return names
 }
 
-// recorder counts what is under way.
+// recorder keeps what was asked for.
 type recorder struct {
 	sync.Mutex
 	asked []string

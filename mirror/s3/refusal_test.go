@@ -195,6 +195,35 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
+// TestRenewalIsInterrupted has the one who asks for credentials give up: that is no answer
+// to others.
+func TestRenewalIsInterrupted(t *testing.T) {
+	b := (&bucket{keys: keysOf(3)}).start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	client := b.client(t, Options{Keys: func(ctx context.Context) (Keys, error) {
+		switch asked++; asked {
+		case 1:
+			return Keys{ID: "first", Secret: "s", Expires: time.Now().Add(-time.Second)}, nil
+		case 2:
+			cancel()
+			<-ctx.Done()
+			return Keys{}, ctx.Err()
+		}
+		return Keys{ID: "third", Secret: "s"}, nil
+	}})
+	if _, err := client.List(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	client.renewed = time.Time{} // long ago
+	if _, err := client.List(ctx, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("who gave up has %v", err)
+	}
+	if got := fetchAll(t, client, b.keys...); !slices.Equal(got, b.keys) || asked != 3 {
+		t.Errorf("%q, asked %d times", got, asked)
+	}
+}
+
 // TestRenewal has credentials that expire be asked for anew before they do, once, and be
 // used on where no others can be had.
 func TestRenewal(t *testing.T) {

@@ -50,8 +50,8 @@
 //
 //   - Each request of a Batch is Taken once. A connection that is cut after some
 //     responses is held against no request. Two new ones in a row that give none
-//     (one, where only one request is made) are held against the request that they owed first; maxStrikes in a row are a server
-//     out of reach. One from the idle pool is held against nobody, as servers close idle
+//     (one, where only one request is made) are held against the request that they
+//     owed first; maxStrikes in a row are a server out of reach. One from the idle pool is held against nobody, as servers close idle
 //     connections when they like.
 //   - A request that stalls is Taken with that at once: it costs Timeouts.Idle, and
 //     nobody else.
