@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/motefs/motefs/mirror"
@@ -15,9 +14,6 @@ import (
 const (
 	// maxMarker bounds a marker, which goes into a request line.
 	maxMarker = 64 << 10
-	// pageStart is what a page's buffer has at first. A declared length is
-	// believed only as far as bytes come.
-	pageStart = 1 << 20
 	// maxPooledPage keeps an odd huge page from staying for ever.
 	maxPooledPage = 8 << 20
 )
@@ -166,27 +162,15 @@ func (c *Client) takePage(r *wire.Response, q *pageRequest) (mirror.Page, error)
 
 // readPage reads a page whole.
 func (c *Client) readPage(r *wire.Response) ([]byte, error) {
-	tooLong := listingError("%w: page over %d bytes", mirror.ErrTooLarge, c.maxPage)
-	if r.Length() > c.maxPage {
-		return nil, tooLong
-	}
 	var raw []byte
 	if p, ok := c.pages.Get().(*[]byte); ok {
-		raw = (*p)[:0]
+		raw = *p
 	}
-	if r.Length() > int64(cap(raw)) {
-		// One byte more, so that the end is seen without growing.
-		raw = make([]byte, 0, min(r.Length(), pageStart)+1)
+	raw, err := r.Whole(raw, c.maxPage)
+	if errors.Is(err, mirror.ErrTooLarge) {
+		err = listingError("%w: page over %d bytes", err, c.maxPage)
 	}
-	raw, err := wire.ReadUpTo(raw, r, int(c.maxPage)+1)
-	switch {
-	case errors.Is(err, io.EOF):
-		return raw, nil
-	case err == nil:
-		return nil, tooLong
-	default:
-		return nil, err
-	}
+	return raw, err
 }
 
 // decoder decodes the names of a page in pieces.

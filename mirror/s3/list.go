@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/motefs/motefs/mirror"
@@ -18,8 +17,6 @@ const (
 	// maxPageBytes is the length above which a page is refused: ten times a thousand
 	// keys of 1,024 bytes that are all percent-encoded.
 	maxPageBytes = 32 << 20
-	// pageStart is what a page's buffer has at first, in bytes.
-	pageStart = 512 << 10
 )
 
 // List implements mirror.Lister. Pages that are asked for in the order of their markers
@@ -62,8 +59,9 @@ func (c *Client) recycle(p *page) {
 	}
 }
 
-// maxPooled keeps an odd huge page from staying for ever, in objects.
-const maxPooled = 4096
+// maxPooled and maxPooledRaw keep an odd huge page from staying for ever, in objects and in
+// bytes.
+const maxPooled, maxPooledRaw = 4096, 2 << 20
 
 var (
 	// errLate is a page that may be a late response to another request.
@@ -185,21 +183,19 @@ func (c *Client) takePage(r *wire.Response) (*page, error) {
 		return nil, refusalFrom(r)
 	case len(r.Encoding()) > 0:
 		return nil, fmt.Errorf("%w: %w: content-encoding %.40q", mirror.ErrListing, wire.ErrEncoding, r.Encoding())
-	case r.Length() > maxPageBytes:
-		return nil, fmt.Errorf("%w: %w: page of %d bytes", mirror.ErrListing, mirror.ErrTooLarge, r.Length())
 	}
-	raw, _ := c.raw.Get().(*[]byte)
-	if raw == nil {
-		raw = new(make([]byte, 0, pageStart))
+	var b []byte
+	if spent, ok := c.raw.Get().(*[]byte); ok {
+		b = *spent
 	}
-	b, err := wire.ReadUpTo((*raw)[:0], r, maxPageBytes+1)
-	*raw = b
-	defer c.raw.Put(raw)
+	b, err := r.Whole(b, maxPageBytes)
 	switch {
-	case err == nil:
-		return nil, fmt.Errorf("%w: %w: page over %d bytes", mirror.ErrListing, mirror.ErrTooLarge, maxPageBytes)
-	case !errors.Is(err, io.EOF):
+	case errors.Is(err, mirror.ErrTooLarge):
+		return nil, fmt.Errorf("%w: %w: page over %d bytes", mirror.ErrListing, err, maxPageBytes)
+	case err != nil:
 		return nil, err
+	case cap(b) <= maxPooledRaw:
+		defer c.raw.Put(&b)
 	}
 	var objects []mirror.Listed
 	if spent, ok := c.objects.Get().(*[]mirror.Listed); ok {

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/valyala/fasthttp"
@@ -66,6 +67,30 @@ func (r *Response) End() { r.cn.head.closing = true }
 
 // Read reads the body. It ends with io.EOF only where the body is whole.
 func (r *Response) Read(p []byte) (int, error) { return r.body.Read(p) }
+
+// wholeStart is what a body's buffer has at first, in bytes. A declared length is
+// believed only as far as bytes come.
+const wholeStart = 1 << 20
+
+// Whole returns the body, in dst where that has room. One of more than limit bytes is
+// mirror.ErrTooLarge.
+func (r *Response) Whole(dst []byte, limit int64) ([]byte, error) {
+	if r.Length() > limit {
+		return nil, mirror.ErrTooLarge
+	}
+	if r.Length() > int64(cap(dst)) {
+		// One byte more, so that the end is seen without growing.
+		dst = make([]byte, 0, min(r.Length(), wholeStart)+1)
+	}
+	dst, err := ReadUpTo(dst[:0], r, int(limit)+1)
+	switch {
+	case errors.Is(err, io.EOF):
+		return dst, nil
+	case err == nil:
+		return nil, mirror.ErrTooLarge
+	}
+	return nil, err
+}
 
 // One asks for one target, with these header fields (each with its CRLF) besides
 // the usual ones, and hands the response to use, whose error it returns. fresh
