@@ -19,8 +19,9 @@ const (
 	walkBudget = 16 << 20
 	// maxRanges bounds the ranges that a walk has at a time.
 	maxRanges = 256
-	// uselessMost is how many useless pages there may be before no range is split, beside
-	// half of the useful ones: every page costs money somewhere.
+	// uselessMost is how many pages may have been asked for in vain before no range is split,
+	// beside half of those that were of use: every page costs money somewhere. A page of which
+	// another had a part counts for that part.
 	uselessMost = 64
 	// widenEvery is after how many pages one more is asked for at a time, after the
 	// server was too busy.
@@ -128,8 +129,8 @@ type walk struct {
 		shape    shape
 		stretch  float64       // how much of the key space a page takes, to what it seems
 		full     int           // keys of a full page
-		useful   int           // pages with keys that nobody else had
-		useless  int           // pages without
+		useful   int           // keys of all pages that no other had
+		useless  int           // what was wanting of them to full pages
 		underWay int           // requests
 		width    int           // how many there may be
 		pages    int           // since the width was changed
@@ -273,7 +274,7 @@ func (w *walk) pickLocked() *keyRange {
 		case r.listed || r.err != nil:
 		case !r.busy:
 			return r
-		case w.mu.held < walkBudget && len(w.mu.ranges) < maxRanges && w.mu.useless <= uselessMost+w.mu.useful/2 && !w.c.sequence():
+		case w.mu.held < walkBudget && len(w.mu.ranges) < maxRanges && w.mu.useless <= uselessMost*w.mu.full+w.mu.useful/2 && !w.c.sequence():
 			if cut, ok := w.mu.shape.split(r.gap, w.mu.stretch*r.slack); ok {
 				right := &keyRange{at: place{after: cut.at}, gap: r.gap, expected: cut.right, slack: r.slack}
 				right.after = cut.at
@@ -347,23 +348,22 @@ func (w *walk) cameLocked(r *keyRange, p *page) {
 	if p.token == "" {
 		w.endLocked(r)
 	}
+	kept := p.keys
 	if !r.endless && p.last >= r.to {
 		r.listed = true
 		n := len(p.objects)
 		for n > 0 && p.objects[n-1].Name > r.to {
 			n--
 		}
+		kept -= len(p.objects) - n
 		clear(p.objects[n:])
 		p.objects = p.objects[:n]
 	}
 	w.mu.full = max(w.mu.full, p.keys)
 	r.found += len(p.objects)
 	w.stretchLocked(r, p)
-	if len(p.objects) > 0 {
-		w.mu.useful++
-	} else {
-		w.mu.useless++
-	}
+	w.mu.useful += kept
+	w.mu.useless += w.mu.full - kept
 	if len(p.objects)+len(p.odd) > 0 {
 		r.pages = append(r.pages, p)
 		w.mu.held += p.size
