@@ -143,8 +143,8 @@ func (c *Client) takePage(r *wire.Response, q *pageRequest) (mirror.Page, error)
 	if err != nil {
 		return mirror.Page{}, err
 	}
-	if q.contentType = string(r.ContentType()); c.layout.words != nil {
-		q.links = r.Fields("Link")
+	if q.contentType = string(r.Field("content-type")); c.layout.words != nil {
+		q.links = r.Fields("link")
 	}
 	page, err := c.newPage(raw, q)
 	if err != nil {

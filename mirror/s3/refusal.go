@@ -122,10 +122,10 @@ func refusalFrom(r *wire.Response) error {
 	}
 	refusal := refusalOf(raw, status)
 	refusal.status = refusal.statusOf()
-	if region := r.Field("X-Amz-Bucket-Region"); len(region) > 0 {
+	if region := r.Field("x-amz-bucket-region"); len(region) > 0 {
 		refusal.Region = string(region)
 	}
-	if at, err := http.ParseTime(string(r.Field("Date"))); err == nil {
+	if at, err := http.ParseTime(string(r.Field("date"))); err == nil {
 		refusal.date = at
 	}
 	return refusal
