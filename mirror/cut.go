@@ -180,7 +180,7 @@ func (c *cutter) room() int {
 	if c.r.refresh != nil {
 		return batchSize
 	}
-	return min(c.most()-len(c.names), batchSize)
+	return min(max(c.most()-len(c.names), 1), batchSize)
 }
 
 // most is how many names wait for each other. Those of a listing in no order do so as
@@ -189,7 +189,15 @@ func (c *cutter) most() int {
 	if c.sorts {
 		return cache.SortMost
 	}
-	return batchSize
+	return c.share()
+}
+
+// share is how many names a batch has. Where nothing is fetched they only have to be stored.
+func (c *cutter) share() int {
+	if !c.r.e.opts.Prefetch {
+		return batchSize
+	}
+	return c.r.share.get()
 }
 
 func (c *cutter) full() bool {
@@ -213,8 +221,8 @@ func (c *cutter) cut(ctx context.Context) error {
 		c.planner.Sort(names)
 	}
 	for rest := names; ; {
-		n, bytes := 0, 0
-		for n < min(len(rest), batchSize) && bytes < batchBytes {
+		n, bytes, most := 0, 0, c.share()
+		for n < min(len(rest), most) && bytes < batchBytes {
 			bytes += len(rest[n].Origin) + len(rest[n].ETag)
 			n++
 		}

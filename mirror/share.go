@@ -1,0 +1,55 @@
+package mirror
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// leastShare is the fewest files that a batch has on purpose: its end costs a request
+	// or two.
+	leastShare = 32
+	// firstShare is what it has where nothing is known yet: enough for the client to try
+	// whether the server takes requests ahead.
+	firstShare = 64
+	// shareTime is how long a batch should take.
+	shareTime = time.Second
+)
+
+// share is how many files a batch has. One that is asked for ahead takes little longer
+// than one file, so it has batchSize. Else a connection gets one file after the other,
+// and batchSize of them would take minutes from a server that is far away, in which the
+// other connections may have nothing to do: it is what a connection did lately in
+// shareTime.
+type share struct {
+	ahead func() bool // requests are written ahead
+	n     atomic.Int64
+}
+
+func newShare(f Fetcher) *share {
+	s := &share{ahead: func() bool { return true }}
+	if p, ok := f.(Pipeliner); ok {
+		s.ahead = p.Pipelines
+	}
+	s.n.Store(firstShare)
+	return s
+}
+
+func (s *share) get() int {
+	if s.ahead() {
+		return batchSize
+	}
+	return int(s.n.Load())
+}
+
+// took notes that so many files took a connection so long.
+func (s *share) took(files int, d time.Duration) {
+	last := s.n.Load()
+	next := min(int64(float64(files)*float64(shareTime)/float64(max(d, 1))), 2*last, batchSize)
+	if int64(files) < last && next >= int64(files) {
+		return // too few to say anything about many
+	}
+	if next = max(next, leastShare); next != last { // a cache line that everyone reads
+		s.n.Store(next)
+	}
+}
