@@ -122,8 +122,7 @@ type Fetcher interface {
 	Fetch(ctx context.Context, names []string, r Receiver) error
 }
 
-// Pipeliner is a Fetcher that says whether it asks for many names at once. One that is
-// none is given many, whatever it does with them.
+// Pipeliner is a Fetcher that says whether it asks for many names at once.
 type Pipeliner interface {
 	// Pipelines reports whether it takes little longer to fetch many names than one.
 	Pipelines() bool
