@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -43,4 +44,24 @@ func groupedUsage(cmd *cobra.Command) error {
 	text += "\nGlobal Flags:\n" + cmd.InheritedFlags().FlagUsages()
 	_, err := io.WriteString(cmd.OutOrStderr(), text)
 	return err
+}
+
+// helpCommand is cobra's, which shows the program's own help for a command that there is
+// not.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, _, err := cmd.Root().Find(args)
+			if err == nil && about == cmd.Root() && len(args) > 0 {
+				err = wording.UnknownCommand(about, args[0])
+			}
+			if err != nil {
+				return usageError{err}
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }

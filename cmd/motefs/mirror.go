@@ -16,15 +16,16 @@ import (
 func mirrorCommand(a *app) *cobra.Command {
 	f := &mirrorFlags{sourceFlags: sourceFlags{outage: 2 * time.Minute}}
 	cmd := &cobra.Command{
-		Use:   "mirror [flags] ORIGIN",
-		Short: "Mirror every file of an origin, then exit",
+		Use:        "mirror [flags] ORIGIN",
+		SuggestFor: []string{"sync", "copy", "clone", "download", "fetch"},
+		Short:      "Mirror every file of an origin, then exit",
 		Long: "Mirror every file of an origin into the store, then exit. A mirror that was\n" +
 			"stopped, by Ctrl-C, a crash or an outage, goes on where it was when it is started\n" +
 			"again with the same store.\n\n" +
 			"A mirror that is complete is left as it is, unless --refresh has the origin be\n" +
 			"looked at again.",
 		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080",
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd); err != nil {
 				return err

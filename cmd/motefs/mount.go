@@ -36,7 +36,7 @@ func mountCommand(a *app) *cobra.Command {
 			"--prefetch-all, all files are. The command stays in the foreground. End it with\n" +
 			"Ctrl-C, motefs unmount, fusermount3 -u or umount.",
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
-		Args:    usageArgs(cobra.ExactArgs(2)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd); err != nil {
 				return err

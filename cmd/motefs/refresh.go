@@ -23,7 +23,7 @@ type refreshFlags struct {
 
 func (f *refreshFlags) register(flags *pflag.FlagSet) {
 	f.registerWhat(flags, "look again at an origin whose mirror is complete, at its `names|contents`: list it again, fetch what is new and remove what is gone; contents also asks for every file and compares it")
-	flags.IntVar(&f.sample, "sample", 0, "compare so `many` files that are drawn at random with the origin's, and change nothing")
+	flags.IntVar(&f.sample, "sample", 0, "compare `N` files that are drawn at random with the origin's, and change nothing")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "with --refresh: say what would change, and change nothing")
 	f.registerMaxDelete(flags)
 }

@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
-	"strings"
 	"sync"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/motefs/motefs/fs"
 	"github.com/spf13/cobra"
 )
@@ -39,23 +40,19 @@ func (a *app) run(ctx context.Context, args []string) error {
 			"served at once; what is missing is fetched when it is read.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
 				return nil
-			case strings.ContainsAny(args[0], ":@"): // a URL, perhaps with a password
-				return usagef("unknown command; a URL comes after mount or mirror")
 			}
-			return usagef("unknown command %q", args[0])
+			return usageError{wording.UnknownCommand(cmd, args[0])}
 		},
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		// Of "unknown shorthand flag: 'H' in -HAuthorization: …" the end may be a secret.
-		text, _, _ := strings.Cut(err.Error(), " in -")
-		return usagef("%s", text)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{wording.FlagError(cmd, err)}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
@@ -63,16 +60,25 @@ func (a *app) run(ctx context.Context, args []string) error {
 	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: console or json")
 	root.AddCommand(mountCommand(a), mirrorCommand(a), serveCommand(a), verifyCommand(a),
 		unmountCommand(), demoCommand(a), versionCommand(a))
-	root.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
-	return root.ExecuteContext(ctx)
+	root.SetHelpCommand(helpCommand())
+	showVersion := root.Flags().Bool("version", false, "print the version, with commit and date")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *showVersion {
+			return a.printVersion()
+		}
+		return cmd.Help()
+	}
+	cmd, err := root.ExecuteContextC(ctx)
+	if _, ok := errors.AsType[usageError](err); ok {
+		err = helpError{err, cmd.CommandPath()}
+	}
+	return err
 }
 
-// usageArgs makes a mistake in the arguments a mistake in the command.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usagef("%s: %w", cmd.Name(), err)
-		}
-		return nil
+// operands checks how many operands a command is given.
+func operands(cmd *cobra.Command, args []string) error {
+	if err := wording.Operands(cmd, args); err != nil {
+		return usageError{err}
 	}
+	return nil
 }

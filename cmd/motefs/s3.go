@@ -12,7 +12,6 @@ import (
 	"github.com/motefs/motefs/mirror/s3"
 	"github.com/motefs/motefs/mirror/wire"
 	"github.com/rs/zerolog"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -42,15 +41,15 @@ func (f *s3Flags) register(flags *pflag.FlagSet) {
 
 var pathStyles = map[string]s3.PathStyle{"auto": s3.PathAuto, "on": s3.PathOn, "off": s3.PathOff}
 
-func (f *s3Flags) validate(cmd *cobra.Command) error {
+func (f *s3Flags) validate() error {
 	if _, ok := pathStyles[f.pathStyle]; !ok {
-		return usagef("%s: --path-style %q: give auto, on or off", cmd.Name(), f.pathStyle)
+		return usagef("--path-style %q: give auto, on or off", f.pathStyle)
 	}
 	if f.listers < 1 || f.listers > s3.MaxListers {
-		return usagef("%s: --listers %d: give 1 to %d", cmd.Name(), f.listers, s3.MaxListers)
+		return usagef("--listers %d: give 1 to %d", f.listers, s3.MaxListers)
 	}
 	if f.noSign && f.profile != "" {
-		return usagef("%s: --no-sign-request and --profile: give one of them", cmd.Name())
+		return usagef("--no-sign-request and --profile: give one of them")
 	}
 	return nil
 }
