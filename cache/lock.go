@@ -56,6 +56,15 @@ func inspect(o *Options) (*format, error) {
 	return f, nil
 }
 
+// Inspect reports whether there is a store in dir, or could be one of the origin, and
+// touches nothing. The errors are ErrFormat, ErrOrigin, or the disk's.
+func Inspect(dir, origin string) (there bool, err error) {
+	o := Options{Dir: dir, Origin: origin}
+	o.EnsureDefaults()
+	f, err := inspect(&o)
+	return f != nil, err
+}
+
 // noStore says that a directory is not there.
 func noStore(dir string) error { return saying(ErrFormat, "there is no store at %s", dir) }
 

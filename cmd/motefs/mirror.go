@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
-	"github.com/motefs/motefs/mirror/s3"
 	"github.com/spf13/cobra"
 )
 
@@ -64,7 +62,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
-	s, err := openSession(sessionOptions{flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, log: log})
+	s, err := openSession(ctx, sessionOptions{flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, log: log})
 	if err != nil {
 		return err
 	}
@@ -77,10 +75,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err := s.store.ReadOnly(); err != nil {
 		return fmt.Errorf("nothing can be stored in %s: %w; see what is free with: df %s", dir, err, dir)
 	}
-	printLine(a.stdout, "motefs: mirroring %s into %s", id, dir)
-	if err := s.probe(ctx); err != nil {
-		return err
-	}
+	printLine(a.stdout, "motefs: mirroring %s into %s", id, s.where())
 	if f.refresh.asked() && s.store.ListingComplete() {
 		return a.mirrorRefresh(ctx, s, &f.refresh, screen, log)
 	}
@@ -97,23 +92,20 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	printLine(a.stdout, "motefs: %s", summary(p, before, took))
 	if runErr != nil {
 		if !errors.Is(runErr, context.Canceled) {
-			advice := "run the same command again to go on"
-			if status, ok := errors.AsType[*mirror.StatusError](runErr); ok && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
-				advice = "give the access that it wants with --header @FILE, then " + advice
-			}
-			if refusal, ok := errors.AsType[*s3.Refusal](runErr); ok && refusal.Advice() != "" {
-				advice = refusal.Advice() + ", then run the same command again"
+			do := "run the same command again to go on"
+			if _, first := s.advice().Of(runErr); first != "" {
+				do = first + ", then " + do
 			}
 			if s.names != nil && p.Fetched == 0 && errors.Is(runErr, mirror.ErrOutage) {
-				advice = "check that the files of the list are at " + s.filesURL + "NAME, see --get-path, then " + advice
+				do = "check that the files of the list are at " + s.filesURL + "NAME, see --get-path, then " + do
 			}
 			if cache.NoRoom(runErr) {
-				advice = "make room, then " + advice
+				do = "make room, then " + do
 			}
 			if errors.Is(runErr, cache.ErrCorrupt) {
-				advice = "and goes on after that"
+				do = "and goes on after that"
 			}
-			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, advice)
+			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, do)
 		}
 		return runErr
 	}

@@ -89,7 +89,7 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		abs = mountpoint
 	}
-	printLine(a.stdout, "motefs: serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, dir, abs)
+	printLine(a.stdout, "motefs: serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, m.where(), abs)
 	before, start := m.store.Progress(), time.Now()
 	m.procs, m.follower = procs, &f.refresh
 	if err := m.serve(ctx, screen, f.prefetchAll); err != nil {
@@ -117,7 +117,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		default:
 		}
 	}
-	m.session, err = openSession(sessionOptions{
+	m.session, err = openSession(ctx, sessionOptions{
 		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, log: log,
 		events: mirror.Events{Gone: gone},
 	})
@@ -126,9 +126,6 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	}
 	if f.refresh.every > 0 && m.names != nil && m.names.Once() {
 		return nil, errors.Join(errNamesOnce, m.session.close())
-	}
-	if err := m.probe(ctx); err != nil {
-		return nil, errors.Join(err, m.session.close())
 	}
 	// The mount outlives ctx: ending it is what serve does when ctx ends.
 	o := fs.Options{

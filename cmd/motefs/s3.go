@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 	"github.com/motefs/motefs/mirror/s3"
 	"github.com/motefs/motefs/mirror/wire"
 	"github.com/rs/zerolog"
@@ -97,12 +98,16 @@ const atServer = " at "
 // load reads what AWS's configuration says where the flags say nothing. It asks nobody
 // for credentials yet.
 func (f *s3Flags) load() error {
-	var options []func(*config.LoadOptions) error
+	// Its own lines would stand among ours; what they tell of is in its errors.
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if f.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(f.profile))
 	}
 	c, err := config.LoadDefaultConfig(context.Background(), options...)
 	if err != nil {
+		if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
+			return usagef("--profile %s: AWS's configuration files have no such profile", missing.Profile)
+		}
 		return usagef("AWS's configuration: %w", err)
 	}
 	f.config = c
@@ -139,7 +144,12 @@ func configuredEndpoint(c *aws.Config) (string, error) {
 }
 
 // errNoKeys tells what to do where no credentials are found.
-var errNoKeys = errors.New("none were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --profile, or --no-sign-request for a public bucket")
+var errNoKeys = errors.New("none were found: " + howKeys)
+
+const howKeys = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --profile, or --no-sign-request for a public bucket"
+
+// noRole is how the last in the chain says that there was nothing to find.
+const noRole = "no EC2 IMDS role found"
 
 // keys asks AWS's standard chain for credentials: environment, configuration files, single sign-on,
 // the container's or the machine's role.
@@ -155,8 +165,10 @@ func (f *s3Flags) keys(ctx context.Context) (s3.Keys, error) {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return s3.Keys{}, ctx.Err()
+	case err != nil && strings.Contains(err.Error(), noRole):
+		return s3.Keys{}, errNoKeys
 	case err != nil:
-		return s3.Keys{}, fmt.Errorf("%w (%w)", errNoKeys, err)
+		return s3.Keys{}, fmt.Errorf("AWS's chain of credentials: %w", err)
 	}
 	keys := s3.Keys{ID: c.AccessKeyID, Secret: c.SecretAccessKey, Token: c.SessionToken}
 	if c.CanExpire {

@@ -169,6 +169,14 @@ func (f *sourceFlags) trust() (*tls.Config, error) {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
+// server is the URL of who is asked for an origin, empty for Amazon.
+func (f *sourceFlags) server(id string) string {
+	if onS3(id) {
+		return f.s3.endpoint
+	}
+	return f.baseOf(id)
+}
+
 // target is the origin that raw names, and where its store stands.
 func (f *sourceFlags) target(raw string) (id, dir string, err error) {
 	switch {
