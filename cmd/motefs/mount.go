@@ -73,6 +73,9 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err := fs.CheckMountpoint(mountpoint, dir); err != nil {
 		return err
 	}
+	if err := fs.CheckFUSE(mountpoint, f.allowOther); err != nil {
+		return err
+	}
 	outliveOutput()
 	screen := newScreen(a.console)
 	log, err := a.logger(screen)

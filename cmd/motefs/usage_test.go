@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/motefs/motefs/fs/fusetest"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -103,6 +104,9 @@ func TestStatuses(t *testing.T) {
 		{exitOrigin, "cannot be listed", []string{"mount", "--store", filepath.Join(t.TempDir(), "s"), down.URL(), empty}},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
+			if tc.args[0] == "mount" && tc.status == exitOrigin {
+				fusetest.Need(t) // else that is told first
+			}
 			p := finish(t, tc.status, tc.args...)
 			text := p.Stderr.String()
 			if !strings.Contains(text, tc.says) || strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "motefs: ") {
