@@ -34,7 +34,8 @@ func mountCommand(a *app) *cobra.Command {
 		Long: "Mount an origin as a read-only directory. Names are listed in the background, and\n" +
 			"a file that is not in the store is fetched when it is looked up; with\n" +
 			"--prefetch-all, all files are. The command stays in the foreground. End it with\n" +
-			"Ctrl-C, motefs unmount, fusermount3 -u or umount.",
+			"Ctrl-C, motefs unmount, fusermount3 -u or umount. While programs use the mount,\n" +
+			"Ctrl-C says which, and waits for them; pressed again, it does not.",
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -105,13 +106,14 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 // mounted is a session with its mount.
 type mounted struct {
 	*session
+	app      *app
 	mount    *fs.Mount
 	procs    procs
 	follower *follower
 }
 
 func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, log zerolog.Logger) (_ *mounted, err error) {
-	m := &mounted{}
+	m := &mounted{app: a}
 	ready := make(chan struct{}) // m.mount is set; the mount is there a moment before
 	gone := func(parent cache.Inode, name string) {
 		select {
@@ -164,9 +166,15 @@ func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) erro
 	}
 	m.untilUnmounted(ctx)
 	// Unmount first: then no reader can meet an engine that is closed.
+	if errors.Is(context.Cause(ctx), errCtrlC) {
+		m.leave()
+	}
+	if ctx.Err() != nil {
+		m.log.Info().Msg("unmounting; Ctrl-C now ends at once")
+	}
 	err := m.mount.Close()
 	if errors.Is(err, fs.ErrBusy) {
-		m.log.Warn().Err(err).Msg("programs were still using the mount; they get errors from now on")
+		m.log.Warn().Msgf("%v; it is unmounted all the same, and they get errors from now on", err)
 		err = nil
 	}
 	stopRun()
@@ -188,7 +196,6 @@ func (m *mounted) untilUnmounted(ctx context.Context) {
 	for broken := m.store.Broken(); ; {
 		select {
 		case <-ctx.Done():
-			m.log.Info().Msg("unmounting; a second Ctrl-C ends at once")
 			return
 		case <-m.mount.Done():
 			return

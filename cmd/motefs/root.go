@@ -18,11 +18,12 @@ type app struct {
 	logLevel       string
 	logFormat      string
 
-	// mu is held while a mount is made.
+	// mu is held while a mount is made or taken away.
 	mu struct {
 		sync.Mutex
 		mount     *fs.Mount // nil: there is none
 		abandoned bool
+		insist    chan struct{} // see patient
 	}
 }
 
