@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/wording"
@@ -40,7 +41,8 @@ func serveCommand(a *app) *cobra.Command {
 		Use:   "serve [flags] [DIR]",
 		Short: "Serve a directory, or made-up files, as an origin",
 		Long: "Run a reference origin: the files of DIR, or with --synthetic any number of files\n" +
-			"whose names and contents are computed, without memory or disk.",
+			"whose names and contents are computed, without memory or disk. Of DIR regular files\n" +
+			"are served; symbolic links, FIFOs, sockets, devices and empty directories are not.",
 		Example: "  motefs serve --synthetic 1000000\n  motefs serve /var/log\n  motefs serve --s3 /var/log",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -76,7 +78,7 @@ func serveCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func (f *serveFlags) source(dir string) (serve.Source, func() error, error) {
+func (a *app) source(f *serveFlags, dir string) (serve.Source, func() error, error) {
 	nothing := func() error { return nil }
 	switch {
 	case (dir == "") == (f.synthetic == 0):
@@ -89,6 +91,12 @@ func (f *serveFlags) source(dir string) (serve.Source, func() error, error) {
 		tree, err := serve.OpenTree(dir)
 		if err != nil {
 			return nil, nothing, usagef("%s: %w", dir, wording.Cause(err))
+		}
+		tree.LeftOut = func(kind, path string) {
+			printLine(a.stderr, "motefs: %s are left out, such as %s: an origin has regular files alone", kind, filepath.Join(dir, path))
+		}
+		tree.Unreadable = func(path string, err error) {
+			printLine(a.stderr, "motefs: %s cannot be read, and so the listing fails there: %v", filepath.Join(dir, path), wording.Cause(err))
 		}
 		return tree, tree.Close, nil
 	}
@@ -108,7 +116,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) 
 	if err := wording.Address("--listen", f.listen); err != nil {
 		return usageError{err}
 	}
-	source, closeSource, err := f.source(dir)
+	source, closeSource, err := a.source(f, dir)
 	if err != nil {
 		return err
 	}
