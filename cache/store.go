@@ -307,13 +307,14 @@ func (s *Store) Changes() (n uint64, final bool) {
 // Usage is how much a store holds.
 type Usage struct {
 	Files, Dirs uint64
-	Bytes       uint64 // length of the contents that are here
+	Here        uint64 // files whose content is here
+	Bytes       uint64 // length of these contents
 }
 
 // Usage returns how much the store holds.
 func (s *Store) Usage() Usage {
 	p := s.progress.Load()
-	return Usage{Files: p.Files - p.Gone, Dirs: p.Dirs, Bytes: p.Bytes}
+	return Usage{Files: p.Files - p.Gone, Dirs: p.Dirs, Here: p.Fetched, Bytes: p.Bytes}
 }
 
 // applyLocked commits batch together with the progress that it brings about.
