@@ -53,6 +53,12 @@ var (
 	errOrigin = errors.New("origin")
 )
 
+// storeError is a store of another origin.
+type storeError struct{ text string }
+
+func (e *storeError) Error() string { return e.text }
+func (e *storeError) Unwrap() error { return cache.ErrOrigin }
+
 // exitStatus is the one place where errors become statuses.
 func exitStatus(err error) int {
 	if cache.NoRoom(err) {

@@ -32,7 +32,6 @@ func mirrorCommand(a *app) *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags())
-	cmd.SetUsageFunc(groupedUsage)
 	f.refresh.register(cmd.Flags())
 	return cmd
 }
@@ -93,7 +92,7 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	if runErr != nil {
 		if !errors.Is(runErr, context.Canceled) {
 			do := "run the same command again to go on"
-			if _, first := s.advice().Of(runErr); first != "" {
+			if _, first := s.advice().Of(runErr); first != "" && !mirror.Temporary(runErr) {
 				do = first + ", then " + do
 			}
 			if s.names != nil && p.Fetched == 0 && errors.Is(runErr, mirror.ErrOutage) {
@@ -111,7 +110,7 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	}
 	if p.Failed > 0 {
 		a.namesFailed(s.store)
-		return fmt.Errorf("%w: %d of %d; list them with: motefs verify --store %s --list-failed", errFailedFiles, p.Failed, p.Files, s.store.Dir())
+		return fmt.Errorf("%w: %s of %s; list them with: motefs verify --store %s --list-failed", errFailedFiles, count(p.Failed), count(p.Files), s.store.Dir())
 	}
 	if !p.Complete() {
 		return fmt.Errorf("the mirror of %s ended with files missing: %+v", s.id, p) // a bug, if ever
@@ -159,7 +158,7 @@ const failedShown = 10
 func (a *app) namesFailed(store *cache.Store) {
 	shown := 0
 	err := store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
-		printLine(a.stderr, "motefs: failed after %d tries: %q: %s", f.Tries, f.Name, f.Reason)
+		printLine(a.stderr, "motefs: failed after %s: %q: %s", counted(uint64(f.Tries), "try"), f.Name, f.Reason)
 		shown++
 		return shown < failedShown
 	})

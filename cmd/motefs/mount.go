@@ -43,16 +43,15 @@ func mountCommand(a *app) *cobra.Command {
 				return err
 			}
 			if f.refresh.every < 0 {
-				return usagef("--refresh-every: give a time such as 1h")
+				return usagef("--refresh-every %v: give a time such as 1h", f.refresh.every)
 			}
 			if f.refresh.every == 0 && f.refresh.flags.what != "" {
-				return usagef("--refresh goes with --refresh-every")
+				return usagef("--refresh goes with --refresh-every, which says how often")
 			}
 			return a.mount(cmd.Context(), f, args[0], args[1])
 		},
 	}
 	f.register(cmd.Flags())
-	cmd.SetUsageFunc(groupedUsage)
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
 	cmd.Flags().DurationVar(&f.refresh.every, "refresh-every", 0, "refresh so often, as in 1h: see --refresh; 0: never")
 	f.refresh.flags.registerWhat(cmd.Flags(), "what --refresh-every looks at, `names|contents`: names lists the origin again, to fetch what is new and remove what is gone; contents also asks for every file and compares it")

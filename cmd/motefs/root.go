@@ -34,7 +34,7 @@ func newApp(stdout, stderr io.Writer) *app {
 // run executes the command line. Its error becomes the exit status.
 func (a *app) run(ctx context.Context, args []string) error {
 	root := &cobra.Command{
-		Use:   "motefs",
+		Use:   "motefs [flags] COMMAND",
 		Short: "Mirror a service of very many small files, and mount it",
 		Long: "motefs mirrors a remote HTTP service of up to a billion small files into a local\n" +
 			"store, and mounts that store as a read-only filesystem. What is mirrored is\n" +
@@ -57,11 +57,12 @@ func (a *app) run(ctx context.Context, args []string) error {
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
-	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: console or json")
+	flags.StringVar(&a.logLevel, "log-level", "info", "the least to log: `debug|info|warn|error`")
+	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: `console|json`")
 	root.AddCommand(mountCommand(a), mirrorCommand(a), serveCommand(a), verifyCommand(a),
 		unmountCommand(), demoCommand(a), versionCommand(a))
 	root.SetHelpCommand(helpCommand())
+	root.SetUsageFunc(usageOf)
 	showVersion := root.Flags().Bool("version", false, "print the version, with commit and date")
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *showVersion {

@@ -50,7 +50,7 @@ func (f *s3Flags) validate() error {
 		return usagef("--listers %d: give 1 to %d", f.listers, s3.MaxListers)
 	}
 	if f.noSign && f.profile != "" {
-		return usagef("--no-sign-request and --profile: give one of them")
+		return usagef("--no-sign-request and --profile do not go together: give one of them")
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func onS3(raw string) bool {
 func (f *s3Flags) identity(raw string) (id string, err error) {
 	bucket, prefix, _ := strings.Cut(raw[len(s3Scheme):], "/")
 	if bucket == "" || strings.ContainsAny(bucket, "@:?#") {
-		return "", usagef("origin: give a bucket as s3://BUCKET or s3://BUCKET/PREFIX, and its server with --endpoint-url")
+		return "", usagef("give a bucket as s3://BUCKET or s3://BUCKET/PREFIX, and its server, if that is not Amazon, with --endpoint-url")
 	}
 	if err := f.load(); err != nil {
 		return "", err

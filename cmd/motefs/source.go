@@ -79,11 +79,11 @@ func originID(raw string) (string, error) {
 	taken := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && wire.ValidPort(u.Port())
 	switch {
 	case err == nil && u.User != nil:
-		return "", usagef("origin: its URL has user-info; use --header @FILE instead")
+		return "", usagef("the URL of the origin has a user or password in it; give that with --header @FILE instead")
 	case err == nil && (u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#")):
-		return "", usagef("origin: its URL has a query or a fragment; use --header @FILE for what gives access")
+		return "", usagef("the URL of the origin has a query (?) or a fragment (#); give what lets you in with --header @FILE, and a query of the listing with --list-path")
 	case !taken && strings.ContainsAny(raw, "@?#"):
-		return "", usagef("origin: give a URL such as http://host:port or https://host/path, without user-info, query and fragment")
+		return "", usagef("the origin is not a URL: give one such as http://host:port or https://host/path, without user, query and fragment")
 	case !taken:
 		return "", usageError{wording.NotURL(raw)}
 	}
@@ -161,7 +161,7 @@ func (f *sourceFlags) trust() (*tls.Config, error) {
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
-		return nil, fmt.Errorf("the system's certificates: %w", err)
+		return nil, fmt.Errorf("the system's certificates cannot be read: %w", err)
 	}
 	if !roots.AppendCertsFromPEM(pem) {
 		return nil, usagef("--ca-cert %s: no PEM certificate in it", f.caCert)
@@ -181,11 +181,11 @@ func (f *sourceFlags) server(id string) string {
 func (f *sourceFlags) target(raw string) (id, dir string, err error) {
 	switch {
 	case onS3(raw) && f.layout.Given():
-		err = usagef("origin %s: S3 lists in its own way: the flags for other words do not go with it", raw)
+		err = usagef("origin %s: a bucket lists in its own way: --list-path, --get-path, --names-field and the like do not go with it", raw)
 	case onS3(raw):
 		id, err = f.s3.identity(raw)
 	case f.s3.given():
-		err = usagef("origin: --endpoint-url, --region, --profile, --no-sign-request, --request-payer, --path-style and --listers go with s3://BUCKET")
+		err = usagef("--endpoint-url, --region, --profile, --no-sign-request, --request-payer, --path-style and --listers go with an origin s3://BUCKET")
 	default:
 		if id, err = originID(raw); err == nil {
 			id = f.identity(id)
@@ -209,7 +209,7 @@ func (f *sourceFlags) storeDir(id string) (string, error) {
 	}
 	base, err := os.UserCacheDir()
 	if err != nil {
-		return "", usagef("no default place for the store: %w; give --store", err)
+		return "", usagef("there is no usual place for the store, as neither XDG_CACHE_HOME nor HOME is set; give --store")
 	}
 	return filepath.Join(base, "motefs", storeName(id)), nil
 }

@@ -35,7 +35,7 @@ func verifyCommand(a *app) *cobra.Command {
 					return err
 				}
 			} else if store == "" {
-				return usagef("give --store, or the origin whose store it is")
+				return usagef("give --store DIR, or the ORIGIN whose store it is")
 			}
 			dir, err := f.storeDir(id)
 			if err != nil {
@@ -68,7 +68,7 @@ func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bo
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	if id != "" && store.Origin() != id {
-		return fmt.Errorf("%w: %s holds the files of %s, not of %s", cache.ErrOrigin, dir, store.Origin(), id)
+		return &storeError{fmt.Sprintf("store %s holds the files of another origin, %s, and not of %s", dir, store.Origin(), id)}
 	}
 	if listFailed {
 		return a.listFailed(ctx, store)
@@ -81,9 +81,13 @@ func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bo
 	}
 	a.report(report)
 	if report.Problems > 0 {
-		return fmt.Errorf("%w: %d problems; mend them with: motefs verify --store %s --repair", errProblems, report.Problems, dir)
+		return fmt.Errorf("%w: %s; mend it with: motefs verify --store %s --repair", errProblems, counted(report.Problems, "problem"), dir)
 	}
-	printLine(a.stdout, "the store is sound")
+	if p.Files == 0 && !p.ListingComplete {
+		printLine(a.stdout, "the store is sound, and empty: nothing of its origin has come yet")
+	} else {
+		printLine(a.stdout, "the store is sound")
+	}
 	if !reclaim {
 		return nil
 	}
