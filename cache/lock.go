@@ -28,8 +28,13 @@ func inspect(o *Options) (*format, error) {
 		}
 		return nil, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
+	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, saying(ErrFormat, "store %s: it, or what is above it, is not a directory; give one to --store", o.Dir)
+	case errors.Is(err, iofs.ErrPermission):
+		return nil, saying(err, "store %s: permission denied; give a directory of your own to --store", o.Dir)
+	case err != nil:
+		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
 	}
 	if disk, ok := o.FS.(privateFS); ok {
 		if err := disk.claim(o.Dir); err != nil {

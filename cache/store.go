@@ -97,7 +97,7 @@ func Open(o Options) (*Store, error) {
 	}
 	if f == nil && !o.ReadOnly {
 		if err := makeDir(o.FS, o.Dir, privateDir); err != nil {
-			return nil, fmt.Errorf("make store directory: %w", err)
+			return nil, fmt.Errorf("make store %s: %w; give another --store", o.Dir, err)
 		}
 	}
 	lock, err := lockDir(&o)

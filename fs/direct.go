@@ -44,7 +44,7 @@ func mountDirect(dir string, o *fuse.MountOptions, exec bool) (int, error) {
 		case errors.Is(err, unix.EPERM):
 			return -1, fmt.Errorf("%w: mount %q: %w; a container needs --cap-add SYS_ADMIN", ErrNoFUSE, dir, err)
 		}
-		return -1, saying(ErrMountpoint, "%q cannot be mounted on: %v", dir, err)
+		return -1, saying(ErrMountpoint, "%s cannot be mounted on: %v", dir, err)
 	}
 	return fd, nil
 }
@@ -63,7 +63,7 @@ func CheckFUSE(dir string, allowOther bool) error {
 		return nil
 	}
 	if unix.Access(dir, unix.W_OK) != nil { // which fusermount3 asks for
-		return saying(ErrMountpoint, "%q cannot be mounted on: it is not this user's to write to; give a directory of your own", dir)
+		return saying(ErrMountpoint, "%s cannot be mounted on: it is not this user's to write to; give a directory of your own", dir)
 	}
 	if _, err := helperPath(); err != nil {
 		return err

@@ -110,13 +110,13 @@ func helperError(dir, said string, status error) error {
 		{"Operation not permitted", "fusermount3 has to be setuid root (chmod u+s), or, in a container, needs --cap-add SYS_ADMIN", ErrNoFUSE},
 	} {
 		if strings.Contains(said, c.says) {
-			return saying(c.kind, "%q cannot be mounted on: %s; %s", dir, said, c.advice)
+			return saying(c.kind, "%s cannot be mounted on: %s; %s", dir, said, c.advice)
 		}
 	}
 	if said == "" {
 		said = "fusermount3: " + status.Error()
 	}
-	return saying(ErrMountpoint, "%q cannot be mounted on: %s", dir, said)
+	return saying(ErrMountpoint, "%s cannot be mounted on: %s", dir, said)
 }
 
 // noAllowOther is what to do where users may not give --allow-other.

@@ -52,7 +52,7 @@ func (m *Mount) tryLocked() error {
 	if !errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("unmount %q: %w", m.dir, err)
 	}
-	return fmt.Errorf("unmount %q: %w", m.dir, ErrBusy)
+	return fmt.Errorf("%s: %w", m.dir, ErrBusy)
 }
 
 // Unmount is TryUnmount where the mount is not in use. Where it is, it is detached:
@@ -84,12 +84,12 @@ func (m *Mount) Unmount() error {
 func Unmount(dir string) error {
 	path, err := resolve(dir)
 	if err != nil {
-		return mountpointError(dir, err)
+		return saying(ErrMountpoint, "unmount %s: %v", dir, err)
 	}
 	at, err := mountAt(path)
 	switch {
 	case err != nil:
-		return mountpointError(dir, err)
+		return saying(ErrMountpoint, "unmount %s: %v", dir, err)
 	case at == nil:
 		return saying(ErrMountpoint, "nothing is mounted at %s", path)
 	case at.fsType != motefsType:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +48,9 @@ func mountCommand(a *app) *cobra.Command {
 			}
 			if f.refresh.every == 0 && f.refresh.flags.what != "" {
 				return usagef("--refresh goes with --refresh-every, which says how often")
+			}
+			if strings.Contains(args[1], "://") && !strings.Contains(args[0], "://") {
+				return usagef("ORIGIN comes before MOUNTPOINT: motefs mount [flags] ORIGIN MOUNTPOINT")
 			}
 			return a.mount(cmd.Context(), f, args[0], args[1])
 		},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -126,6 +127,8 @@ func (s *session) probe(ctx context.Context) error {
 		what = fmt.Sprintf("no answer within %v", probeTimeout)
 	case advice.WantsTLS(ctx, s.server, err):
 		what, do = "what listens there speaks TLS", "give "+of.URL()+" with https:// in the place of http://"
+	case errors.Is(err, mirror.ErrGone) && strings.HasSuffix(s.server, "/list"):
+		do = "leave out /list at the end of the URL: that is where the listing is looked for"
 	case errors.Is(err, errNoKeys):
 		what, do = "no credentials were found", howKeys
 	}
