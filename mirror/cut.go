@@ -107,7 +107,7 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 		}
 		clear(c.piece)
 		if c.piece, more, err = page.Decode(c.piece[:0], c.room(), c.skip); err != nil {
-			return fmt.Errorf("list page at marker %q: %w", brief(page.marker), err)
+			return fmt.Errorf("page at marker %q: %w", brief(page.marker), err)
 		}
 		for i := range c.piece {
 			c.names = append(c.names, cache.Name{Origin: c.piece[i].Name, Size: c.piece[i].Size, ModTime: c.piece[i].ModTime, ETag: c.piece[i].ETag})

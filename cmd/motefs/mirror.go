@@ -4,27 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
-	"github.com/motefs/motefs/mirror/s3"
 	"github.com/spf13/cobra"
 )
 
 func mirrorCommand(a *app) *cobra.Command {
 	f := &mirrorFlags{sourceFlags: sourceFlags{outage: 2 * time.Minute}}
 	cmd := &cobra.Command{
-		Use:   "mirror [flags] ORIGIN",
-		Short: "Mirror every file of an origin, then exit",
+		Use:        "mirror [flags] ORIGIN",
+		SuggestFor: []string{"sync", "copy", "clone", "download", "fetch"},
+		Short:      "Mirror every file of an origin, then exit",
 		Long: "Mirror every file of an origin into the store, then exit. A mirror that was\n" +
 			"stopped, by Ctrl-C, a crash or an outage, goes on where it was when it is started\n" +
 			"again with the same store.\n\n" +
 			"A mirror that is complete is left as it is, unless --refresh has the origin be\n" +
 			"looked at again.",
 		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080",
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd); err != nil {
 				return err
@@ -33,7 +32,6 @@ func mirrorCommand(a *app) *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags())
-	cmd.SetUsageFunc(groupedUsage)
 	f.refresh.register(cmd.Flags())
 	return cmd
 }
@@ -63,7 +61,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
-	s, err := openSession(sessionOptions{flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, log: log})
+	s, err := openSession(ctx, sessionOptions{flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, log: log})
 	if err != nil {
 		return err
 	}
@@ -76,10 +74,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err := s.store.ReadOnly(); err != nil {
 		return fmt.Errorf("nothing can be stored in %s: %w; see what is free with: df %s", dir, err, dir)
 	}
-	printLine(a.stdout, "motefs: mirroring %s into %s", id, dir)
-	if err := s.probe(ctx); err != nil {
-		return err
-	}
+	printLine(a.stdout, "motefs: mirroring %s into %s", id, s.where())
 	if f.refresh.asked() && s.store.ListingComplete() {
 		return a.mirrorRefresh(ctx, s, &f.refresh, screen, log)
 	}
@@ -96,29 +91,26 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	printLine(a.stdout, "motefs: %s", summary(p, before, took))
 	if runErr != nil {
 		if !errors.Is(runErr, context.Canceled) {
-			advice := "run the same command again to go on"
-			if status, ok := errors.AsType[*mirror.StatusError](runErr); ok && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
-				advice = "give the access that it wants with --header @FILE, then " + advice
-			}
-			if refusal, ok := errors.AsType[*s3.Refusal](runErr); ok && refusal.Advice() != "" {
-				advice = refusal.Advice() + ", then run the same command again"
+			do := "run the same command again to go on"
+			if _, first := s.advice().Of(runErr); first != "" && !mirror.Temporary(runErr) {
+				do = first + ", then " + do
 			}
 			if s.names != nil && p.Fetched == 0 && errors.Is(runErr, mirror.ErrOutage) {
-				advice = "check that the files of the list are at " + s.filesURL + "NAME, see --get-path, then " + advice
+				do = "check that the files of the list are at " + s.filesURL + "NAME, see --get-path, then " + do
 			}
 			if cache.NoRoom(runErr) {
-				advice = "make room, then " + advice
+				do = "make room, then " + do
 			}
 			if errors.Is(runErr, cache.ErrCorrupt) {
-				advice = "and goes on after that"
+				do = "and goes on after that"
 			}
-			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, advice)
+			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, do)
 		}
 		return runErr
 	}
 	if p.Failed > 0 {
 		a.namesFailed(s.store)
-		return fmt.Errorf("%w: %d of %d; list them with: motefs verify --store %s --list-failed", errFailedFiles, p.Failed, p.Files, s.store.Dir())
+		return fmt.Errorf("%w: %s of %s; list them with: motefs verify --store %s --list-failed", errFailedFiles, count(p.Failed), count(p.Files), s.store.Dir())
 	}
 	if !p.Complete() {
 		return fmt.Errorf("the mirror of %s ended with files missing: %+v", s.id, p) // a bug, if ever
@@ -166,7 +158,7 @@ const failedShown = 10
 func (a *app) namesFailed(store *cache.Store) {
 	shown := 0
 	err := store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
-		printLine(a.stderr, "motefs: failed after %d tries: %q: %s", f.Tries, f.Name, f.Reason)
+		printLine(a.stderr, "motefs: failed after %s: %q: %s", counted(uint64(f.Tries), "try"), f.Name, f.Reason)
 		shown++
 		return shown < failedShown
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -223,6 +224,17 @@ func count(n uint64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// counted is a number of things, as in "1 try" and "2,000 tries".
+func counted(n uint64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	if stem, ok := strings.CutSuffix(thing, "y"); ok {
+		return count(n) + " " + stem + "ies"
+	}
+	return count(n) + " " + thing + "s"
 }
 
 // bytesText writes a number of bytes with a unit.

@@ -34,7 +34,10 @@ func (c *Client) ListIf(ctx context.Context, marker, etag string) (mirror.Page, 
 	}
 	page, err := c.list(ctx, said, etag)
 	if err != nil {
-		return mirror.Page{}, fmt.Errorf("list page %q: %w", wire.Clip(said), err)
+		if said == "" {
+			return mirror.Page{}, fmt.Errorf("first page: %w", err)
+		}
+		return mirror.Page{}, fmt.Errorf("page at marker %q: %w", wire.Clip(said), err)
 	}
 	if page.Next != "" {
 		page.Next = c.layout.tag + page.Next

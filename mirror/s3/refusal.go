@@ -28,7 +28,7 @@ type Refusal struct {
 func (r *Refusal) Error() string {
 	text := r.status.Error()
 	if r.Code != "" {
-		text = fmt.Sprintf("S3 answered status %d, %s", r.status.Code, wire.Clip(r.Code))
+		text = fmt.Sprintf("S3 answered %d, %s", r.status.Code, wire.Clip(r.Code))
 		if r.Message != "" {
 			text += ": " + wire.Clip(r.Message)
 		}

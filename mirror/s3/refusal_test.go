@@ -127,7 +127,7 @@ func TestFinalRefusals(t *testing.T) {
 		"another one":  {status: 301, code: "PermanentRedirect", more: "<Region>../../x</Region>", says: "--region"},
 		"busy":         {status: 503, code: "SlowDown", temporary: true},
 		"ill":          {status: 500, code: "InternalError", temporary: true},
-		"no words":     {status: 403, code: "", says: "status 403"},
+		"no words":     {status: 403, code: "", says: "answered 403"},
 	} {
 		b := &bucket{keys: keysOf(1)}
 		var asked atomic.Int64
