@@ -95,12 +95,21 @@ func (d *folder) listen() (net.Listener, error) {
 	}}
 	l, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", filepath.Join(d.dir, SocketName), err)
+		return nil, fmt.Errorf("listen on %s: %w", filepath.Join(d.dir, SocketName), cause(err))
 	}
 	if u, ok := l.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false) // it has the name of the descriptor, which may be another one's by then
 	}
 	return l, nil
+}
+
+// cause is the system's part of an error of package net, which else names the path by its
+// descriptor.
+func cause(err error) error {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	return err
 }
 
 // Dial connects to the socket in a store's directory. Only who may be trusted with it is
@@ -137,7 +146,7 @@ func Dial(ctx context.Context, dir string) (net.Conn, error) {
 		return nil, fmt.Errorf("%w: the process that served the status of %s has died", ErrNotRunning, dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("status of %s: %w", dir, err)
+		return nil, fmt.Errorf("ask who holds %s: %w", dir, cause(err))
 	}
 	if err := ofUser(conn, st.Uid); err != nil {
 		return nil, errors.Join(err, conn.Close())
