@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
@@ -81,6 +79,3 @@ func (a *app) reportEnd(err error) int {
 	}
 	return code
 }
-
-// interrupted reports whether a command was ended by who started it.
-func interrupted(err error) bool { return errors.Is(err, context.Canceled) }

@@ -113,7 +113,7 @@ func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), c
 	clients := map[string]*status.Client{}
 	closeAll = func() {
 		for _, c := range clients {
-			c.Close()
+			_ = c.Close() // of a connection on which nothing is owed
 		}
 	}
 	one := func(ctx context.Context, dir string, running bool) (answer, error) {

@@ -20,7 +20,7 @@ const (
 
 // Lines are the status for people, in so many columns, of which none is left out.
 func (s *Status) Lines(columns int) []string {
-	lines := text.Wrap([]string{text.OneLine(s.Origin), string(s.words())}, columns)
+	lines := text.Wrap([]string{text.OneLine(s.Origin), s.words()}, columns)
 	for _, row := range s.rows() {
 		words := make([]string, 0, len(row.words))
 		for _, word := range row.words {

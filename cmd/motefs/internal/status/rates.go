@@ -1,6 +1,7 @@
 package status
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,7 +39,7 @@ func (r *rates) add(s sample) {
 	for len(all) > 1 && (s.at.Sub(all[1].at) > remainingOver || len(all) >= maxSamples) {
 		all = all[1:]
 	}
-	r.mu.samples = append(all[:len(all):len(all)], s)
+	r.mu.samples = append(slices.Clip(all), s)
 }
 
 // restart forgets all: what comes is of another kind.

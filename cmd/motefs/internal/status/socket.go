@@ -45,11 +45,14 @@ func openFolder(dir string) (*folder, error) {
 
 func (d *folder) Close() error { return d.f.Close() }
 
+// done is Close of a folder that was only looked into.
+func (d *folder) done() { _ = d.f.Close() }
+
 // path is one for the socket that bind(2) and connect(2) take.
 func (d *folder) path() (string, error) {
-	short := filepath.Join("/proc/self/fd", strconv.Itoa(int(d.f.Fd())), SocketName)
-	if _, err := os.Stat(filepath.Dir(short)); err == nil {
-		return short, nil
+	const descriptors = "/proc/self/fd"
+	if _, err := os.Stat(descriptors); err == nil {
+		return filepath.Join(descriptors, strconv.Itoa(int(d.f.Fd())), SocketName), nil
 	}
 	if long := filepath.Join(d.dir, SocketName); len(long) <= maxSocketPath {
 		return long, nil
@@ -123,7 +126,7 @@ func Dial(ctx context.Context, dir string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer d.Close()
+	defer d.done()
 	var st unix.Stat_t
 	if err := unix.Fstat(int(d.f.Fd()), &st); err != nil {
 		return nil, &os.PathError{Op: "stat", Path: dir, Err: err}
