@@ -200,7 +200,7 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(string(objects), -1)
-	for _, s := range []State{Starting, Listing, Mirroring, Refreshing, Serving, Complete, NoOrigin, NoRoom, Failed, Stopped, InUse, Verifying, Ended} {
+	for _, s := range []State{Starting, Listing, Mirroring, Refreshing, Serving, Complete, NoOrigin, NoRoom, Failed, Stopped, InUse, Unreadable, Verifying, Ended} {
 		names = append(names, []string{"", string(s)})
 	}
 	for _, name := range []string{MessageStatus, MessageError, MessageSummary, MessageExit, OtherReason, NotCounted} {
