@@ -117,6 +117,9 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	p := s.store.Progress()
 	a.tell("%s", summary(p, before, took))
 	a.tellStore(s)
+	if errors.Is(runErr, context.Canceled) {
+		a.tell("the mirror is not complete, run the same command again to go on")
+	}
 	if runErr != nil {
 		if !errors.Is(runErr, context.Canceled) {
 			advice := "run the same command again to go on"

@@ -178,7 +178,7 @@ func (s *Status) originWords() []string {
 		words[0] = "gives nothing"
 	}
 	if s.Connections != nil {
-		words = append(words, text.Count(*s.Connections)+" connections")
+		words = append(words, connections(*s.Connections))
 	}
 	switch {
 	case s.ThrottledUntil != nil:
@@ -187,6 +187,13 @@ func (s *Status) originWords() []string {
 		words = append(words, "asked to be asked slower")
 	}
 	return words
+}
+
+func connections(n uint64) string {
+	if n == 1 {
+		return "1 connection"
+	}
+	return text.Count(n) + " connections"
 }
 
 func (s *Status) errorWords() []string {

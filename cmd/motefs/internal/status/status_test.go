@@ -218,3 +218,19 @@ func TestDocument(t *testing.T) {
 		t.Errorf("only %d names are looked for", len(names))
 	}
 }
+
+// BenchmarkStatus is what it costs to be asked.
+func BenchmarkStatus(b *testing.B) {
+	store, err := cache.Open(cache.Options{Dir: filepath.Join(b.TempDir(), "store"), Origin: "http://o.test"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	s := New(Options{Store: store, Command: "mirror"})
+	defer s.Close()
+	for b.Loop() {
+		if _, err := json.Marshal(s.Status()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
