@@ -16,10 +16,10 @@ func main() {
 	for {
 		select {
 		case err := <-ended:
-			os.Exit(report(os.Stderr, err))
+			os.Exit(a.reportEnd(err))
 		case <-again:
 			if !a.insist() {
-				os.Exit(report(os.Stderr, a.abandon()))
+				os.Exit(a.reportEnd(a.abandon()))
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/mirror"
 	"github.com/spf13/cobra"
 )
@@ -33,18 +34,25 @@ func mirrorCommand(a *app) *cobra.Command {
 	}
 	f.register(cmd.Flags())
 	f.refresh.register(cmd.Flags())
+	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "ask for nothing but the files that failed before, also those that failed for good; see motefs failures")
+	a.output.registerProgress(cmd.Flags())
+	a.output.registerJSON(cmd.Flags())
 	return cmd
 }
 
 // mirrorFlags are the flags of mirror.
 type mirrorFlags struct {
 	sourceFlags
-	refresh refreshFlags
+	refresh     refreshFlags
+	retryFailed bool
 }
 
 func (f *mirrorFlags) validate(cmd *cobra.Command) error {
 	if err := f.refresh.validate(); err != nil {
 		return err
+	}
+	if f.retryFailed && f.refresh.asked() {
+		return usagef("give either --retry-failed, or --refresh or --sample")
 	}
 	return f.sourceFlags.validate(cmd)
 }
@@ -55,13 +63,13 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return err
 	}
 	outliveOutput()
-	screen := newScreen(a.console)
-	log, err := a.logger(screen)
+	on := screen.New(a.console)
+	log, err := a.logger(on)
 	if err != nil {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
-	s, err := openSession(ctx, sessionOptions{flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, log: log})
+	s, err := openSession(ctx, sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, as: f.as(raw), dir: dir, prefetch: true, log: log})
 	if err != nil {
 		return err
 	}
@@ -74,21 +82,39 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err := s.store.ReadOnly(); err != nil {
 		return fmt.Errorf("nothing can be stored in %s: %w; see what is free with: df %s", dir, err, dir)
 	}
-	printLine(a.stdout, "motefs: mirroring %s into %s", id, s.where())
+	a.tell("mirroring %s into %s", id, s.where())
 	if f.refresh.asked() && s.store.ListingComplete() {
-		return a.mirrorRefresh(ctx, s, &f.refresh, screen, log)
+		err := a.mirrorRefresh(ctx, s, &f.refresh, on, log)
+		a.summaryJSON(s, err)
+		return err
 	}
 	start, before := time.Now(), s.store.Progress()
-	progress := startProgress(screen, log, &meter{store: s.store, prefetch: true})
-	runErr := s.run(ctx)
-	progress.stop()
-	return a.mirrorResult(s, runErr, before, time.Since(start))
+	s.status.begin()
+	progress := a.startProgress(on, log, s.status.Source)
+	work := s.run
+	if f.retryFailed {
+		work = s.retry
+	}
+	runErr := work(ctx)
+	progress.Stop()
+	s.status.ended(runErr, s.store.Progress())
+	if f.retryFailed && runErr == nil {
+		err = a.retryResult(s, before)
+	} else {
+		err = a.mirrorResult(s, runErr, before, time.Since(start))
+	}
+	a.summaryJSON(s, err)
+	return err
 }
 
 // mirrorResult says how a mirror ended.
 func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took time.Duration) error {
 	p := s.store.Progress()
-	printLine(a.stdout, "motefs: %s", summary(p, before, took))
+	a.tell("%s", summary(p, before, took))
+	a.tellStore(s)
+	if errors.Is(runErr, context.Canceled) {
+		a.tell("the mirror is not complete, run the same command again to go on")
+	}
 	if runErr != nil {
 		if !errors.Is(runErr, context.Canceled) {
 			do := "run the same command again to go on"
@@ -108,21 +134,20 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 		}
 		return runErr
 	}
-	if p.Failed > 0 {
-		a.namesFailed(s.store)
-		return fmt.Errorf("%w: %s of %s; list them with: motefs verify --store %s --list-failed", errFailedFiles, count(p.Failed), count(p.Files), s.store.Dir())
+	if err := a.failedFiles(s, p); err != nil {
+		return err
 	}
 	if !p.Complete() {
 		return fmt.Errorf("the mirror of %s ended with files missing: %+v", s.id, p) // a bug, if ever
 	}
 	if n := s.twice(); n > 0 {
-		printLine(a.stdout, "motefs: %s names stand in the list more than once, and once in the mirror", count(n))
+		a.tell("%s names stand in the list more than once, and once in the mirror", count(n))
 	}
 	text := "the mirror is complete"
 	if before.Complete() {
 		text += fmt.Sprintf(": listed on %s, and not looked at again; --refresh lists again", listedOn(p))
 	}
-	printLine(a.stdout, "motefs: %s", text)
+	a.tell("%s; use it with: %s", text, nextStep(s, nil))
 	return nil
 }
 
@@ -132,37 +157,4 @@ func listedOn(p cache.Progress) string {
 		return "a day that is not known"
 	}
 	return time.Unix(p.ListedAt, 0).Format("2006-01-02 15:04")
-}
-
-// summary is one line about what a store holds, and how fast it got there.
-func summary(p, before cache.Progress, took time.Duration) string {
-	text := fmt.Sprintf("%s listed, %s fetched (%s)", count(p.Files), count(p.Fetched), bytesText(float64(p.Bytes)))
-	if p.Gone > 0 {
-		text += fmt.Sprintf(", %s gone", count(p.Gone))
-	}
-	if p.Failed > 0 {
-		text += fmt.Sprintf(", %s failed", count(p.Failed))
-	}
-	if p.Skipped > 0 {
-		text += fmt.Sprintf(", %s names left out", count(p.Skipped))
-	}
-	if n := p.Fetched - before.Fetched; n > 0 && took > 0 {
-		text += fmt.Sprintf("; %s now, in %s, %s files/s", count(n), took.Round(10*time.Millisecond), count(uint64(float64(n)/took.Seconds())))
-	}
-	return text
-}
-
-// failedShown is how many of the files that failed are named at the end.
-const failedShown = 10
-
-func (a *app) namesFailed(store *cache.Store) {
-	shown := 0
-	err := store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
-		printLine(a.stderr, "motefs: failed after %s: %q: %s", counted(uint64(f.Tries), "try"), f.Name, f.Reason)
-		shown++
-		return shown < failedShown
-	})
-	if err != nil {
-		printLine(a.stderr, "motefs: the failed files cannot be listed: %v", err)
-	}
 }

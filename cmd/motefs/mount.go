@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
 	"github.com/rs/zerolog"
@@ -66,6 +67,7 @@ func mountCommand(a *app) *cobra.Command {
 	cmd.Flags().Var(&f.gid, "gid", "`number` of the group that owns everything (default: that of who mounts)")
 	f.umask = defaultUmask
 	cmd.Flags().Var(&f.umask, "umask", "permissions that nobody has, in `octal`; those to write are always taken, as the mount is read-only")
+	a.output.registerProgress(cmd.Flags())
 	return cmd
 }
 
@@ -81,8 +83,8 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 		return err
 	}
 	outliveOutput()
-	screen := newScreen(a.console)
-	log, err := a.logger(screen)
+	on := screen.New(a.console)
+	log, err := a.logger(on)
 	if err != nil {
 		return err
 	}
@@ -96,13 +98,13 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		abs = mountpoint
 	}
-	printLine(a.stdout, "motefs: serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, m.where(), abs)
+	a.tell("serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, m.where(), abs)
 	before, start := m.store.Progress(), time.Now()
 	m.procs, m.follower = procs, &f.refresh
-	if err := m.serve(ctx, screen, f.prefetchAll); err != nil {
+	if err := m.serve(ctx, on, f.prefetchAll); err != nil {
 		return err
 	}
-	printLine(a.stdout, "motefs: unmounted %s: %s", abs, summary(m.store.Progress(), before, time.Since(start)))
+	a.tell("unmounted %s: %s", abs, m.unmountText(before, time.Since(start)))
 	return nil
 }
 
@@ -126,7 +128,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		}
 	}
 	m.session, err = openSession(ctx, sessionOptions{
-		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, log: log,
+		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {
@@ -149,22 +151,24 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		return nil, errors.Join(err, m.session.close())
 	}
 	close(ready)
+	m.status.Mounted(m.mount.Dir(), m.mount.Stats)
 	return m, nil
 }
 
 // serve mirrors in the background until the mount is unmounted, by whomever, or
 // ctx ends; then it closes everything.
-func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) error {
+func (m *mounted) serve(ctx context.Context, on *screen.Screen, prefetch bool) error {
 	runCtx, stopRun := context.WithCancel(ctx)
 	defer stopRun()
 	var wg sync.WaitGroup
 	if err := m.store.ReadOnly(); err == nil {
 		wg.Go(func() {
-			if m.keepRunning(runCtx, screen, prefetch) && m.follower.every > 0 {
-				m.follow(runCtx, screen)
+			if m.keepRunning(runCtx, on, prefetch) && m.follower.every > 0 {
+				m.follow(runCtx, on)
 			}
 		})
 	} else {
+		m.status.Fail(err)
 		m.log.Warn().Err(err).Msg("nothing can be stored, so nothing is listed or fetched; what is in the store is served. Make room, and mount again")
 	}
 	m.untilUnmounted(ctx)
@@ -183,13 +187,13 @@ func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) erro
 	stopRun()
 	wg.Wait()
 	if broken := m.store.BrokenErr(); broken != nil {
-		return errors.Join(broken, err) // what hangs in it ends with the process
+		return errors.Join(broken, err, m.status.Close()) // what hangs in it ends with the process
 	}
 	select {
 	case <-m.mount.Done():
 		return errors.Join(err, m.session.close())
 	default: // requests are still served, from a store that must not be closed under them
-		return errors.Join(err, m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
+		return errors.Join(err, m.status.Close(), m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
 	}
 }
 
@@ -203,6 +207,7 @@ func (m *mounted) untilUnmounted(ctx context.Context) {
 		case <-m.mount.Done():
 			return
 		case <-broken:
+			m.status.Fail(m.store.BrokenErr())
 			m.log.Error().Err(m.store.BrokenErr()).Msg("nothing more can be stored; what is in the store is served until it is unmounted")
 			broken = nil
 		}
@@ -215,17 +220,19 @@ const tryListingAgain = time.Minute
 
 // keepRunning runs the engine until all is here. A mount goes on serving what it
 // has whatever becomes of the listing. It reports whether all names are listed.
-func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool) bool {
+func (m *mounted) keepRunning(ctx context.Context, on *screen.Screen, prefetch bool) bool {
 	for {
 		start, before := time.Now(), m.store.Progress()
-		progress := startProgress(screen, m.log, &meter{store: m.store, prefetch: prefetch})
+		m.status.begin()
+		progress := m.app.startProgress(on, m.log, m.status.Source)
 		if prefetch {
 			m.procs.set(mirroringProcs)
 		}
 		err := m.run(ctx)
 		m.procs.set(servingProcs)
-		progress.stop()
+		progress.Stop()
 		p := m.store.Progress()
+		m.status.ended(err, p)
 		if ctx.Err() != nil || m.store.BrokenErr() != nil {
 			return false
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/advice"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/namelist"
 	"github.com/rs/zerolog"
@@ -18,7 +19,9 @@ import (
 
 // session is an origin, its store and the engine between them.
 type session struct {
-	id     string
+	id string
+	// as is how the origin and the store are named to another command; see sourceFlags.as.
+	as     string
 	log    zerolog.Logger
 	client client
 	names  *namelist.Lister // nil where the origin lists
@@ -29,12 +32,16 @@ type session struct {
 	store  *cache.Store
 	engine *mirror.Engine
 	made   bool // the store is new
+	// status says what the session is doing, to whom is asking: see served.
+	status *served
 }
 
 // sessionOptions say how a session is opened.
 type sessionOptions struct {
+	command  string // mount or mirror
 	flags    *sourceFlags
 	id       string
+	as       string // see session
 	dir      string
 	prefetch bool
 	keepOld  bool // see cache.Options.KeepOld
@@ -46,7 +53,7 @@ type sessionOptions struct {
 // error only where the store has nothing to serve yet; where there is no store, none is
 // made then.
 func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) {
-	s := &session{id: o.id, filesURL: o.flags.filesURL(o.id), server: o.flags.server(o.id), log: o.log}
+	s := &session{id: o.id, as: o.as, filesURL: o.flags.filesURL(o.id), server: o.flags.server(o.id), log: o.log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -90,6 +97,13 @@ func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) 
 	if err != nil {
 		return nil, err
 	}
+	s.status = serveStatus(status.Options{
+		Command: o.command, Version: version(), Store: s.store, Engine: s.engine, Prefetch: o.prefetch,
+		Network: func() (connections, requests int64) {
+			n := s.client.Counts()
+			return n.Open, n.Requests
+		},
+	}, o.log)
 	return s, nil
 }
 
@@ -181,6 +195,9 @@ const closePatience = time.Second
 // does not wait for commits that hang: the process is about to end.
 func (s *session) close() error {
 	var errs []error
+	if s.status != nil {
+		errs = append(errs, s.status.Close())
+	}
 	if s.engine != nil {
 		ended := make(chan error, 1)
 		go func() { ended <- s.engine.Close() }()
@@ -207,6 +224,11 @@ func (s *session) close() error {
 // run mirrors until everything is here, ctx is done, or the store breaks.
 func (s *session) run(ctx context.Context) error {
 	return s.untilBroken(ctx, func() error { return s.engine.Run(ctx) })
+}
+
+// retry asks for the files that failed before, as run does.
+func (s *session) retry(ctx context.Context) error {
+	return s.untilBroken(ctx, func() error { return s.engine.Retry(ctx) })
 }
 
 // untilBroken does what the engine does until ctx is done, and lets go of it where the

@@ -106,6 +106,7 @@ type client interface {
 	mirror.Lister
 	mirror.Fetcher
 	mirror.RangeFetcher
+	Counts() wire.Counts
 	Close() error
 }
 
@@ -207,11 +208,11 @@ func (f *sourceFlags) storeDir(id string) (string, error) {
 		}
 		return dir, nil
 	}
-	base, err := os.UserCacheDir()
+	root, err := storeRoot()
 	if err != nil {
-		return "", usagef("there is no usual place for the store, as neither XDG_CACHE_HOME nor HOME is set; give --store")
+		return "", err
 	}
-	return filepath.Join(base, "motefs", storeName(id)), nil
+	return filepath.Join(root, storeName(id)), nil
 }
 
 // storeName makes a readable directory name of an origin, with a sum that keeps

@@ -6,13 +6,14 @@ import (
 	"fmt"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/spf13/cobra"
 )
 
 func verifyCommand(a *app) *cobra.Command {
 	var store string
-	var listFailed, reclaim, repair bool
+	var reclaim, repair bool
 	cmd := &cobra.Command{
 		Use:        "verify [flags] [ORIGIN]",
 		SuggestFor: []string{"check", "fsck", "repair"},
@@ -24,7 +25,7 @@ func verifyCommand(a *app) *cobra.Command {
 			"again.",
 		Args: operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := wording.OneOf(cmd, "list-failed", "reclaim", "repair"); err != nil {
+			if err := wording.OneOf(cmd, "reclaim", "repair"); err != nil {
 				return usageError{err}
 			}
 			f := &sourceFlags{store: store}
@@ -44,11 +45,10 @@ func verifyCommand(a *app) *cobra.Command {
 			if repair {
 				return a.repair(cmd.Context(), dir, id)
 			}
-			return a.verify(cmd.Context(), dir, id, listFailed, reclaim)
+			return a.verify(cmd.Context(), dir, id, reclaim)
 		},
 	}
 	cmd.Flags().StringVar(&store, "store", "", "`directory` of the store")
-	cmd.Flags().BoolVar(&listFailed, "list-failed", false, "only list the files that could not be fetched, and why")
 	cmd.Flags().BoolVar(&reclaim, "reclaim", false, "of a store that is sound, remove the blob files that belong to no entry")
 	cmd.Flags().BoolVar(&repair, "repair", false, "drop what is damaged, so that the next mirror fetches it again")
 	return cmd
@@ -57,7 +57,7 @@ func verifyCommand(a *app) *cobra.Command {
 // problemsShown bounds the problems that are printed; all are counted.
 const problemsShown = 100
 
-func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bool) (err error) {
+func (a *app) verify(ctx context.Context, dir, id string, reclaim bool) (err error) {
 	log, err := a.logger(a.console)
 	if err != nil {
 		return err
@@ -67,11 +67,11 @@ func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bo
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	says := serveStatus(status.Options{Command: "verify", Version: version(), Store: store}, log)
+	defer func() { err = errors.Join(says.Close(), err) }()
+	says.Set(status.Verifying)
 	if id != "" && store.Origin() != id {
 		return &storeError{fmt.Sprintf("store %s holds the files of another origin, %s, and not of %s", dir, store.Origin(), id)}
-	}
-	if listFailed {
-		return a.listFailed(ctx, store)
 	}
 	p := store.Progress()
 	printLine(a.stdout, "store %s of %s: %s, %s", dir, store.Origin(), summary(p, p, 0), completeness(p))
@@ -147,13 +147,4 @@ func completeness(p cache.Progress) string {
 		return "every name is listed"
 	}
 	return "the listing is not complete"
-}
-
-func (a *app) listFailed(ctx context.Context, store *cache.Store) error {
-	var writeErr error
-	err := store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
-		_, writeErr = fmt.Fprintln(a.stdout, oneLine(fmt.Sprintf("%q\t%d tries\t%s", f.Name, f.Tries, f.Reason)))
-		return writeErr == nil && ctx.Err() == nil
-	})
-	return errors.Join(err, writeErr, ctx.Err())
 }
