@@ -15,10 +15,10 @@ func Operands(cmd *cobra.Command, args []string) error {
 	var needed, all []string
 	for _, word := range strings.Fields(cmd.Use)[1:] {
 		name := strings.Trim(word, "[]")
-		switch {
-		case name == "flags":
+		if name == "flags" {
 			continue
-		case name == word:
+		}
+		if name == word {
 			needed = append(needed, name)
 		}
 		all = append(all, name)
