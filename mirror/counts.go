@@ -66,9 +66,6 @@ type Counts struct {
 	// Throttled is for how long something was not asked for because the origin
 	// answered RetryThrottled.
 	Throttled time.Duration
-	// Down says that the origin, when it was last asked, gave nothing good: no page of
-	// the listing, or none of the files that it gave before.
-	Down bool
 }
 
 // counters are the Counts as they grow. They are added to once a batch.
@@ -81,7 +78,7 @@ type counters struct {
 func (e *Engine) Counts() Counts {
 	n := Counts{
 		Listed: e.counts.listed.Load(), Files: e.counts.files.Load(), Bytes: e.counts.bytes.Load(),
-		Throttled: e.pace.waited.elapsed(time.Now()), Down: e.health.down.Load(),
+		Throttled: e.pace.waited.elapsed(time.Now()),
 	}
 	for r := range n.Retries {
 		n.Retries[r] = e.counts.retries[r].Load()

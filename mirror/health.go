@@ -23,7 +23,6 @@ type health struct {
 	// watch last looked.
 	fresh   atomic.Bool
 	waiting atomic.Int64        // who waits for the origin now
-	down    atomic.Bool         // see Counts
 	outages atomic.Int64        // that began, and those that ended
 	turn    *semaphore.Weighted // to ask whether the origin is well
 	checked time.Time           // when it last was; with turn
@@ -53,9 +52,6 @@ func (h *health) init(e *Engine) { h.e, h.turn = e, semaphore.NewWeighted(1) }
 func (h *health) alive() {
 	if !h.fresh.Load() { // a cache line that everyone reads
 		h.fresh.Store(true)
-	}
-	if h.down.Load() {
-		h.down.Store(false)
 	}
 }
 
@@ -217,7 +213,6 @@ func (h *health) recovered(ctx context.Context, files int, some []string, why er
 			return false, context.Cause(ctx)
 		case err == nil:
 			h.checked = time.Now()
-			h.down.Store(false)
 			if down {
 				h.outages.Add(1) // for those who came while it lasted
 			}
@@ -225,7 +220,6 @@ func (h *health) recovered(ctx context.Context, files int, some []string, why er
 		case !known && files < fewFiles && !down && h.lists(ctx):
 			return false, nil
 		case !down:
-			h.down.Store(true)
 			h.outages.Add(1)
 			h.e.opts.Log.Warn().Err(err).Msg("the origin gives not even what it gave before; waiting until it is well")
 		}

@@ -85,9 +85,6 @@ func (e *Engine) list(ctx context.Context, marker string) (page Page, err error)
 		if err != nil && ctx.Err() == nil {
 			e.throttled(err)
 			e.health.bad(err)
-			if Temporary(err) && !throttling(err) {
-				e.health.down.Store(true)
-			}
 			if limit := e.opts.Outage; limit >= 0 && patience == nil {
 				patience = afterLived(limit, func() { end(e.health.outage(limit)) })
 			}
