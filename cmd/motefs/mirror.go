@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/s3"
 	"github.com/spf13/cobra"
@@ -63,7 +64,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
-	s, err := openSession(sessionOptions{flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, log: log})
+	s, err := openSession(sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, log: log})
 	if err != nil {
 		return err
 	}
@@ -84,6 +85,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return a.mirrorRefresh(ctx, s, &f.refresh, screen, log)
 	}
 	start, before := time.Now(), s.store.Progress()
+	s.status.Set(status.Mirroring)
 	progress := startProgress(screen, log, &meter{store: s.store, prefetch: true})
 	runErr := s.run(ctx)
 	progress.stop()

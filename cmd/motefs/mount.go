@@ -118,7 +118,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		}
 	}
 	m.session, err = openSession(sessionOptions{
-		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, log: log,
+		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {
@@ -144,6 +144,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		return nil, errors.Join(err, m.session.close())
 	}
 	close(ready)
+	m.status.Mounted(m.mount.Dir(), m.mount.Stats)
 	return m, nil
 }
 
@@ -160,6 +161,7 @@ func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) erro
 			}
 		})
 	} else {
+		m.status.Fail(err)
 		m.log.Warn().Err(err).Msg("nothing can be stored, so nothing is listed or fetched; what is in the store is served. Make room, and mount again")
 	}
 	m.untilUnmounted(ctx)
@@ -172,13 +174,13 @@ func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) erro
 	stopRun()
 	wg.Wait()
 	if broken := m.store.BrokenErr(); broken != nil {
-		return errors.Join(broken, err) // what hangs in it ends with the process
+		return errors.Join(broken, err, m.status.Close()) // what hangs in it ends with the process
 	}
 	select {
 	case <-m.mount.Done():
 		return errors.Join(err, m.session.close())
 	default: // requests are still served, from a store that must not be closed under them
-		return errors.Join(err, m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
+		return errors.Join(err, m.status.Close(), m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
 	}
 }
 
@@ -193,6 +195,7 @@ func (m *mounted) untilUnmounted(ctx context.Context) {
 		case <-m.mount.Done():
 			return
 		case <-broken:
+			m.status.Fail(m.store.BrokenErr())
 			m.log.Error().Err(m.store.BrokenErr()).Msg("nothing more can be stored; what is in the store is served until it is unmounted")
 			broken = nil
 		}
@@ -208,6 +211,7 @@ const tryListingAgain = time.Minute
 func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool) bool {
 	for {
 		start, before := time.Now(), m.store.Progress()
+		m.status.begin()
 		progress := startProgress(screen, m.log, &meter{store: m.store, prefetch: prefetch})
 		if prefetch {
 			m.procs.set(mirroringProcs)
@@ -216,6 +220,7 @@ func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool
 		m.procs.set(servingProcs)
 		progress.stop()
 		p := m.store.Progress()
+		m.status.ended(err, p)
 		if ctx.Err() != nil || m.store.BrokenErr() != nil {
 			return false
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/namelist"
 	"github.com/motefs/motefs/mirror/s3"
@@ -26,10 +27,13 @@ type session struct {
 	filesURL string
 	store    *cache.Store
 	engine   *mirror.Engine
+	// status says what the session is doing, to whom is asking: see served.
+	status *served
 }
 
 // sessionOptions say how a session is opened.
 type sessionOptions struct {
+	command  string // mount or mirror
 	flags    *sourceFlags
 	id       string
 	dir      string
@@ -71,6 +75,13 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.status = serveStatus(status.Options{
+		Command: o.command, Version: version(), Store: s.store, Engine: s.engine, Prefetch: o.prefetch,
+		Network: func() (connections, requests int64) {
+			n := s.client.Counts()
+			return n.Open, n.Requests
+		},
+	}, o.log)
 	return s, nil
 }
 
@@ -133,6 +144,9 @@ const closePatience = time.Second
 // does not wait for commits that hang: the process is about to end.
 func (s *session) close() error {
 	var errs []error
+	if s.status != nil {
+		errs = append(errs, s.status.Close())
+	}
 	if s.engine != nil {
 		ended := make(chan error, 1)
 		go func() { ended <- s.engine.Close() }()

@@ -107,6 +107,7 @@ type client interface {
 	mirror.Lister
 	mirror.Fetcher
 	mirror.RangeFetcher
+	Counts() wire.Counts
 	Close() error
 }
 

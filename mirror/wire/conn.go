@@ -56,6 +56,7 @@ type buffers struct {
 }
 
 func (c *Client) newConn(raw, nc net.Conn) *conn {
+	c.counts.open.Add(1)
 	cn := &conn{raw: raw, nc: nc, born: time.Now(), gather: gatherer{raw: raw, lowat: 1}}
 	cn.clock = clock{nc: nc, t: &c.o.Timeouts}
 	if b, ok := c.buffs.Get().(*buffers); ok {
