@@ -29,7 +29,7 @@ func TestCounts(t *testing.T) {
 	if n.Listed != 300 || n.Files != 300 || n.Bytes != int64(p.Bytes) {
 		t.Errorf("counted %+v of %+v", n, p)
 	}
-	if n.Down || n.Throttled != 0 || n.Retries != [mirror.Retries]int64{} {
+	if n.Throttled != 0 || n.Retries != [mirror.Retries]int64{} {
 		t.Errorf("nothing went wrong: %+v", n)
 	}
 	for range 2 { // all is here
@@ -66,8 +66,8 @@ func TestCountsOfTrouble(t *testing.T) {
 	}
 }
 
-// TestDown has an origin be away, be found so, and come back.
-func TestDown(t *testing.T) {
+// TestReach has an origin be away, be found so, and come back.
+func TestReach(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2000})
 	r := newRig(t, serve.Options{PageSize: 100}, src)
 	e := r.engine(soon)
@@ -76,20 +76,20 @@ func TestDown(t *testing.T) {
 		OnGet:  func([]byte, int) origintest.Fault { return away },
 		OnList: func(string, int) origintest.Fault { return away },
 	})
-	if e.Counts().Down {
-		t.Error("down before anything was asked")
+	if reach := e.Condition().Reach; reach != mirror.ReachUnknown {
+		t.Errorf("reach %v before anything was asked", reach)
 	}
 	if err := e.Run(t.Context()); !errors.Is(err, mirror.ErrOutage) {
 		t.Errorf("an outage gives %v", err)
 	}
-	if n := e.Counts(); !n.Down || n.Retries[mirror.RetryUnavailable] == 0 {
-		t.Errorf("while it is away: %+v", n)
+	if n := e.Counts(); e.Condition().Reach != mirror.ReachDown || n.Retries[mirror.RetryUnavailable] == 0 {
+		t.Errorf("while it is away: %+v, %+v", e.Condition(), n)
 	}
 	r.server.SetFaults(origintest.Faults{})
 	r.must(e.Run(t.Context()))
 	r.complete(2000)
-	if e.Counts().Down {
-		t.Error("down when it is back")
+	if reach := e.Condition().Reach; reach != mirror.ReachUp {
+		t.Errorf("reach %v when it is back", reach)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestThrottledTime(t *testing.T) {
 	if n.Throttled < 2*time.Second || n.Throttled > took || n.Retries[mirror.RetryThrottled] != 2 {
 		t.Errorf("in %v counted %+v", took, n)
 	}
-	if n.Down {
-		t.Error("an origin that asks for patience is not down")
+	if reach := e.Condition().Reach; reach != mirror.ReachUp {
+		t.Errorf("reach %v of an origin that asked for patience", reach)
 	}
 }

@@ -87,7 +87,11 @@ func (e *Engine) list(ctx context.Context, marker string) (page Page, err error)
 		page, err = e.opts.Lister.List(ctx, marker)
 		if err != nil && ctx.Err() == nil {
 			e.throttled(err)
-			e.health.down(err)
+			if throttling(err) {
+				e.health.bad(err) // it is there
+			} else {
+				e.health.down(err)
+			}
 			if limit := e.opts.Outage; limit >= 0 && patience == nil {
 				patience = afterLived(limit, func() { end(e.health.outage(limit)) })
 			}
