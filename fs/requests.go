@@ -53,6 +53,8 @@ type Requests struct {
 	// Op is its name: lookup, getattr, read, readdir, opendir, getxattr, statfs, or
 	// invalidate, which the kernel is told and does not ask for.
 	Op string
+	// Asked is false for invalidate.
+	Asked bool
 	// Count is how many there were. Most of what programs do the kernel answers from its
 	// own caches; that is not in here.
 	Count int64
@@ -72,8 +74,8 @@ type ErrorCount struct {
 func (m *Mount) Requests() []Requests {
 	all := make([]Requests, 0, operations)
 	for o := range operations {
-		r := Requests{Op: o.String()}
-		if o < requested {
+		r := Requests{Op: o.String(), Asked: o < requested}
+		if r.Asked {
 			r.Count, r.Took = m.fs.stats.requests[o].Load(), m.fs.stats.took[o].Snapshot()
 		}
 		for i, errno := range errnoValues {

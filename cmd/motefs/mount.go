@@ -22,6 +22,7 @@ type mountFlags struct {
 	allowOther  bool
 	exec        bool
 	refresh     follower
+	monitor     monitorFlags
 	uid, gid    numericID
 	umask       octal
 }
@@ -47,10 +48,14 @@ func mountCommand(a *app) *cobra.Command {
 			if f.refresh.every == 0 && f.refresh.flags.what != "" {
 				return usagef("--refresh goes with --refresh-every")
 			}
+			if err := f.monitor.validate(); err != nil {
+				return err
+			}
 			return a.mount(cmd.Context(), f, args[0], args[1])
 		},
 	}
 	f.register(cmd.Flags())
+	f.monitor.register(cmd.Flags())
 	cmd.SetUsageFunc(groupedUsage)
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
 	cmd.Flags().DurationVar(&f.refresh.every, "refresh-every", 0, "refresh so often, as in 1h: see --refresh; 0: never")
@@ -79,9 +84,14 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		return err
 	}
+	monitor, err := a.startMonitor(&f.monitor, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, monitor.Close()) }()
 	procs := newProcs()
 	procs.set(servingProcs)
-	m, err := a.openMounted(ctx, f, id, dir, mountpoint, log)
+	m, err := a.openMounted(ctx, f, id, dir, mountpoint, monitor, log)
 	if err != nil {
 		return err
 	}
@@ -107,7 +117,7 @@ type mounted struct {
 	follower *follower
 }
 
-func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, log zerolog.Logger) (_ *mounted, err error) {
+func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, monitor *monitored, log zerolog.Logger) (_ *mounted, err error) {
 	m := &mounted{}
 	ready := make(chan struct{}) // m.mount is set; the mount is there a moment before
 	gone := func(parent cache.Inode, name string) {
@@ -118,7 +128,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		}
 	}
 	m.session, err = openSession(sessionOptions{
-		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, log: log,
+		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {
@@ -145,6 +155,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	}
 	close(ready)
 	m.status.Mounted(m.mount.Dir(), m.mount.Stats)
+	monitor.mounted(m.mount)
 	return m, nil
 }
 

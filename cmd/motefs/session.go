@@ -29,6 +29,8 @@ type session struct {
 	engine   *mirror.Engine
 	// status says what the session is doing, to whom is asking: see served.
 	status *served
+	// monitor shows what the session counts; nil: nobody
+	monitor *monitored
 }
 
 // sessionOptions say how a session is opened.
@@ -40,19 +42,20 @@ type sessionOptions struct {
 	prefetch bool
 	keepOld  bool // see cache.Options.KeepOld
 	events   mirror.Events
+	monitor  *monitored // nil: none
 	log      zerolog.Logger
 }
 
 // openSession opens what a mirror needs. An origin that does not answer is an
 // error only where the store has nothing to serve yet.
 func openSession(o sessionOptions) (_ *session, err error) {
-	s := &session{id: o.id, filesURL: o.flags.filesURL(o.id), log: o.log}
+	s := &session{id: o.id, filesURL: o.flags.filesURL(o.id), monitor: o.monitor, log: o.log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
+	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.monitor.counts(), o.log); err != nil {
 		return nil, err
 	}
 	if s.names, err = o.flags.openNames(o.id, o.log); err != nil {
@@ -82,6 +85,7 @@ func openSession(o sessionOptions) (_ *session, err error) {
 			return n.Open, n.Requests
 		},
 	}, o.log)
+	s.monitor.attach(s)
 	return s, nil
 }
 
@@ -144,6 +148,7 @@ const closePatience = time.Second
 // does not wait for commits that hang: the process is about to end.
 func (s *session) close() error {
 	var errs []error
+	s.monitor.detach()
 	if s.status != nil {
 		errs = append(errs, s.status.Close())
 	}

@@ -52,7 +52,7 @@ func Serve(dir string, source *Source) (*Server, error) {
 		Handler: Handler(source), ReadHeaderTimeout: requestPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHeader,
 	}}
 	s.wg.Go(func() {
-		if err := s.server.Serve(newLimited(l, maxClients)); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(Limit(l, maxClients)); !errors.Is(err, http.ErrServerClosed) {
 			s.err = err
 		}
 	})
@@ -77,13 +77,18 @@ func (s *Server) Close() error {
 // Handler answers what the socket is asked.
 func Handler(source *Source) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { write(w, source) })
+	mux.Handle("GET /status", JSON(source))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", http.NotFound) // it may have a secret
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
+}
+
+// JSON answers with the status.
+func JSON(source *Source) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w, source) })
 }
 
 func write(w http.ResponseWriter, source *Source) {
@@ -106,7 +111,9 @@ type limited struct {
 	once   sync.Once
 }
 
-func newLimited(l net.Listener, n int) *limited {
+// Limit returns a listener that has at most n connections open at a time; more wait in
+// the kernel.
+func Limit(l net.Listener, n int) net.Listener {
 	return &limited{Listener: l, places: make(chan struct{}, n), closed: make(chan struct{})}
 }
 
