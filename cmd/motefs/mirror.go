@@ -104,6 +104,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	progress := startProgress(screen, log, &meter{store: s.store, prefetch: true})
 	runErr := s.run(ctx)
 	progress.stop()
+	s.status.ended(runErr, s.store.Progress())
 	return a.mirrorResult(s, runErr, before, time.Since(start))
 }
 
