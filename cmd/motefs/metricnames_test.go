@@ -168,7 +168,9 @@ func dashboardExprs(t *testing.T) (exprs []string) {
 			GridPos     area
 			Targets     []struct{ Expr string }
 		}
-		Templating struct{ List []struct{ Name, Definition string } }
+		Templating struct {
+			List []struct{ Name, Definition string }
+		}
 	}
 	if err := json.Unmarshal([]byte(document(t, "cmd/motefs/docs/grafana.json")), &dashboard); err != nil {
 		t.Fatal(err)

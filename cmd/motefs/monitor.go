@@ -92,7 +92,7 @@ func (a *app) startMonitor(f *monitorFlags, log zerolog.Logger) (*monitored, err
 		return nil, fmt.Errorf("--metrics: %w; give another address", err)
 	}
 	m.server.Handle("GET /status", http.HandlerFunc(m.serveStatus))
-	printLine(a.stdout, "motefs: metrics at %s/metrics", m.server.URL())
+	a.tell("metrics at %s/metrics", m.server.URL())
 	return m, nil
 }
 
