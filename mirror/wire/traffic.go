@@ -42,6 +42,8 @@ var codeNames = [codes]string{"2xx", "3xx", "404", "410", "429", "4xx", "5xx", "
 
 func codeOf(status int) code {
 	switch {
+	case status == 200: // nearly all
+		return code2xx
 	case status == 404:
 		return code404
 	case status == 410:
