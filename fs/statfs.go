@@ -12,6 +12,7 @@ import (
 // size is that of all files: until all are here it is an estimate, for which the others
 // are taken to be as long as these. Nothing is available on a read-only filesystem.
 func (f *fsys) StatFs(cancel <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	defer f.end(opStatFS, f.begin(opStatFS))
 	u := f.store.Usage()
 	all, here := blocks(allBytes(u)), blocks(u.Bytes)
 	*out = fuse.StatfsOut{

@@ -34,6 +34,8 @@ func mirrorCommand(a *app) *cobra.Command {
 	}
 	f.register(cmd.Flags())
 	f.refresh.register(cmd.Flags())
+	f.monitor.register(cmd.Flags())
+	f.monitor.registerTextfile(cmd.Flags())
 	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "ask for nothing but the files that failed before, also those that failed for good; see motefs failures")
 	a.output.registerProgress(cmd.Flags())
 	a.output.registerJSON(cmd.Flags())
@@ -44,11 +46,15 @@ func mirrorCommand(a *app) *cobra.Command {
 type mirrorFlags struct {
 	sourceFlags
 	refresh     refreshFlags
+	monitor     monitorFlags
 	retryFailed bool
 }
 
 func (f *mirrorFlags) validate(cmd *cobra.Command) error {
 	if err := f.refresh.validate(); err != nil {
+		return err
+	}
+	if err := f.monitor.validate(); err != nil {
 		return err
 	}
 	if f.retryFailed && f.refresh.asked() {
@@ -68,8 +74,16 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err != nil {
 		return err
 	}
+	monitor, err := a.startMonitor(&f.monitor, log)
+	if err != nil {
+		return err
+	}
+	if err := monitor.writeTextfile(&f.monitor, id, dir, log); err != nil {
+		return errors.Join(err, monitor.Close())
+	}
+	defer func() { err = errors.Join(err, monitor.ended(err), monitor.Close()) }()
 	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
-	s, err := openSession(ctx, sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, as: f.as(raw), dir: dir, prefetch: true, log: log})
+	s, err := openSession(ctx, sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, as: f.as(raw), dir: dir, prefetch: true, monitor: monitor, log: log})
 	if err != nil {
 		return err
 	}
@@ -83,6 +97,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return fmt.Errorf("nothing can be stored in %s: %w; see what is free with: df %s", dir, err, dir)
 	}
 	a.tell("mirroring %s into %s", id, s.where())
+	monitor.begun()
 	if f.refresh.asked() && s.store.ListingComplete() {
 		err := a.mirrorRefresh(ctx, s, &f.refresh, on, log)
 		a.summaryJSON(s, err)

@@ -24,6 +24,7 @@ type mountFlags struct {
 	allowOther  bool
 	exec        bool
 	refresh     follower
+	monitor     monitorFlags
 	uid, gid    numericID
 	umask       octal
 }
@@ -53,10 +54,14 @@ func mountCommand(a *app) *cobra.Command {
 			if strings.Contains(args[1], "://") && !strings.Contains(args[0], "://") {
 				return usagef("ORIGIN comes before MOUNTPOINT: motefs mount [flags] ORIGIN MOUNTPOINT")
 			}
+			if err := f.monitor.validate(); err != nil {
+				return err
+			}
 			return a.mount(cmd.Context(), f, args[0], args[1])
 		},
 	}
 	f.register(cmd.Flags())
+	f.monitor.register(cmd.Flags())
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
 	cmd.Flags().DurationVar(&f.refresh.every, "refresh-every", 0, "refresh so often, as in 1h: see --refresh; 0: never")
 	f.refresh.flags.registerWhat(cmd.Flags(), "what --refresh-every looks at, `names|contents`: names lists the origin again, to fetch what is new and remove what is gone; contents also asks for every file and compares it")
@@ -88,9 +93,14 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		return err
 	}
+	monitor, err := a.startMonitor(&f.monitor, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, monitor.Close()) }()
 	procs := newProcs()
 	procs.set(servingProcs)
-	m, err := a.openMounted(ctx, f, id, dir, mountpoint, log)
+	m, err := a.openMounted(ctx, f, id, dir, mountpoint, monitor, log)
 	if err != nil {
 		return err
 	}
@@ -117,7 +127,7 @@ type mounted struct {
 	follower *follower
 }
 
-func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, log zerolog.Logger) (_ *mounted, err error) {
+func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, monitor *monitored, log zerolog.Logger) (_ *mounted, err error) {
 	m := &mounted{app: a}
 	ready := make(chan struct{}) // m.mount is set; the mount is there a moment before
 	gone := func(parent cache.Inode, name string) {
@@ -128,7 +138,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		}
 	}
 	m.session, err = openSession(ctx, sessionOptions{
-		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, log: log,
+		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {
@@ -152,6 +162,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	}
 	close(ready)
 	m.status.Mounted(m.mount.Dir(), m.mount.Stats)
+	monitor.mounted(m.mount)
 	return m, nil
 }
 

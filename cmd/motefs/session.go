@@ -34,6 +34,8 @@ type session struct {
 	made   bool // the store is new
 	// status says what the session is doing, to whom is asking: see served.
 	status *served
+	// monitor shows what the session counts; nil: nobody
+	monitor *monitored
 }
 
 // sessionOptions say how a session is opened.
@@ -46,6 +48,7 @@ type sessionOptions struct {
 	prefetch bool
 	keepOld  bool // see cache.Options.KeepOld
 	events   mirror.Events
+	monitor  *monitored // nil: none
 	log      zerolog.Logger
 }
 
@@ -53,13 +56,13 @@ type sessionOptions struct {
 // error only where the store has nothing to serve yet; where there is no store, none is
 // made then.
 func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) {
-	s := &session{id: o.id, as: o.as, filesURL: o.flags.filesURL(o.id), server: o.flags.server(o.id), log: o.log}
+	s := &session{id: o.id, as: o.as, filesURL: o.flags.filesURL(o.id), server: o.flags.server(o.id), monitor: o.monitor, log: o.log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
+	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.monitor.counts(), o.log); err != nil {
 		return nil, err
 	}
 	if s.names, err = o.flags.openNames(o.id, o.log); err != nil {
@@ -104,6 +107,7 @@ func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) 
 			return n.Open, n.Requests
 		},
 	}, o.log)
+	s.monitor.attach(s)
 	return s, nil
 }
 
@@ -195,6 +199,7 @@ const closePatience = time.Second
 // does not wait for commits that hang: the process is about to end.
 func (s *session) close() error {
 	var errs []error
+	s.monitor.detach()
 	if s.status != nil {
 		errs = append(errs, s.status.Close())
 	}

@@ -37,6 +37,7 @@ type conn struct {
 	pooled bool                           // comes from the idle pool, and has answered nothing since
 
 	total int64        // responses over its life
+	came  [codes]int32 // responses that are not reported yet; see Traffic
 	asked atomic.Int64 // requests over its life that may be on their way or answered
 	ahead bool         // more than one request is on its way
 	left  bool         // this side ended it, with a response that it did not read whole
@@ -80,6 +81,7 @@ func (cn *conn) old() bool { return time.Since(cn.born) > cn.clock.t.Age }
 func (cn *conn) answered() {
 	cn.clock.restart()
 	cn.total++
+	cn.came[codeOf(cn.head.status)]++
 	cn.pooled = false
 }
 
