@@ -55,6 +55,20 @@ func (m *Mount) Unmount() error {
 	return busy
 }
 
+// Device is that of the mount of motefs at dir, see Mount.Device; empty where there is
+// none.
+func Device(dir string) (string, error) {
+	path, err := resolve(dir)
+	if err != nil {
+		return "", mountpointError(dir, err)
+	}
+	at, err := mountAt(path)
+	if err != nil || at == nil || at.fsType != motefsType {
+		return "", err
+	}
+	return at.dev, nil
+}
+
 // Unmount unmounts dir, which another process mounted. It refuses what is no mount
 // of motefs, and one that programs still use; one that nobody serves any more is
 // taken away from under them. Symbolic links are followed first: what is looked at
