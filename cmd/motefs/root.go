@@ -6,8 +6,12 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/daemon"
+	"github.com/motefs/motefs/cmd/motefs/internal/journal"
+	"github.com/motefs/motefs/cmd/motefs/internal/notify"
 	"github.com/motefs/motefs/fs"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // app is what the commands share.
@@ -16,6 +20,11 @@ type app struct {
 	console        io.Writer // standard error itself, for the log and the live line
 	logLevel       string
 	logFormat      string
+	logFile        string
+	journal        *journal.Writer // the system's log; nil: there is no need of it
+	child          *daemon.Child   // nil: this process is no daemon
+	helper         *helper         // nil: this is not a mount helper
+	notify         *notify.Manager
 
 	// mu is held while a mount is made.
 	mu struct {
@@ -58,13 +67,18 @@ func (a *app) run(ctx context.Context, args []string) error {
 		return usagef("%s", text)
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	flags := root.PersistentFlags()
-	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
-	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: console or json")
+	a.registerLog(root.PersistentFlags())
 	root.AddCommand(mountCommand(a), mirrorCommand(a), serveCommand(a), verifyCommand(a),
 		unmountCommand(), demoCommand(a), versionCommand(a))
 	root.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
 	return root.ExecuteContext(ctx)
+}
+
+// registerLog adds the flags of every command.
+func (a *app) registerLog(flags *pflag.FlagSet) {
+	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
+	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: console or json")
+	flags.StringVar(&a.logFile, "log-file", "", "`file` that the log is added to (default standard error; of a daemon, the journal or syslog)")
 }
 
 // usageArgs makes a mistake in the arguments a mistake in the command.
