@@ -69,7 +69,7 @@ func (a *app) run(ctx context.Context, args []string) error {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	a.registerLog(root.PersistentFlags())
 	root.AddCommand(mountCommand(a), mirrorCommand(a), serveCommand(a), verifyCommand(a),
-		unmountCommand(), demoCommand(a), versionCommand(a))
+		unmountCommand(a), demoCommand(a), versionCommand(a))
 	root.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
 	return root.ExecuteContext(ctx)
 }
