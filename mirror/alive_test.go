@@ -23,8 +23,8 @@ func TestAlive(t *testing.T) {
 			}
 		}
 		lock.Unlock()
-		e.asked.Lock() // the question of before has its answer
-		e.asked.Unlock()
+		e.asked.Lock()   // the question of before has its answer
+		e.asked.Unlock() //nolint:staticcheck // to have had it is all
 		if err := e.Alive(t.Context()); err != nil {
 			t.Errorf("lock %d is free: %v", i, err)
 		}
