@@ -37,6 +37,9 @@ func (e *Engine) retry(ctx context.Context, tries *int, attempt func() (progress
 		if *tries > 0 && n >= *tries {
 			return err
 		}
+		if errors.Is(err, ErrUnreachable) {
+			e.health.down(err)
+		}
 		pause := max(wait.NextBackOff(), retryAfter(err))
 		e.opts.Log.Debug().Err(err).Dur("pause", pause).Msg("trying again")
 		if err := sleep(ctx, pause); err != nil {
@@ -71,7 +74,7 @@ func (e *Engine) list(ctx context.Context, marker string) (page Page, err error)
 		page, err = e.opts.Lister.List(ctx, marker)
 		if err != nil && ctx.Err() == nil {
 			e.throttled(err)
-			e.health.bad(err)
+			e.health.down(err)
 			if limit := e.opts.Outage; limit >= 0 && patience == nil {
 				patience = afterLived(limit, func() { end(e.health.outage(limit)) })
 			}

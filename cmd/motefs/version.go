@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -19,14 +20,42 @@ func version() string {
 	return release
 }
 
+// built is the commit that the program was built from and the day of it, as far as the
+// build says so: "" in a build without version control.
+func built() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	said := map[string]string{}
+	for _, s := range info.Settings {
+		said[s.Key] = s.Value
+	}
+	commit := said["vcs.revision"]
+	if commit == "" {
+		return ""
+	}
+	text := " commit " + commit[:min(len(commit), 12)]
+	if said["vcs.modified"] == "true" {
+		text += " with changes"
+	}
+	if day, _, ok := strings.Cut(said["vcs.time"], "T"); ok {
+		text += " of " + day
+	}
+	return text
+}
+
+// printVersion is what motefs version and motefs --version print.
+func (a *app) printVersion() error {
+	_, err := fmt.Fprintf(a.stdout, "motefs %s%s %s/%s %s\n", version(), built(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	return err
+}
+
 func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
+		Use:   "version [flags]",
 		Short: "Print the version",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.stdout, "motefs %s %s/%s %s\n", version(), runtime.GOOS, runtime.GOARCH, runtime.Version())
-			return err
-		},
+		Args:  operands,
+		RunE:  func(*cobra.Command, []string) error { return a.printVersion() },
 	}
 }

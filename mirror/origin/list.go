@@ -34,7 +34,10 @@ func (c *Client) ListIf(ctx context.Context, marker, etag string) (mirror.Page, 
 	}
 	page, err := c.list(ctx, said, etag)
 	if err != nil {
-		return mirror.Page{}, fmt.Errorf("list page %q: %w", wire.Clip(said), err)
+		if said == "" {
+			return mirror.Page{}, fmt.Errorf("first page: %w", err)
+		}
+		return mirror.Page{}, fmt.Errorf("page at marker %q: %w", wire.Clip(said), err)
 	}
 	if page.Next != "" {
 		page.Next = c.layout.tag + page.Next
@@ -143,8 +146,8 @@ func (c *Client) takePage(r *wire.Response, q *pageRequest) (mirror.Page, error)
 	if err != nil {
 		return mirror.Page{}, err
 	}
-	if q.contentType = string(r.ContentType()); c.layout.words != nil {
-		q.links = r.Fields("Link")
+	if q.contentType = string(r.Field("content-type")); c.layout.words != nil {
+		q.links = r.Fields("link")
 	}
 	page, err := c.newPage(raw, q)
 	if err != nil {
