@@ -62,7 +62,7 @@ func uses(process, dir string) bool {
 			}
 		}
 	}
-	maps, err := os.Open(filepath.Join(process, "maps"))
+	maps, err := os.Open(filepath.Join(process, "maps")) //nolint:gosec // the kernel's file
 	if err != nil {
 		return false
 	}

@@ -19,8 +19,8 @@ func mirrorCommand(a *app) *cobra.Command {
 		SuggestFor: []string{"sync", "copy", "clone", "download", "fetch"},
 		Short:      "Mirror every file of an origin, then exit",
 		Long: "Mirror every file of an origin into the store, then exit. A mirror that was\n" +
-			"stopped, by Ctrl-C, a crash or an outage, goes on where it was when it is started\n" +
-			"again with the same store.\n\n" +
+			"stopped, by Ctrl-C, a crash or an outage, goes on where it was when it is\n" +
+			"started again with the same store.\n\n" +
 			"A mirror that is complete is left as it is, unless --refresh has the origin be\n" +
 			"looked at again.",
 		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080",

@@ -36,12 +36,13 @@ func mountCommand(a *app) *cobra.Command {
 	f := &mountFlags{}
 	cmd := &cobra.Command{
 		Use:   "mount [flags] ORIGIN MOUNTPOINT",
-		Short: "Mount an origin; fetch its files when they are read, or all of them",
-		Long: "Mount an origin as a read-only directory. Names are listed in the background, and\n" +
-			"a file that is not in the store is fetched when it is looked up; with\n" +
-			"--prefetch-all, all files are. The command stays in the foreground unless --daemon is\n" +
-			"given. End it with Ctrl-C, motefs unmount, fusermount3 -u or umount. While programs\n" +
-			"use the mount, Ctrl-C says which, and waits for them; pressed again, it does not.",
+		Short: "Mount an origin; fetch its files when they are read, or all",
+		Long: "Mount an origin as a read-only directory. Names are listed in the background,\n" +
+			"and a file that is not in the store is fetched when it is looked up; with\n" +
+			"--prefetch-all, all files are. The command stays in the foreground unless\n" +
+			"--daemon is given. End it with Ctrl-C, motefs unmount, fusermount3 -u or umount.\n" +
+			"While programs use the mount, Ctrl-C says which, and waits for them; pressed\n" +
+			"again, it does not.",
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {

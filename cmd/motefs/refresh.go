@@ -147,7 +147,7 @@ func sampleText(r cache.Refreshed) string {
 	}
 	text := fmt.Sprintf("%s of %s changed", count(r.Changed), count(r.Reviewed))
 	if r.Changed == 0 {
-		text += ": fewer than " + perMillion(3/float64(r.Reviewed)) + ", at 95 %"
+		text += ": fewer than " + perMillion(3/float64(r.Reviewed)) + ", with 95 % confidence"
 	} else {
 		text += ": about " + perMillion(float64(r.Changed)/float64(r.Reviewed))
 	}

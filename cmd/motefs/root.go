@@ -48,9 +48,9 @@ func (a *app) run(ctx context.Context, args []string) error {
 	root := &cobra.Command{
 		Use:   "motefs [flags] COMMAND",
 		Short: "Mirror a service of very many small files, and mount it",
-		Long: "motefs mirrors a remote HTTP service of up to a billion small files into a local\n" +
-			"store, and mounts that store as a read-only filesystem. What is mirrored is\n" +
-			"served at once; what is missing is fetched when it is read.",
+		Long: "motefs mirrors a remote HTTP service of up to a billion small files into a\n" +
+			"local store, and mounts that store as a read-only filesystem. What is mirrored\n" +
+			"is served at once; what is missing is fetched when it is read.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -40,9 +40,10 @@ func serveCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [flags] [DIR]",
 		Short: "Serve a directory, or made-up files, as an origin",
-		Long: "Run a reference origin: the files of DIR, or with --synthetic any number of files\n" +
-			"whose names and contents are computed, without memory or disk. Of DIR regular files\n" +
-			"are served; symbolic links, FIFOs, sockets, devices and empty directories are not.",
+		Long: "Run a reference origin: the files of DIR, or with --synthetic any number of\n" +
+			"files whose names and contents are computed, without memory or disk. Of DIR\n" +
+			"regular files are served; symbolic links, FIFOs, sockets, devices and empty\n" +
+			"directories are not.",
 		Example: "  motefs serve --synthetic 1000000\n  motefs serve /var/log\n  motefs serve --s3 /var/log",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {

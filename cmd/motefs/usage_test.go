@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/motefs/motefs/fs/fusetest"
 	"github.com/motefs/motefs/mirror/origin/origintest"
@@ -133,6 +134,13 @@ func TestHelpAndVersion(t *testing.T) {
 		p := finish(t, exitOK, args...)
 		if p.Stdout.String() == "" || p.Stderr.String() != "" {
 			t.Errorf("motefs %q prints %q and %q", args, p.Stdout, p.Stderr)
+		}
+	}
+	for _, command := range []string{"help", "mount", "mirror", "verify", "serve", "unmount", "demo", "version"} {
+		for _, line := range lines(finish(t, exitOK, command, "--help").Stdout.String()) {
+			if utf8.RuneCountInString(line) > usualColumns {
+				t.Errorf("the help of %s has a line of over %d columns: %q", command, usualColumns, line)
+			}
 		}
 	}
 }

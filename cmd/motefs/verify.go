@@ -18,11 +18,11 @@ func verifyCommand(a *app) *cobra.Command {
 		Use:        "verify [flags] [ORIGIN]",
 		SuggestFor: []string{"check", "fsck", "repair"},
 		Short:      "Check that a store is sound, or mend it",
-		Long: "Read the whole store and check it against itself: every checksum, names, entries,\n" +
-			"numbers, the checkpoint and the counts. Nothing is written, and memory stays\n" +
-			"constant. With ORIGIN, also that the store is that origin's; then --store may be\n" +
-			"left out. With --repair, what is damaged is dropped, and the next mirror fetches it\n" +
-			"again.",
+		Long: "Read the whole store and check it against itself: every checksum, names,\n" +
+			"entries, numbers, the checkpoint and the counts. Nothing is written, and\n" +
+			"memory stays constant. With ORIGIN, also that the store is that origin's; then\n" +
+			"--store may be left out. With --repair, what is damaged is dropped, and the\n" +
+			"next mirror fetches it again.",
 		Args: operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := wording.OneOf(cmd, "reclaim", "repair"); err != nil {

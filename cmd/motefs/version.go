@@ -12,21 +12,20 @@ import (
 // release is the version that a build from a plain checkout has.
 const release = "0.1.0-dev"
 
+// noRelease begins the version that Go makes of a commit without a tag.
+const noRelease = "v0.0.0-"
+
 // version is the module's version where the program was installed by it.
 func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" && !strings.HasPrefix(info.Main.Version, noRelease) {
 		return info.Main.Version
 	}
 	return release
 }
 
-// built is the commit that the program was built from and the day of it, as far as the
+// built is the commit that a program was built from and the day of it, as far as the
 // build says so: "" in a build without version control.
-func built() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
+func built(info *debug.BuildInfo) string {
 	said := map[string]string{}
 	for _, s := range info.Settings {
 		said[s.Key] = s.Value
@@ -35,19 +34,23 @@ func built() string {
 	if commit == "" {
 		return ""
 	}
-	text := " commit " + commit[:min(len(commit), 12)]
-	if said["vcs.modified"] == "true" {
-		text += " with changes"
-	}
+	text := " (commit " + commit[:min(len(commit), 12)]
 	if day, _, ok := strings.Cut(said["vcs.time"], "T"); ok {
-		text += " of " + day
+		text += ", " + day
 	}
-	return text
+	if said["vcs.modified"] == "true" {
+		text += ", with changes"
+	}
+	return text + ")"
 }
 
 // printVersion is what motefs version and motefs --version print.
 func (a *app) printVersion() error {
-	_, err := fmt.Fprintf(a.stdout, "motefs %s%s %s/%s %s\n", version(), built(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	from := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		from = built(info)
+	}
+	_, err := fmt.Fprintf(a.stdout, "motefs %s%s %s/%s %s\n", version(), from, runtime.GOOS, runtime.GOARCH, runtime.Version())
 	return err
 }
 

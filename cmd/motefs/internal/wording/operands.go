@@ -17,11 +17,11 @@ func Operands(cmd *cobra.Command, args []string) error {
 	several := false
 	for _, word := range strings.Fields(strings.ReplaceAll(cmd.Use, " | ", "|"))[1:] {
 		name := strings.Trim(word, "[].")
-		several = several || strings.Contains(word, "...")
-		switch {
-		case name == "flags":
+		if name == "flags" {
 			continue
-		case word[0] != '[':
+		}
+		several = several || strings.Contains(word, "...")
+		if word[0] != '[' {
 			needed = append(needed, name)
 		}
 		all = append(all, name)
