@@ -48,7 +48,8 @@ type sessionOptions struct {
 	prefetch bool
 	keepOld  bool // see cache.Options.KeepOld
 	events   mirror.Events
-	monitor  *monitored // nil: none
+	monitor  *monitored                       // nil: none
+	doing    func(format string, args ...any) // says what is about to be done
 	log      zerolog.Logger
 }
 
@@ -73,6 +74,7 @@ func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) 
 		return nil, err
 	}
 	if !there {
+		o.doing("asking %s for its first names", o.id)
 		if err := s.probe(ctx); err != nil {
 			return nil, err
 		}
@@ -86,6 +88,7 @@ func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) 
 		return nil, err
 	}
 	if p := s.store.Progress(); there && !p.ListingComplete && p.Files == 0 {
+		o.doing("asking %s for its first names", o.id)
 		if err := s.probe(ctx); err != nil {
 			return nil, err
 		}
