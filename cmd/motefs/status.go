@@ -38,7 +38,7 @@ func statusCommand(a *app) *cobra.Command {
 			"the store is not in the way. Without an argument: all processes of this user whose\n" +
 			"stores are in the default place.",
 		Example: "  motefs status /mnt/files\n  motefs status --watch http://127.0.0.1:8080\n  motefs status --json --store DIR",
-		Args:    usageArgs(cobra.MaximumNArgs(1)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := f.locate(args)
 			if err != nil {

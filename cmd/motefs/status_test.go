@@ -115,7 +115,7 @@ func TestStatusOfNothing(t *testing.T) {
 		{exitStore, "there is no store of http://nowhere.test in", []string{"http://nowhere.test"}},
 		{exitStore, "not a status socket", []string{"--store", foreign}},
 		{exitUsage, "give either", []string{"--store", dir, dir}},
-		{exitUsage, "user-info", []string{"http://user:secret@host"}},
+		{exitUsage, "user or password", []string{"http://user:secret@host"}},
 		{exitOK, "nothing is running", nil},
 	} {
 		cmd := motefs(t, append([]string{"status"}, tc.args...)...)

@@ -55,7 +55,7 @@ func Serve(dir string, source *Source) (*Server, error) {
 		Handler: Handler(source), ReadHeaderTimeout: requestPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHeader,
 	}}
 	s.wg.Go(func() {
-		if err := s.server.Serve(newLimited(l, maxClients)); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(Limit(l, maxClients)); !errors.Is(err, http.ErrServerClosed) {
 			s.err = err
 		}
 	})
@@ -80,7 +80,7 @@ func (s *Server) Close() error {
 // Handler answers what the socket is asked.
 func Handler(source *Source) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { write(w, source.Status()) })
+	mux.Handle("GET /status", JSON(source))
 	mux.HandleFunc("GET /failures", func(w http.ResponseWriter, r *http.Request) {
 		from, err := strconv.ParseUint(cmp.Or(r.FormValue("from"), "0"), 10, 64)
 		if err != nil {
@@ -100,6 +100,11 @@ func Handler(source *Source) http.Handler {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
+}
+
+// JSON answers with the status.
+func JSON(source *Source) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w, source.Status()) })
 }
 
 func write(w http.ResponseWriter, object any) {
@@ -122,7 +127,9 @@ type limited struct {
 	once   sync.Once
 }
 
-func newLimited(l net.Listener, n int) *limited {
+// Limit returns a listener that has at most n connections open at a time; more wait in
+// the kernel.
+func Limit(l net.Listener, n int) net.Listener {
 	return &limited{Listener: l, places: make(chan struct{}, n), closed: make(chan struct{})}
 }
 
