@@ -25,8 +25,9 @@ var views = []pagetest.View{pagetest.Phone, pagetest.Desktop, pagetest.Phone.InD
 
 // eachView runs a test in one browser and every view.
 func eachView(t *testing.T, test func(t *testing.T, b *pagetest.Browser, v pagetest.View)) {
+	b := pagetest.Start(t)
 	for _, v := range views {
-		t.Run(v.Name, func(t *testing.T) { test(t, pagetest.Start(t), v) })
+		t.Run(v.Name, func(t *testing.T) { test(t, b.In(t), v) })
 	}
 }
 
@@ -71,9 +72,10 @@ func TestPagesThroughManyNames(t *testing.T) {
 	store := openStore(t)
 	list(t, store, numbered("file-%06d", files), pend)
 	s := serve(t, store)
+	b := pagetest.Start(t)
 	for _, v := range []pagetest.View{pagetest.Phone, pagetest.Desktop} {
 		t.Run(v.Name, func(t *testing.T) {
-			tab := pagetest.Start(t).Open(s.URL+"/#/files/1", v)
+			tab := b.In(t).Open(s.URL+"/#/files/1", v)
 			focused := func(name string) {
 				t.Helper()
 				tab.Until(fmt.Sprintf("document.activeElement.closest('tr') && document.activeElement.textContent === %q", name))

@@ -72,6 +72,9 @@ func Start(tb testing.TB) *Browser {
 	return b
 }
 
+// In is the same browser for a subtest.
+func (b *Browser) In(tb testing.TB) *Browser { return &Browser{tb: tb, ctx: b.ctx} }
+
 // View is what a page is looked at with.
 type View struct {
 	Name          string
