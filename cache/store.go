@@ -30,7 +30,8 @@ type Store struct {
 	entries *entryCache
 	runs    *runCache
 
-	room room
+	room     room
+	database databaseState
 	// damage logs what may come often.
 	damage zerolog.Logger
 	// rest is until when no tables are put together, in nanoseconds since 1970.
@@ -244,6 +245,7 @@ func (s *Store) close() error {
 	s.commit.closed = true
 	s.commit.Unlock()
 	s.stop()
+	s.database.close()
 	s.wg.Wait()
 	err = errors.Join(err, s.Flush(context.Background()), s.db.Close(), s.blobs.Close())
 	if s.lock != nil { // else Open has not come that far

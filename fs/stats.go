@@ -1,6 +1,10 @@
 package fs
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/motefs/motefs/histogram"
+)
 
 // Stats counts what a mount has done since it was opened. The kernel answers
 // most of what programs ask from its own caches; that is not in here.
@@ -28,19 +32,23 @@ type Stats struct {
 
 // counters are the Stats as they grow.
 type counters struct {
-	lookups, getattrs, reads, dirReads atomic.Int64
-	xattrs, readBytes, misses          atomic.Int64
-	errors, timeouts, interrupts       atomic.Int64
-	panics, badNames, notesDropped     atomic.Int64
+	requests                       [requested]atomic.Int64
+	readBytes, misses              atomic.Int64
+	errors, timeouts, interrupts   atomic.Int64
+	panics, badNames, notesDropped atomic.Int64
+	// failed are the errors, by the operation and the place of the errno in errnoValues.
+	failed [operations][len(errnoValues)]atomic.Int64
+	took   [requested]histogram.Histogram
+	waited histogram.Histogram
 }
 
 func (c *counters) snapshot() Stats {
 	return Stats{
-		Lookups:      c.lookups.Load(),
-		GetAttrs:     c.getattrs.Load(),
-		Reads:        c.reads.Load(),
-		DirReads:     c.dirReads.Load(),
-		XAttrs:       c.xattrs.Load(),
+		Lookups:      c.requests[opLookup].Load(),
+		GetAttrs:     c.requests[opGetAttr].Load(),
+		Reads:        c.requests[opRead].Load(),
+		DirReads:     c.requests[opReadDir].Load(),
+		XAttrs:       c.requests[opGetXAttr].Load(),
 		ReadBytes:    c.readBytes.Load(),
 		Misses:       c.misses.Load(),
 		Errors:       c.errors.Load(),

@@ -46,7 +46,7 @@ const (
 // ENODATA for ACLs itself (0.07 s of ls -l, now 0.05). ENOSYS would take our own
 // attributes away too. TestLsAsksForFewXAttrs.
 func (f *fsys) GetXAttr(cancel <-chan struct{}, in *fuse.InHeader, attr string, dest []byte) (uint32, fuse.Status) {
-	f.stats.xattrs.Add(1)
+	defer f.end(opGetXAttr, f.begin(opGetXAttr))
 	if !strings.HasPrefix(attr, xattrPrefix) {
 		return 0, errNotSupport
 	}

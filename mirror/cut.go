@@ -91,6 +91,7 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 	c.mark = cache.Mark{}
 	if page.same != nil {
 		c.listed += page.same.Names
+		c.r.e.counts.listed.Add(int64(page.same.Names))
 		if err := c.r.refresh.Unchanged(page.same); err != nil {
 			return err
 		}
@@ -109,6 +110,7 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 		if c.piece, more, err = page.Decode(c.piece[:0], c.room(), c.skip); err != nil {
 			return fmt.Errorf("list page at marker %q: %w", brief(page.marker), err)
 		}
+		c.r.e.counts.listed.Add(int64(len(c.piece)))
 		for i := range c.piece {
 			c.names = append(c.names, cache.Name{Origin: c.piece[i].Name, Size: c.piece[i].Size, ModTime: c.piece[i].ModTime, ETag: c.piece[i].ETag})
 			c.bytes += len(c.piece[i].Name) + len(c.piece[i].ETag)

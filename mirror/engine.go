@@ -29,6 +29,7 @@ type Engine struct {
 	panics zerolog.Logger // see guard
 	pace   *pace
 	health health
+	counts counters
 	demand singleflight.Group
 	// waiting bounds all fetches for readers, places those that are young.
 	waiting, places *semaphore.Weighted

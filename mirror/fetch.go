@@ -119,12 +119,16 @@ func (r *run) fetch(ctx context.Context, page *cache.Page) (gone []int, err erro
 			case err != nil:
 				return nil, err
 			case down:
+				for _, m := range misses {
+					r.e.counts.again(m.err, 1)
+				}
 				continue
 			}
 		}
 		unreached := 0
 		for _, m := range misses {
 			if errors.Is(m.err, ErrUnreachable) {
+				r.e.counts.again(m.err, 1)
 				unreached++
 				continue
 			}
@@ -218,6 +222,7 @@ func (r *run) missed(page *cache.Page, m miss) (gone bool, err error) {
 	case (page.Reviewed(m.slot) || page.Unlisted()) && verdict == cache.NotThere:
 		return page.Unlisted(), asStore(page.Gone(m.slot))
 	case page.Reviewed(m.slot) || page.Unlisted():
+		r.e.counts.again(m.err, 1)
 		page.Fail(m.slot, verdict, m.err)
 		return false, nil
 	}
@@ -225,6 +230,9 @@ func (r *run) missed(page *cache.Page, m miss) (gone bool, err error) {
 		return true, asStore(page.Gone(m.slot))
 	}
 	r.missing[verdict].Add(1)
+	if verdict != cache.Final {
+		r.e.counts.again(m.err, 1)
+	}
 	page.Fail(m.slot, verdict, m.err)
 	return false, nil
 }

@@ -104,7 +104,7 @@ func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err
 		return err
 	}
 	f := &mountFlags{sourceFlags: sourceFlags{connections: mirror.DefaultConnections, maxFileSize: defaultMaxFileSize}, prefetchAll: true}
-	m, err := a.openMounted(ctx, f, id, store, mountpoint, log)
+	m, err := a.openMounted(ctx, f, id, store, mountpoint, nil, log)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 )
 
@@ -51,9 +52,11 @@ func (m *mounted) follow(ctx context.Context, screen *screen) {
 		start := time.Now()
 		progress := startProgress(screen, m.log, &refreshMeter{engine: m.engine, store: m.store})
 		m.procs.set(mirroringProcs)
+		m.status.Set(status.Refreshing)
 		found, err := m.refresh(ctx, f.flags.options())
 		m.procs.set(servingProcs)
 		progress.stop()
+		m.status.ended(err, m.store.Progress())
 		if ctx.Err() != nil || m.store.BrokenErr() != nil {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/s3"
 	"github.com/spf13/cobra"
@@ -35,6 +36,8 @@ func mirrorCommand(a *app) *cobra.Command {
 	f.register(cmd.Flags())
 	cmd.SetUsageFunc(groupedUsage)
 	f.refresh.register(cmd.Flags())
+	f.monitor.register(cmd.Flags())
+	f.monitor.registerTextfile(cmd.Flags())
 	return cmd
 }
 
@@ -42,10 +45,14 @@ func mirrorCommand(a *app) *cobra.Command {
 type mirrorFlags struct {
 	sourceFlags
 	refresh refreshFlags
+	monitor monitorFlags
 }
 
 func (f *mirrorFlags) validate(cmd *cobra.Command) error {
 	if err := f.refresh.validate(); err != nil {
+		return err
+	}
+	if err := f.monitor.validate(); err != nil {
 		return err
 	}
 	return f.sourceFlags.validate(cmd)
@@ -62,8 +69,16 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err != nil {
 		return err
 	}
+	monitor, err := a.startMonitor(&f.monitor, log)
+	if err != nil {
+		return err
+	}
+	if err := monitor.writeTextfile(&f.monitor, id, dir, log); err != nil {
+		return errors.Join(err, monitor.Close())
+	}
+	defer func() { err = errors.Join(err, monitor.ended(err), monitor.Close()) }()
 	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
-	s, err := openSession(sessionOptions{flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, log: log})
+	s, err := openSession(sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, monitor: monitor, log: log})
 	if err != nil {
 		return err
 	}
@@ -80,10 +95,12 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err := s.probe(ctx); err != nil {
 		return err
 	}
+	monitor.begun()
 	if f.refresh.asked() && s.store.ListingComplete() {
 		return a.mirrorRefresh(ctx, s, &f.refresh, screen, log)
 	}
 	start, before := time.Now(), s.store.Progress()
+	s.status.Set(status.Mirroring)
 	progress := startProgress(screen, log, &meter{store: s.store, prefetch: true})
 	runErr := s.run(ctx)
 	progress.stop()

@@ -22,6 +22,7 @@ type mountFlags struct {
 	allowOther  bool
 	exec        bool
 	refresh     follower
+	monitor     monitorFlags
 	uid, gid    numericID
 	umask       octal
 }
@@ -47,10 +48,14 @@ func mountCommand(a *app) *cobra.Command {
 			if f.refresh.every == 0 && f.refresh.flags.what != "" {
 				return usagef("--refresh goes with --refresh-every")
 			}
+			if err := f.monitor.validate(); err != nil {
+				return err
+			}
 			return a.mount(cmd.Context(), f, args[0], args[1])
 		},
 	}
 	f.register(cmd.Flags())
+	f.monitor.register(cmd.Flags())
 	cmd.SetUsageFunc(groupedUsage)
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
 	cmd.Flags().DurationVar(&f.refresh.every, "refresh-every", 0, "refresh so often, as in 1h: see --refresh; 0: never")
@@ -79,9 +84,14 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		return err
 	}
+	monitor, err := a.startMonitor(&f.monitor, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, monitor.Close()) }()
 	procs := newProcs()
 	procs.set(servingProcs)
-	m, err := a.openMounted(ctx, f, id, dir, mountpoint, log)
+	m, err := a.openMounted(ctx, f, id, dir, mountpoint, monitor, log)
 	if err != nil {
 		return err
 	}
@@ -107,7 +117,7 @@ type mounted struct {
 	follower *follower
 }
 
-func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, log zerolog.Logger) (_ *mounted, err error) {
+func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, monitor *monitored, log zerolog.Logger) (_ *mounted, err error) {
 	m := &mounted{}
 	ready := make(chan struct{}) // m.mount is set; the mount is there a moment before
 	gone := func(parent cache.Inode, name string) {
@@ -118,7 +128,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		}
 	}
 	m.session, err = openSession(sessionOptions{
-		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, log: log,
+		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {
@@ -144,6 +154,8 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		return nil, errors.Join(err, m.session.close())
 	}
 	close(ready)
+	m.status.Mounted(m.mount.Dir(), m.mount.Stats)
+	monitor.mounted(m.mount)
 	return m, nil
 }
 
@@ -160,6 +172,7 @@ func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) erro
 			}
 		})
 	} else {
+		m.status.Fail(err)
 		m.log.Warn().Err(err).Msg("nothing can be stored, so nothing is listed or fetched; what is in the store is served. Make room, and mount again")
 	}
 	m.untilUnmounted(ctx)
@@ -172,13 +185,13 @@ func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) erro
 	stopRun()
 	wg.Wait()
 	if broken := m.store.BrokenErr(); broken != nil {
-		return errors.Join(broken, err) // what hangs in it ends with the process
+		return errors.Join(broken, err, m.status.Close()) // what hangs in it ends with the process
 	}
 	select {
 	case <-m.mount.Done():
 		return errors.Join(err, m.session.close())
 	default: // requests are still served, from a store that must not be closed under them
-		return errors.Join(err, m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
+		return errors.Join(err, m.status.Close(), m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
 	}
 }
 
@@ -193,6 +206,7 @@ func (m *mounted) untilUnmounted(ctx context.Context) {
 		case <-m.mount.Done():
 			return
 		case <-broken:
+			m.status.Fail(m.store.BrokenErr())
 			m.log.Error().Err(m.store.BrokenErr()).Msg("nothing more can be stored; what is in the store is served until it is unmounted")
 			broken = nil
 		}
@@ -208,6 +222,7 @@ const tryListingAgain = time.Minute
 func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool) bool {
 	for {
 		start, before := time.Now(), m.store.Progress()
+		m.status.begin()
 		progress := startProgress(screen, m.log, &meter{store: m.store, prefetch: prefetch})
 		if prefetch {
 			m.procs.set(mirroringProcs)
@@ -216,6 +231,7 @@ func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool
 		m.procs.set(servingProcs)
 		progress.stop()
 		p := m.store.Progress()
+		m.status.ended(err, p)
 		if ctx.Err() != nil || m.store.BrokenErr() != nil {
 			return false
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
@@ -94,6 +95,7 @@ func (a *app) mirrorRefresh(ctx context.Context, s *session, f *refreshFlags, sc
 	start := time.Now()
 	o := f.options()
 	progress := startProgress(screen, log, &refreshMeter{engine: s.engine, store: s.store})
+	s.status.Set(status.Refreshing)
 	found, err := s.refresh(ctx, o)
 	progress.stop()
 	if o.Sample > 0 && err == nil {

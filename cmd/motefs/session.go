@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/namelist"
 	"github.com/motefs/motefs/mirror/s3"
@@ -26,29 +27,35 @@ type session struct {
 	filesURL string
 	store    *cache.Store
 	engine   *mirror.Engine
+	// status says what the session is doing, to whom is asking: see served.
+	status *served
+	// monitor shows what the session counts; nil: nobody
+	monitor *monitored
 }
 
 // sessionOptions say how a session is opened.
 type sessionOptions struct {
+	command  string // mount or mirror
 	flags    *sourceFlags
 	id       string
 	dir      string
 	prefetch bool
 	keepOld  bool // see cache.Options.KeepOld
 	events   mirror.Events
+	monitor  *monitored // nil: none
 	log      zerolog.Logger
 }
 
 // openSession opens what a mirror needs. An origin that does not answer is an
 // error only where the store has nothing to serve yet.
 func openSession(o sessionOptions) (_ *session, err error) {
-	s := &session{id: o.id, filesURL: o.flags.filesURL(o.id), log: o.log}
+	s := &session{id: o.id, filesURL: o.flags.filesURL(o.id), monitor: o.monitor, log: o.log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
+	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.monitor.counts(), o.log); err != nil {
 		return nil, err
 	}
 	if s.names, err = o.flags.openNames(o.id, o.log); err != nil {
@@ -71,6 +78,14 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.status = serveStatus(status.Options{
+		Command: o.command, Version: version(), Store: s.store, Engine: s.engine, Prefetch: o.prefetch,
+		Network: func() (connections, requests int64) {
+			n := s.client.Counts()
+			return n.Open, n.Requests
+		},
+	}, o.log)
+	s.monitor.attach(s)
 	return s, nil
 }
 
@@ -133,6 +148,10 @@ const closePatience = time.Second
 // does not wait for commits that hang: the process is about to end.
 func (s *session) close() error {
 	var errs []error
+	s.monitor.detach()
+	if s.status != nil {
+		errs = append(errs, s.status.Close())
+	}
 	if s.engine != nil {
 		ended := make(chan error, 1)
 		go func() { ended <- s.engine.Close() }()

@@ -107,11 +107,13 @@ type client interface {
 	mirror.Lister
 	mirror.Fetcher
 	mirror.RangeFetcher
+	Counts() wire.Counts
 	Close() error
 }
 
-// client makes the client for an origin.
-func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (client, error) {
+// client makes the client for an origin, which counts its requests into traffic; nil:
+// nobody reads the counts.
+func (f *sourceFlags) client(id string, inlineLimit int, traffic *wire.Traffic, log zerolog.Logger) (client, error) {
 	depth, err := f.pipelineDepth()
 	if err != nil {
 		return nil, err
@@ -126,7 +128,7 @@ func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (cl
 	}
 	w := wire.Options{
 		Header: header, UserAgent: "motefs/" + version(), TLS: trust,
-		InlineLimit: min(inlineLimit, int(f.maxFileSize)), MaxFileSize: int64(f.maxFileSize), Pipeline: depth,
+		InlineLimit: min(inlineLimit, int(f.maxFileSize)), MaxFileSize: int64(f.maxFileSize), Pipeline: depth, Traffic: traffic,
 		OnPipelineOff: func(reason string) {
 			log.Warn().Str("reason", reason).Msg("the origin does not answer pipelined requests rightly; asking one at a time, which is slower")
 		},

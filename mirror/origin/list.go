@@ -93,7 +93,7 @@ func (c *Client) listOn(ctx context.Context, marker, etag string, fresh bool) (p
 	fields := files.AppendCondition(nil, []byte(etag), 0)
 	for hops := 0; ; hops++ {
 		location, status := "", 0
-		err = c.One(ctx, target, fields, fresh, func(r *wire.Response) (err error) {
+		err = c.One(ctx, wire.List, target, fields, fresh, func(r *wire.Response) (err error) {
 			reused, status = reused || r.Reused(), r.Status()
 			if location = r.Location(); location != "" {
 				return nil

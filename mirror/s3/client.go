@@ -282,6 +282,7 @@ func (c *Client) Counts() (n wire.Counts) {
 	for _, e := range c.mu.endpoints {
 		more := e.Client.Counts()
 		n.Requests, n.Guards, n.Again = n.Requests+more.Requests, n.Guards+more.Guards, n.Again+more.Again
+		n.Open += more.Open
 	}
 	return n
 }

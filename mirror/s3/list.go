@@ -122,7 +122,7 @@ const maxMends = 4
 
 func (c *Client) askOnce(ctx context.Context, at place, fresh bool) (p *page, err error) {
 	e := c.at.Load()
-	err = e.One(ctx, c.listTarget(e, at), nil, fresh, func(r *wire.Response) error {
+	err = e.One(ctx, wire.List, c.listTarget(e, at), nil, fresh, func(r *wire.Response) error {
 		reused := r.Reused()
 		if p, err = c.takePage(r); err != nil {
 			if reused && !mirror.Temporary(err) {

@@ -154,7 +154,7 @@ func (c *Client) explain(ctx context.Context, target string, _ *mirror.StatusErr
 	if c.state() != before {
 		return true, nil // somebody else has mended it
 	}
-	err = c.at.Load().One(ctx, target, nil, true, func(r *wire.Response) error {
+	err = c.at.Load().One(ctx, wire.Get, target, nil, true, func(r *wire.Response) error {
 		defer r.End()
 		if r.Status() == http.StatusOK {
 			return nil

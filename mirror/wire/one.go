@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/valyala/fasthttp"
@@ -92,12 +93,12 @@ func (r *Response) Whole(dst []byte, limit int64) ([]byte, error) {
 	return nil, err
 }
 
-// One asks for one target, with these header fields (each with its CRLF) besides
+// One asks for one target, for op List or Get, with these header fields (each with its CRLF) besides
 // the usual ones, and hands the response to use, whose error it returns. fresh
 // asks for a connection of its own, on which nothing else was answered before.
 // Other errors are those of the connection, which use was not called for or could
 // not read the body on.
-func (c *Client) One(ctx context.Context, target string, fields []byte, fresh bool, use func(r *Response) error) error {
+func (c *Client) One(ctx context.Context, op Op, target string, fields []byte, fresh bool, use func(r *Response) error) error {
 	ca := c.begin(ctx)
 	defer ca.end()
 	for {
@@ -106,11 +107,15 @@ func (c *Client) One(ctx context.Context, target string, fields []byte, fresh bo
 		}
 		cn, err := c.take(ca, fresh)
 		if err != nil {
+			if ca.err() == nil {
+				c.o.Traffic.lost(op)
+			}
 			return err
 		}
 		var result error
 		began := false
 		err = c.with(cn, func() error {
+			start := time.Now()
 			cn.buf.out = c.appendRequest(cn.buf.out[:0], target, fields)
 			if err := cn.write(cn.buf.out, 1); err != nil {
 				return err
@@ -120,6 +125,10 @@ func (c *Client) One(ctx context.Context, target string, fields []byte, fresh bo
 			}
 			began = true
 			result, err = cn.use(use)
+			cn.report(op)
+			if op == List {
+				c.o.Traffic.timed(op, start)
+			}
 			return err
 		})
 		switch cause := ca.err(); {
@@ -132,6 +141,7 @@ func (c *Client) One(ctx context.Context, target string, fields []byte, fresh bo
 		case cn.pooled:
 			fresh = true // it was dead before
 		default:
+			c.o.Traffic.lost(op)
 			return err
 		}
 	}

@@ -76,6 +76,8 @@ type Options struct {
 	Absent string
 	// Timeouts bound what the server may take. Default: DefaultTimeouts.
 	Timeouts Timeouts
+	// Traffic counts the requests. Default: the client's own, which nobody reads.
+	Traffic *Traffic
 }
 
 // Timeouts are the client's bounds on time.
@@ -134,6 +136,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Timeouts == (Timeouts{}) {
 		o.Timeouts = DefaultTimeouts
+	}
+	if o.Traffic == nil {
+		o.Traffic = new(Traffic)
 	}
 }
 

@@ -29,7 +29,7 @@ func (g *Getter) FetchRange(ctx context.Context, name string, part mirror.Part, 
 	// the first of its connection.
 	for tried := false; ; tried = true {
 		target := string(g.Target(nil, name))
-		err := g.Client().One(ctx, target, fields, true, func(r *wire.Response) error {
+		err := g.Client().One(ctx, wire.Get, target, fields, true, func(r *wire.Response) error {
 			return takePart(r, &part, use)
 		})
 		refusal, ok := errors.AsType[*mirror.StatusError](err)
