@@ -89,24 +89,30 @@ func TestPagesThroughManyNames(t *testing.T) {
 				tab.Press("Tab")
 			}
 			focused("file-000000")
-			for at := maxEntries; at < files; at += maxEntries {
+			last := files - maxEntries
+			if v.Width < 500 { // some of it, as each page takes time
+				last = 5 * maxEntries
+			}
+			for at := maxEntries; at <= last; at += maxEntries {
 				tab.Press("PageDown")
 				focused(fmt.Sprintf("file-%06d", at))
 			}
-			tab.Press("PageDown")
-			focused("file-099999")
-			picture(tab, v, "last")
-			for range 3 {
-				tab.Press("PageUp")
+			if last+maxEntries == files {
+				tab.Press("PageDown")
+				focused("file-099999")
 			}
+			tab.Press("PageUp")
+			focused(fmt.Sprintf("file-%06d", last-maxEntries))
 			tab.Press("Home")
 			focused("file-000000")
-			for range maxEntries {
-				tab.Press("ArrowDown")
-			}
+			tab.Press("ArrowDown", "ArrowDown", "ArrowUp")
+			focused("file-000001")
+			tab.Press("PageDown")
 			focused(fmt.Sprintf("file-%06d", maxEntries))
-			tab.Press("ArrowUp")
+			tab.Press("ArrowUp") // over the beginning of a page
 			focused(fmt.Sprintf("file-%06d", maxEntries-1))
+			tab.Press("ArrowDown") // and over its end
+			focused(fmt.Sprintf("file-%06d", maxEntries))
 			tab.Press("End")
 			focused("file-099999")
 			tab.Press("/")

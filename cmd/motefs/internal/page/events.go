@@ -110,8 +110,12 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 	default: // the sampler is told already
 	}
 	control := http.NewResponseController(w)
-	send := func(text []byte) bool {
-		if control.SetWriteDeadline(time.Now().Add(writeTime)) != nil {
+	if err := control.SetReadDeadline(time.Time{}); err != nil { // the server's is for one request
+		fail(w, http.StatusInternalServerError, "no deadline can be set: "+err.Error())
+		return
+	}
+	send := func(text []byte, within time.Duration) bool {
+		if control.SetWriteDeadline(time.Now().Add(within)) != nil {
 			return false
 		}
 		_, err := w.Write(text)
@@ -119,7 +123,7 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 	}
 	for {
 		text, changed := p.latest.get()
-		if text != nil && !send(text) {
+		if text != nil && !send(text, writeTime) {
 			return
 		}
 		select {
@@ -127,7 +131,7 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case <-p.ctx.Done():
-			send([]byte("event: end\ndata:\n\n"))
+			send([]byte("event: end\ndata:\n\n"), endTime)
 			return
 		}
 	}

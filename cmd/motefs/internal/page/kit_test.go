@@ -29,7 +29,6 @@ func newFakeSource() *fakeSource {
 			"mountpoint": "/mnt", "listing_complete": true, "listed": 1000, "fetched": 10, "pending": 990, "failed": 0, "gone": 0,
 			"failed_by_reason": map[string]int{}, "content_bytes": 12345, "files_per_second": 5, "mount": map[string]int{"errors": 0, "misses": 1},
 		},
-		meters: Meters{Get: Durations{Bounds: []time.Duration{time.Millisecond, time.Second}, Upto: []uint64{0, 0}}},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"path"
 	"sync"
@@ -22,6 +23,9 @@ const (
 	// maxReads bounds the requests that read the store at the same time; one holds at
 	// most maxEntries entries, or previewBytes of a content.
 	maxReads = 4
+	// endTime is how long a browser may take to be told that motefs ends, and closeTime how
+	// long the store to answer what it was asked before.
+	endTime, closeTime = 250 * time.Millisecond, 2 * time.Second
 	// sampleEvery is how often a sample is taken.
 	sampleEvery = time.Second
 )
@@ -51,11 +55,8 @@ type Page struct {
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
 	wg   sync.WaitGroup // the sampler
-	// open is read-held by each request that reads the store.
-	open struct {
-		sync.RWMutex
-		closed bool
-	}
+	once sync.Once
+	err  error // of Close
 }
 
 // Open makes a page, which takes samples from now on.
@@ -79,15 +80,32 @@ func Open(o Options) *Page {
 	return p
 }
 
-// Close ends the streams, and returns when no request reads the store any more. Later
-// requests are refused.
+// Close ends the streams, and returns when no request reads the store any more, or with an
+// error where one of them hangs. Later ones are refused.
 func (p *Page) Close() error {
-	p.stop()
-	p.wg.Wait()
-	p.open.Lock()
-	defer p.open.Unlock()
-	p.open.closed = true
-	return nil
+	p.once.Do(func() {
+		p.stop()
+		p.wg.Wait()
+		all(p.streams, endTime) // who does not read is not waited for
+		if !all(p.reads, closeTime) {
+			p.err = errors.New("the page still reads the store, which does not answer")
+		}
+	})
+	return p.err
+}
+
+// all takes all places of a semaphore, for good, and reports whether it got them in time.
+func all(places chan struct{}, within time.Duration) bool {
+	late := time.NewTimer(within)
+	defer late.Stop()
+	for range cap(places) {
+		select {
+		case places <- struct{}{}:
+		case <-late.C:
+			return false
+		}
+	}
+	return true
 }
 
 // policy lets the page load and ask for what is of the same origin, and nothing else be
@@ -95,18 +113,36 @@ func (p *Page) Close() error {
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// ServeHTTP answers GET and HEAD. Who may ask, by the Host that is named, is checked by
-// the server.
-func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
+// Starting answers before there is a page: a browser asks again each second.
+func Starting(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header())
+	w.Header().Set("Retry-After", "1")
+	if r.URL.Path != "/" {
+		fail(w, http.StatusServiceUnavailable, "motefs is starting")
+		return
+	}
+	w.Header().Set("Refresh", "1")
+	w.Header().Set("Content-Type", types[".html"])
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = io.WriteString(w, "<!doctype html><meta name=color-scheme content='light dark'><title>motefs</title><p>motefs is starting…")
+}
+
+// secure sets the header fields of every answer.
+func secure(h http.Header) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}
+
+// ServeHTTP answers GET and HEAD. Who may ask, by the Host that is named, is checked by
+// the server.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header())
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		h.Set("Allow", "GET, HEAD")
+		w.Header().Set("Allow", "GET, HEAD")
 		fail(w, http.StatusMethodNotAllowed, "this page can only be read")
 		return
 	}
@@ -173,11 +209,6 @@ func (p *Page) read(r *http.Request, handle func(*http.Request) (any, error)) (a
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	case <-p.ctx.Done():
-		return nil, errClosed
-	}
-	p.open.RLock()
-	defer p.open.RUnlock()
-	if p.open.closed {
 		return nil, errClosed
 	}
 	return handle(r)

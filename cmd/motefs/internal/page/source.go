@@ -1,9 +1,13 @@
 package page
 
-import "time"
+import (
+	"time"
 
-// Source is what a page samples. Its methods are called once a second, by one goroutine
-// at a time; they never wait for the network.
+	"github.com/motefs/motefs/histogram"
+)
+
+// Source is what a page samples. Its methods are called once a second at most, by one
+// goroutine; they never wait for the network.
 type Source interface {
 	// Status is what the process says of itself, as `motefs status --json` has it. It
 	// becomes JSON.
@@ -16,7 +20,7 @@ type Source interface {
 // second.
 type Meters struct {
 	// Names and Files count what was listed and fetched, Bytes is the length of the
-	// contents. They are the store's, and may fall where a refresh takes files away.
+	// contents, since the process began.
 	Names, Files, Bytes uint64
 	// Requests counts the origin's answers, Bad those of them that were none or asked for
 	// patience: 429, 5xx, a connection that broke.
@@ -24,16 +28,9 @@ type Meters struct {
 	// Operations and ReadBytes count what the mount's kernel asked for.
 	Operations, ReadBytes uint64
 	// Get and List are how long the origin takes, Mount how long an operation of the mount.
-	Get, List, Mount Durations
+	Get, List, Mount histogram.Snapshot
 	// Store is nil where nothing is known of it.
 	Store *Store
-}
-
-// Durations counts durations in buckets since the process began.
-type Durations struct {
-	Bounds []time.Duration // upper bounds of the buckets, rising
-	Upto   []uint64        // for each bound, how many were not longer
-	Count  uint64          // all
 }
 
 // Store is the state of the store's database.
@@ -90,9 +87,9 @@ func sampleOf(at time.Time, m, before *Meters) sample {
 	}
 	for _, d := range []struct {
 		field       int
-		now, before *Durations
+		now, before *histogram.Snapshot
 	}{{fieldGetMedian, &m.Get, &before.Get}, {fieldListMedian, &m.List, &before.List}, {fieldMountMedian, &m.Mount, &before.Mount}} {
-		s[d.field], s[d.field+1] = d.now.since(d.before, 0.5), d.now.since(d.before, 0.99)
+		s[d.field], s[d.field+1] = within(d.now, d.before, 0.5), within(d.now, d.before, 0.99)
 	}
 	return s
 }

@@ -25,7 +25,7 @@ type Tree interface {
 
 const (
 	// maxEntries is how many entries of a directory are shown at a time.
-	maxEntries = 250
+	maxEntries = 500
 	// maxCrumbs is how many directories of the way to one are shown.
 	maxCrumbs = 32
 	// maxFrom bounds the text that names are looked for by, in bytes.

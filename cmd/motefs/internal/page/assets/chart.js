@@ -44,8 +44,8 @@ export class Chart {
       padding: [8, 8, 0, 0],
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
       axes: [
-        { ...text, space: 70, values: (_, at) => at.map((t) => clock(t, at.length > 1 && at[1] - at[0] < 60)) },
-        { ...text, size: 62, values: (_, at) => at.map((v) => this.axis(v)) },
+        { ...text, space: 70, size: 30, values: (_, at) => at.map((t) => clock(t, at.length > 1 && at[1] - at[0] < 60)) },
+        { ...text, size: 58, space: 32, values: (_, at) => at.map((v) => this.axis(v)) },
       ],
       series: [{}, ...this.series.map((s) => ({
         stroke: colour(s.colour), width: 1.5, fill: s.fill ? colour(s.colour) + "22" : undefined, points: { show: false }, spanGaps: true,

@@ -45,7 +45,7 @@ export class Overview {
     root.append(
       el("section", { class: "panel lead" }, this.origin, this.place, this.bar, this.progress),
       el("ul", { class: "tiles" }, this.tile("files", "Files a second"), this.tile("bytes", "Bytes a second"), this.tile("listed", "Listed"),
-        this.tile("fetched", "Fetched"), this.tile("pending", "Not fetched"), this.tile("failed", "Failed"), this.tile("gone", "Gone at the origin"),
+        this.tile("fetched", "Fetched"), this.tile("pending", "Not fetched"), this.tile("failed", "Failed"), this.tile("gone", "Gone"),
         this.tile("content", "Content"), this.tile("disk", "On disk")),
       this.picker(),
       el("div", { class: "charts" }, Object.values(this.charts).map((c) => c.root)),

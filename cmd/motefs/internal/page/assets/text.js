@@ -33,7 +33,7 @@ function trim(n) {
 export function percent(part, all) {
   if (!all) return unknown;
   const p = (100 * part) / all;
-  return (part < all && p > 99.9 ? "99.9" : p.toFixed(p < 10 ? 2 : 1)) + " %";
+  return (part < all && p > 99.9 ? "99.9" : p.toFixed(p < 10 ? 2 : 1)) + "\u00a0%";
 }
 
 // seconds writes how long an answer takes.
