@@ -20,6 +20,13 @@ type fakeSource struct {
 	mu     sync.Mutex
 	status map[string]any
 	meters Meters
+	asks   int // for the status
+}
+
+func (f *fakeSource) asked() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asks
 }
 
 func newFakeSource() *fakeSource {
@@ -35,6 +42,7 @@ func newFakeSource() *fakeSource {
 func (f *fakeSource) Status() any {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asks++
 	text, err := json.Marshal(f.status)
 	if err != nil {
 		panic(err)
@@ -132,6 +140,18 @@ func putBlob(content string) func(*cache.Page, int) error {
 		}
 		return err
 	}
+}
+
+// heldTree has whoever asks for failures wait.
+type heldTree struct {
+	Tree
+	begun, release chan struct{}
+}
+
+func (h *heldTree) Failures(cache.Inode, func(cache.Inode, cache.Failure) bool) error {
+	close(h.begun)
+	<-h.release
+	return nil
 }
 
 // server serves a page of a store.

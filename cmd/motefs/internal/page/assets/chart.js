@@ -11,12 +11,16 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 }
 
+// binary are the steps of an axis of bytes.
+export const binary = Array.from({ length: 50 }, (_, k) => 2 ** k);
+
 // Chart draws series, each with a label, the name of a colour, and how to write a value.
 export class Chart {
-  constructor(title, series, write, axis) {
+  constructor(title, series, write, axis, steps) {
     this.series = series;
     this.write = write;
     this.axis = axis ?? write;
+    this.steps = steps;
     this.data = [[], ...series.map(() => [])];
     this.values = series.map(() => el("b", {}, unknown));
     this.time = el("span", { class: "chart-time" });
@@ -45,7 +49,7 @@ export class Chart {
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
       axes: [
         { ...text, space: 70, size: 30, values: (_, at) => at.map((t) => clock(t, at.length > 1 && at[1] - at[0] < 60)) },
-        { ...text, size: 58, space: 32, values: (_, at) => at.map((v) => this.axis(v)) },
+        { ...text, size: 58, space: 32, ...(this.steps && { incrs: this.steps }), values: (_, at) => at.map((v) => this.axis(v)) },
       ],
       series: [{}, ...this.series.map((s) => ({
         stroke: colour(s.colour), width: 1.5, fill: s.fill ? colour(s.colour) + "22" : undefined, points: { show: false }, spanGaps: true,

@@ -1,6 +1,6 @@
 // What motefs does now, and did in the past hour.
 import { el, setText } from "./dom.js";
-import { Chart, middle, most, over, rate } from "./chart.js";
+import { binary, Chart, middle, most, over, rate } from "./chart.js";
 import { bytes, count, percent, plain, seconds, short, span, unknown, when } from "./text.js";
 
 // ranges are how far back the charts go, and how long one step of them is, in seconds.
@@ -24,7 +24,7 @@ export class Overview {
         { label: "listed", colour: "second" },
         { label: "fetched", colour: "first", fill: true },
       ], perSecond, short),
-      bytes: new Chart("Content", [{ label: "fetched", colour: "first", fill: true }], bytesPerSecond, bytes),
+      bytes: new Chart("Content", [{ label: "fetched", colour: "first", fill: true }], bytesPerSecond, bytes, binary),
       answers: new Chart("Origin's answers", [
         { label: "all", colour: "first", fill: true },
         { label: "none, 429 or 5xx", colour: "bad" },
@@ -46,7 +46,7 @@ export class Overview {
       el("section", { class: "panel lead" }, this.origin, this.place, this.bar, this.progress),
       el("ul", { class: "tiles" }, this.tile("files", "Files a second"), this.tile("bytes", "Bytes a second"), this.tile("listed", "Listed"),
         this.tile("fetched", "Fetched"), this.tile("pending", "Not fetched"), this.tile("failed", "Failed"), this.tile("gone", "Gone"),
-        this.tile("content", "Content"), this.tile("disk", "On disk")),
+        this.tile("content", "Content"), this.tile("disk", "On disk"), this.tile("left", "Time left")),
       this.picker(),
       el("div", { class: "charts" }, Object.values(this.charts).map((c) => c.root)),
       el("div", { class: "panels" }, this.facts.origin.root, this.reasons, this.facts.store.root, this.levels, this.facts.process.root),
@@ -63,7 +63,7 @@ export class Overview {
   }
 
   picker() {
-    return el("fieldset", { class: "ranges" }, el("legend", {}, "Charts of the last"), ranges.map(([label], k) =>
+    return el("fieldset", { class: "ranges" }, el("legend", {}, "Last"), ranges.map(([label], k) =>
       el("label", {}, el("input", { type: "radio", name: "range", checked: k === this.range, onchange: () => { this.range = k; this.draw(); } }), el("span", {}, label))));
   }
 
@@ -88,14 +88,13 @@ export class Overview {
     let text = count(s.fetched) + " of " + count(s.listed) + (s.listing_complete ? " files fetched" : " files fetched that are listed so far");
     if (s.listed) text += ", " + percent(s.fetched, s.listed);
     if (s.listing_complete && s.listed && done === s.listed && !s.failed) text += ": nothing is missing";
-    if (s.seconds_remaining !== null && s.seconds_remaining !== undefined) text += " · " + span(s.seconds_remaining) + " left";
     setText(this.progress, text);
   }
 
   showTiles(s) {
     const values = {
       files: count(s.files_per_second), bytes: bytes(s.bytes_per_second), listed: count(s.listed), fetched: count(s.fetched),
-      pending: count(s.pending), failed: count(s.failed), gone: count(s.gone), content: bytes(s.content_bytes), disk: bytes(s.disk_bytes),
+      pending: count(s.pending), failed: count(s.failed), gone: count(s.gone), content: bytes(s.content_bytes), disk: bytes(s.disk_bytes), left: s.state === "complete" ? "none" : span(s.seconds_remaining),
     };
     for (const [key, text] of Object.entries(values)) setText(this.tiles.get(key).value, text);
     this.tiles.get("failed").tile.classList.toggle("bad", s.failed > 0);
@@ -105,13 +104,12 @@ export class Overview {
     this.facts.origin.show([
       ["State", s.origin_up === null || s.origin_up === undefined ? "not asked so far" : s.origin_up ? "answers" : "gives nothing"],
       ["Slowed down", s.throttled_until ? "asked to wait until " + when(s.throttled_until) : s.slowed ? "yes, as it said 429 or 503" : "no"],
-      ["Connections", s.connections === null || s.connections === undefined ? unknown : count(s.connections) + " of " + count(s.connections_limit)],
+      ["Connections", s.connections === null || s.connections === undefined ? unknown : count(s.connections) + " open"],
       ["Requests", count(s.requests)],
       ["Last error", s.last_error ? plain(s.last_error) : "none"],
       s.last_error ? ["at", when(s.last_error_at)] : null,
     ]);
     this.facts.store.show([
-      ["Directory", plain(s.store)],
       ["Free on its disk", bytes(s.disk_free_bytes)],
       ["Directories", count(s.directories)],
       ["Names left out", count(s.skipped)],
