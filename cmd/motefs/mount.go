@@ -128,7 +128,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		}
 	}
 	m.session, err = openSession(sessionOptions{
-		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, log: log,
+		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, everyone: f.allowOther, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {

@@ -75,7 +75,7 @@ func (m *monitored) showPage(s *session) {
 		return
 	}
 	m.shown.Store(&shown{session: s, traffic: &m.traffic})
-	m.page.Store(page.Open(page.Options{Source: m.shown.Load(), Tree: s.store, Log: s.log}))
+	m.page.Store(page.Open(page.Options{Source: m.shown.Load(), Tree: s.store, Everyone: s.everyone, Log: s.log}))
 }
 
 // hidePage ends it, so that the store can be closed.

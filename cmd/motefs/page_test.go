@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -145,7 +147,15 @@ func TestScreenshots(t *testing.T) {
 		}
 		return origintest.Fault{}
 	}})
-	m := startMount(t, o.URL(), "--prefetch-all", "--limit-files", "16000", "--metrics", "127.0.0.1:0")
+	// Paths that can be shown.
+	dir := "/tmp/motefs-page"
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.Mkdir(dir+"/files", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	m := &mountedProcess{t: t, dir: dir + "/files", store: dir + "/store"}
+	t.Cleanup(m.clear)
+	m = m.again(o.URL(), "--prefetch-all", "--limit-files", "16000", "--metrics", "127.0.0.1:0")
 	address := pageOf(t, m.Process)
 	readers := process.Start(t, process.Command("sh", "-c", `cd "$1" && while :; do ls -U | head -n 3 | while read d; do ls -U "$d" | head -n 300 | while read f; do cat "$d/$f"; done; done; done >/dev/null 2>&1`, "sh", m.dir))
 	eventually.True(t, "some history", func() bool {
@@ -161,19 +171,17 @@ func TestScreenshots(t *testing.T) {
 	b := pagetest.Start(t)
 	for _, v := range []pagetest.View{pagetest.Desktop, pagetest.Desktop.InDark(), pagetest.Phone, pagetest.Phone.InDark()} {
 		tab := b.Open(address, v)
-		take := func(name string) { tab.Picture(filepath.Join(*screenshots, "page-"+name+"-"+v.Name+".png"), false) }
+		take := func(name string) { tab.Picture(filepath.Join(*screenshots, name+"-"+v.Name+".png"), false) }
 		tab.Until(`document.querySelectorAll(".legend b")[1].textContent !== "–" && document.querySelector("#overview table")`)
 		take("overview")
-		tab.Picture(filepath.Join(*screenshots, "page-whole-"+v.Name+".png"), true)
 		tab.Eval(`location.hash = "#/files/1"`)
 		tab.Until(`document.querySelector(".directory a")`)
-		take("root")
 		tab.Eval(`document.querySelector(".directory a").click()`)
 		tab.Until(`document.querySelector(".entries .state-fetched")`)
-		take("files")
 		tab.Eval(`document.querySelectorAll(".entries .col-name a")[4].click()`)
 		tab.Until(`document.querySelector(".preview pre")`)
-		take("preview")
+		tab.Eval(`document.activeElement.blur()`)
+		take("files")
 		tab.Eval(`location.hash = "#/failures"`)
 		tab.Until(`document.querySelector("#failures tbody tr")`)
 		take("failures")

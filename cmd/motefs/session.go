@@ -31,6 +31,8 @@ type session struct {
 	status *served
 	// monitor shows what the session counts; nil: nobody
 	monitor *monitored
+	// everyone may see the files.
+	everyone bool
 }
 
 // sessionOptions say how a session is opened.
@@ -43,13 +45,14 @@ type sessionOptions struct {
 	keepOld  bool // see cache.Options.KeepOld
 	events   mirror.Events
 	monitor  *monitored // nil: none
+	everyone bool       // other users see the files
 	log      zerolog.Logger
 }
 
 // openSession opens what a mirror needs. An origin that does not answer is an
 // error only where the store has nothing to serve yet.
 func openSession(o sessionOptions) (_ *session, err error) {
-	s := &session{id: o.id, filesURL: o.flags.filesURL(o.id), monitor: o.monitor, log: o.log}
+	s := &session{id: o.id, filesURL: o.flags.filesURL(o.id), monitor: o.monitor, everyone: o.everyone, log: o.log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())

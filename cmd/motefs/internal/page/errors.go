@@ -19,6 +19,8 @@ func statusOf(err error) (status int, text string) {
 	switch {
 	case errors.Is(err, errClosed):
 		return http.StatusServiceUnavailable, err.Error()
+	case errors.Is(err, errNotOwner):
+		return http.StatusForbidden, err.Error()
 	case errors.Is(err, errRequest):
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, cache.ErrNotFound):

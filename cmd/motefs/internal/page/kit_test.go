@@ -1,10 +1,12 @@
 package page
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -164,17 +166,34 @@ type server struct {
 
 func serve(tb testing.TB, tree Tree) *server {
 	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return serveOn(tb, l, tree, false)
+}
+
+func serveOn(tb testing.TB, l net.Listener, tree Tree, everyone bool) *server {
+	tb.Helper()
 	s := &server{tb: tb, source: newFakeSource()}
-	s.page = Open(Options{Source: s.source, Tree: tree, Every: 20 * time.Millisecond})
-	s.Server = httptest.NewServer(s.page)
+	s.page = Open(Options{Source: s.source, Tree: tree, Every: 20 * time.Millisecond, Everyone: everyone})
+	s.Server = httptest.NewUnstartedServer(s.page)
+	s.Listener.Close()
+	s.Listener = l
+	s.Start()
 	tb.Cleanup(func() {
 		if err := s.page.Close(); err != nil {
 			tb.Error(err)
 		}
-		s.Server.CloseClientConnections()
+		s.CloseClientConnections()
 		s.Server.Close()
 	})
 	return s
+}
+
+// contextWith is a request's context on a connection that came to an address.
+func contextWith(r *http.Request, local net.Addr) context.Context {
+	return context.WithValue(r.Context(), http.LocalAddrContextKey, local)
 }
 
 // get asks for an address and decodes the answer, which has to have a status.

@@ -36,6 +36,9 @@ type Options struct {
 	Tree   Tree
 	// Every is how often a sample is taken. Default: a second.
 	Every time.Duration
+	// Everyone lets whoever reaches the page see names and contents: default only the user
+	// of this process, see owns. What is counted is shown to all.
+	Everyone bool
 	// Log takes what goes wrong in the store, at a bounded rate. The zero value is silent.
 	Log zerolog.Logger
 }
@@ -176,7 +179,7 @@ func (p *Page) asset(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", kind)
-	_, _ = w.Write(content) // the browser may be gone
+	_, _ = w.Write(content) //nolint:gosec // it is an asset of this program; and the browser may be gone
 }
 
 // reading wraps a handler that reads the store.
@@ -203,6 +206,9 @@ func (p *Page) reading(handle func(*http.Request) (any, error)) http.HandlerFunc
 
 // read reads the store, and writes to no browser meanwhile.
 func (p *Page) read(r *http.Request, handle func(*http.Request) (any, error)) (any, error) {
+	if err := p.owns(r); err != nil {
+		return nil, err
+	}
 	select {
 	case p.reads <- struct{}{}:
 		defer func() { <-p.reads }()

@@ -48,7 +48,7 @@ export class Chart {
       padding: [8, 8, 0, 0],
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
       axes: [
-        { ...text, space: 70, size: 30, values: (_, at) => at.map((t) => clock(t, at.length > 1 && at[1] - at[0] < 60)) },
+        { ...text, space: 70, size: 22, values: (_, at) => at.map((t) => clock(t, at.length > 1 && at[1] - at[0] < 60)) },
         { ...text, size: 58, space: 32, ...(this.steps && { incrs: this.steps }), values: (_, at) => at.map((v) => this.axis(v)) },
       ],
       series: [{}, ...this.series.map((s) => ({

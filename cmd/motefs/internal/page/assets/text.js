@@ -39,6 +39,7 @@ export function percent(part, all) {
 // seconds writes how long an answer takes.
 export function seconds(s) {
   if (s === null || s === undefined) return unknown;
+  if (s === 0) return "0";
   if (s < 1e-3) return trim(s * 1e6) + " µs";
   if (s < 1) return trim(s * 1e3) + " ms";
   return trim(s) + " s";

@@ -282,7 +282,11 @@ func (t *Tab) Picture(path string, whole bool) {
 		action = chromedp.FullScreenshot(100)
 	}
 	picture := get(t, "picture", action)
-	if err := os.WriteFile(path, picture, 0o644); err != nil {
-		t.tb.Fatal(fmt.Errorf("picture: %w", err))
+	picture, err := small(picture)
+	if err == nil {
+		err = os.WriteFile(path, picture, 0o644)
+	}
+	if err != nil {
+		t.tb.Fatalf("picture: %v", err)
 	}
 }
