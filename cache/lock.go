@@ -76,6 +76,9 @@ type dirLock struct {
 // lockDir locks o.Dir. The error is ErrInUse where another process holds it, and
 // then says which.
 func lockDir(o *Options) (*dirLock, error) {
+	if o.Beside {
+		return &dirLock{fs: o.FS}, nil
+	}
 	lock, err := o.FS.Lock(o.FS.PathJoin(o.Dir, lockFile))
 	if err != nil {
 		if errors.Is(err, syscall.EROFS) {

@@ -3,6 +3,7 @@ package fs
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -27,6 +28,8 @@ const (
 	xattrETag = "user.motefs.etag"
 	// xattrFetched: when a file's content came, in UTC as RFC 3339 has it.
 	xattrFetched = "user.motefs.fetched"
+	// xattrStore: of the root, for who mounted and for root alone, the directory of the store.
+	xattrStore = "user.motefs.store"
 )
 
 const (
@@ -51,15 +54,19 @@ func (f *fsys) GetXAttr(cancel <-chan struct{}, in *fuse.InHeader, attr string, 
 		return 0, errNotSupport
 	}
 	switch attr {
-	case xattrState, xattrURL, xattrETag, xattrFetched:
+	case xattrState, xattrURL, xattrETag, xattrFetched, xattrStore:
 	default:
 		return 0, errNoData
 	}
 	ino := cache.Inode(in.NodeId)
 	e, err := f.entry(ino)
 	value := ""
-	if err == nil {
+	switch {
+	case err != nil:
+	case attr != xattrStore:
 		value, err = f.xattr(attr, &e)
+	case ino == cache.RootInode && (in.Uid == 0 || int(in.Uid) == os.Geteuid()):
+		value = f.storeDir
 	}
 	switch {
 	case err != nil:

@@ -34,15 +34,16 @@ func (e *Engine) Condition() Condition {
 		Reach:       Reach(e.health.reach.Load()),
 		Connections: e.opts.Connections, Waiting: int(e.health.waiting.Load()),
 	}
-	c.LastError, c.LastErrorAt = e.health.last()
+	c.LastErrorAt, c.LastError = e.health.last()
 	c.ThrottledUntil, c.Slowed = e.pace.state(time.Now())
 	return c
 }
 
-func (h *health) last() (why error, at time.Time) {
+// last returns the last answer that was not good, and when it came.
+func (h *health) last() (at time.Time, why error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.mu.why, h.mu.whyAt
+	return h.mu.whyAt, h.mu.why
 }
 
 // state returns until when nothing is asked for, zero where that is over, and whether the

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/mirror"
 	"github.com/spf13/cobra"
 )
@@ -98,8 +99,8 @@ func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err
 	if err != nil {
 		return err
 	}
-	screen := newScreen(a.console)
-	log, err := a.logger(screen)
+	on := screen.New(a.console)
+	log, err := a.logger(on)
 	if err != nil {
 		return err
 	}
@@ -114,15 +115,15 @@ func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err
 	}()
 	a.say("mounted at %s, mirroring all of it", mountpoint)
 	before, start := usage(), time.Now()
-	progress := startProgress(screen, log, &meter{store: m.store, prefetch: true})
+	progress := a.startProgress(on, log, m.status.Source)
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- m.run(runCtx) }()
-	meanwhile := a.demoMeanwhile(ctx, screen, m.store, mountpoint)
+	meanwhile := a.demoMeanwhile(ctx, on, m.store, mountpoint)
 	err = <-done
 	took, after := time.Since(start), usage()
-	progress.stop()
+	progress.Stop()
 	if err = errors.Join(err, meanwhile); err != nil {
 		return err
 	}
@@ -130,7 +131,7 @@ func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err
 }
 
 // demoMeanwhile reads the mount while the mirror runs.
-func (a *app) demoMeanwhile(ctx context.Context, screen *screen, store *cache.Store, mountpoint string) error {
+func (a *app) demoMeanwhile(ctx context.Context, on *screen.Screen, store *cache.Store, mountpoint string) error {
 	for store.Progress().Files == 0 {
 		select {
 		case <-ctx.Done():
@@ -138,10 +139,10 @@ func (a *app) demoMeanwhile(ctx context.Context, screen *screen, store *cache.St
 		case <-time.After(time.Millisecond):
 		}
 	}
-	if err := a.show(ctx, screen, mountpoint, "ls -U | head -n 3"); err != nil {
+	if err := a.show(ctx, on, mountpoint, "ls -U | head -n 3"); err != nil {
 		return err
 	}
-	if err := a.show(ctx, screen, mountpoint, `cat "$(ls -U | head -n 1)"`); err != nil {
+	if err := a.show(ctx, on, mountpoint, `cat "$(ls -U | head -n 1)"`); err != nil {
 		return err
 	}
 	a.say("%s of the files are here by now", count(store.Progress().Fetched))
@@ -150,7 +151,7 @@ func (a *app) demoMeanwhile(ctx context.Context, screen *screen, store *cache.St
 
 func (a *app) demoResult(ctx context.Context, store *cache.Store, mountpoint string, took time.Duration, before, after resources) error {
 	p := store.Progress()
-	if err := a.show(ctx, newScreen(a.console), mountpoint, "ls -U | wc -l"); err != nil {
+	if err := a.show(ctx, screen.New(a.console), mountpoint, "ls -U | wc -l"); err != nil {
 		return err
 	}
 	a.say("%s files in %s: %s files/s, %.1f µs of CPU a file for mirror and mount, %s of memory at most",
@@ -163,12 +164,12 @@ func (a *app) demoResult(ctx context.Context, store *cache.Store, mountpoint str
 }
 
 // show runs a shell command in dir and prints it with what it says.
-func (a *app) show(ctx context.Context, screen *screen, dir, command string) error {
+func (a *app) show(ctx context.Context, on *screen.Screen, dir, command string) error {
 	// The process that serves a mount must not have it as its working
 	// directory, nor read it: a child does.
 	cmd := exec.CommandContext(ctx, "sh", "-c", "cd \"$1\" && "+command, "sh", dir) //nolint:gosec // the commands stand in this file
 	out, err := cmd.CombinedOutput()
-	screen.live("") // it comes again with the next progress
+	on.Live(nil) // it comes again with the next progress
 	a.say("$ %s\n%s", command, strings.TrimSuffix(string(out), "\n"))
 	if err != nil {
 		return fmt.Errorf("demo: %s: %w", command, err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
 )
@@ -60,6 +61,8 @@ func exitStatus(err error) int {
 		{fs.ErrMountpoint, exitMountpoint},
 		{fs.ErrNoFUSE, exitMountpoint},
 		{cache.ErrInUse, exitStore},
+		{status.ErrSocket, exitStore},
+		{status.ErrNotRunning, exitStore},
 		{cache.ErrOrigin, exitStore},
 		{cache.ErrNewer, exitNewer}, // before ErrFormat, which it is too
 		{cache.ErrFormat, exitStore},

@@ -15,6 +15,9 @@ func (a *app) logger(w io.Writer) (zerolog.Logger, error) {
 	if err != nil || a.logLevel == "" {
 		return zerolog.Logger{}, usagef("--log-level %q: give debug, info, warn or error", a.logLevel)
 	}
+	if a.quiet {
+		level = max(level, zerolog.WarnLevel)
+	}
 	switch a.logFormat {
 	case "json":
 		w = plainWriter{w}

@@ -19,5 +19,5 @@ func main() {
 	case <-again:
 		err = a.abandon()
 	}
-	os.Exit(report(os.Stderr, err))
+	os.Exit(a.reportEnd(err))
 }

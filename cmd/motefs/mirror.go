@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
-	"github.com/motefs/motefs/cmd/motefs/internal/status"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/s3"
 	"github.com/spf13/cobra"
@@ -38,6 +38,8 @@ func mirrorCommand(a *app) *cobra.Command {
 	f.refresh.register(cmd.Flags())
 	f.monitor.register(cmd.Flags())
 	f.monitor.registerTextfile(cmd.Flags())
+	a.output.registerProgress(cmd.Flags())
+	a.output.registerJSON(cmd.Flags())
 	return cmd
 }
 
@@ -64,8 +66,8 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return err
 	}
 	outliveOutput()
-	screen := newScreen(a.console)
-	log, err := a.logger(screen)
+	on := screen.New(a.console)
+	log, err := a.logger(on)
 	if err != nil {
 		return err
 	}
@@ -78,7 +80,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	}
 	defer func() { err = errors.Join(err, monitor.ended(err), monitor.Close()) }()
 	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
-	s, err := openSession(sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, monitor: monitor, log: log})
+	s, err := openSession(sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, as: f.as(raw), dir: dir, prefetch: true, monitor: monitor, log: log})
 	if err != nil {
 		return err
 	}
@@ -91,26 +93,32 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err := s.store.ReadOnly(); err != nil {
 		return fmt.Errorf("nothing can be stored in %s: %w; see what is free with: df %s", dir, err, dir)
 	}
-	printLine(a.stdout, "motefs: mirroring %s into %s", id, dir)
+	a.tell("mirroring %s into %s", id, dir)
 	if err := s.probe(ctx); err != nil {
 		return err
 	}
 	monitor.begun()
 	if f.refresh.asked() && s.store.ListingComplete() {
-		return a.mirrorRefresh(ctx, s, &f.refresh, screen, log)
+		err := a.mirrorRefresh(ctx, s, &f.refresh, on, log)
+		a.summaryJSON(s, err)
+		return err
 	}
 	start, before := time.Now(), s.store.Progress()
-	s.status.Set(status.Mirroring)
-	progress := startProgress(screen, log, &meter{store: s.store, prefetch: true})
+	s.status.begin()
+	progress := a.startProgress(on, log, s.status.Source)
 	runErr := s.run(ctx)
-	progress.stop()
-	return a.mirrorResult(s, runErr, before, time.Since(start))
+	progress.Stop()
+	s.status.ended(runErr, s.store.Progress())
+	err = a.mirrorResult(s, runErr, before, time.Since(start))
+	a.summaryJSON(s, err)
+	return err
 }
 
 // mirrorResult says how a mirror ended.
 func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took time.Duration) error {
 	p := s.store.Progress()
-	printLine(a.stdout, "motefs: %s", summary(p, before, took))
+	a.tell("%s", summary(p, before, took))
+	a.tellStore(s)
 	if runErr != nil {
 		if !errors.Is(runErr, context.Canceled) {
 			advice := "run the same command again to go on"
@@ -135,19 +143,19 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	}
 	if p.Failed > 0 {
 		a.namesFailed(s.store)
-		return fmt.Errorf("%w: %d of %d; list them with: motefs verify --store %s --list-failed", errFailedFiles, p.Failed, p.Files, s.store.Dir())
+		return fmt.Errorf("%w: %d of %d; list them with: motefs failures --store %s; try them again with: the same command and --retry-failed", errFailedFiles, p.Failed, p.Files, s.store.Dir())
 	}
 	if !p.Complete() {
 		return fmt.Errorf("the mirror of %s ended with files missing: %+v", s.id, p) // a bug, if ever
 	}
 	if n := s.twice(); n > 0 {
-		printLine(a.stdout, "motefs: %s names stand in the list more than once, and once in the mirror", count(n))
+		a.tell("%s names stand in the list more than once, and once in the mirror", count(n))
 	}
 	text := "the mirror is complete"
 	if before.Complete() {
 		text += fmt.Sprintf(": listed on %s, and not looked at again; --refresh lists again", listedOn(p))
 	}
-	printLine(a.stdout, "motefs: %s", text)
+	a.tell("%s; use it with: %s", text, nextStep(s, nil))
 	return nil
 }
 
@@ -157,37 +165,4 @@ func listedOn(p cache.Progress) string {
 		return "a day that is not known"
 	}
 	return time.Unix(p.ListedAt, 0).Format("2006-01-02 15:04")
-}
-
-// summary is one line about what a store holds, and how fast it got there.
-func summary(p, before cache.Progress, took time.Duration) string {
-	text := fmt.Sprintf("%s listed, %s fetched (%s)", count(p.Files), count(p.Fetched), bytesText(float64(p.Bytes)))
-	if p.Gone > 0 {
-		text += fmt.Sprintf(", %s gone", count(p.Gone))
-	}
-	if p.Failed > 0 {
-		text += fmt.Sprintf(", %s failed", count(p.Failed))
-	}
-	if p.Skipped > 0 {
-		text += fmt.Sprintf(", %s names left out", count(p.Skipped))
-	}
-	if n := p.Fetched - before.Fetched; n > 0 && took > 0 {
-		text += fmt.Sprintf("; %s now, in %s, %s files/s", count(n), took.Round(10*time.Millisecond), count(uint64(float64(n)/took.Seconds())))
-	}
-	return text
-}
-
-// failedShown is how many of the files that failed are named at the end.
-const failedShown = 10
-
-func (a *app) namesFailed(store *cache.Store) {
-	shown := 0
-	err := store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
-		printLine(a.stderr, "motefs: failed after %d tries: %q: %s", f.Tries, f.Name, f.Reason)
-		shown++
-		return shown < failedShown
-	})
-	if err != nil {
-		printLine(a.stderr, "motefs: the failed files cannot be listed: %v", err)
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
 	"github.com/rs/zerolog"
@@ -67,6 +68,7 @@ func mountCommand(a *app) *cobra.Command {
 	cmd.Flags().Var(&f.gid, "gid", "`number` of the group that owns everything (default: that of who mounts)")
 	f.umask = defaultUmask
 	cmd.Flags().Var(&f.umask, "umask", "permissions that nobody has, in `octal`; those to write are always taken, as the mount is read-only")
+	a.output.registerProgress(cmd.Flags())
 	return cmd
 }
 
@@ -79,8 +81,8 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 		return err
 	}
 	outliveOutput()
-	screen := newScreen(a.console)
-	log, err := a.logger(screen)
+	on := screen.New(a.console)
+	log, err := a.logger(on)
 	if err != nil {
 		return err
 	}
@@ -99,26 +101,27 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		abs = mountpoint
 	}
-	printLine(a.stdout, "motefs: serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, dir, abs)
+	a.tell("serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, dir, abs)
 	before, start := m.store.Progress(), time.Now()
 	m.procs, m.follower = procs, &f.refresh
-	if err := m.serve(ctx, screen, f.prefetchAll); err != nil {
+	if err := m.serve(ctx, on, f.prefetchAll); err != nil {
 		return err
 	}
-	printLine(a.stdout, "motefs: unmounted %s: %s", abs, summary(m.store.Progress(), before, time.Since(start)))
+	a.tell("unmounted %s: %s", abs, m.unmountText(before, time.Since(start)))
 	return nil
 }
 
 // mounted is a session with its mount.
 type mounted struct {
 	*session
+	app      *app
 	mount    *fs.Mount
 	procs    procs
 	follower *follower
 }
 
 func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, monitor *monitored, log zerolog.Logger) (_ *mounted, err error) {
-	m := &mounted{}
+	m := &mounted{app: a}
 	ready := make(chan struct{}) // m.mount is set; the mount is there a moment before
 	gone := func(parent cache.Inode, name string) {
 		select {
@@ -161,14 +164,14 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 
 // serve mirrors in the background until the mount is unmounted, by whomever, or
 // ctx ends; then it closes everything.
-func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) error {
+func (m *mounted) serve(ctx context.Context, on *screen.Screen, prefetch bool) error {
 	runCtx, stopRun := context.WithCancel(ctx)
 	defer stopRun()
 	var wg sync.WaitGroup
 	if err := m.store.ReadOnly(); err == nil {
 		wg.Go(func() {
-			if m.keepRunning(runCtx, screen, prefetch) && m.follower.every > 0 {
-				m.follow(runCtx, screen)
+			if m.keepRunning(runCtx, on, prefetch) && m.follower.every > 0 {
+				m.follow(runCtx, on)
 			}
 		})
 	} else {
@@ -219,17 +222,17 @@ const tryListingAgain = time.Minute
 
 // keepRunning runs the engine until all is here. A mount goes on serving what it
 // has whatever becomes of the listing. It reports whether all names are listed.
-func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool) bool {
+func (m *mounted) keepRunning(ctx context.Context, on *screen.Screen, prefetch bool) bool {
 	for {
 		start, before := time.Now(), m.store.Progress()
 		m.status.begin()
-		progress := startProgress(screen, m.log, &meter{store: m.store, prefetch: prefetch})
+		progress := m.app.startProgress(on, m.log, m.status.Source)
 		if prefetch {
 			m.procs.set(mirroringProcs)
 		}
 		err := m.run(ctx)
 		m.procs.set(servingProcs)
-		progress.stop()
+		progress.Stop()
 		p := m.store.Progress()
 		m.status.ended(err, p)
 		if ctx.Err() != nil || m.store.BrokenErr() != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 	"github.com/rs/zerolog"
@@ -91,18 +92,18 @@ func (s *session) refresh(ctx context.Context, o mirror.RefreshOptions) (found c
 }
 
 // mirrorRefresh refreshes, and says what was found.
-func (a *app) mirrorRefresh(ctx context.Context, s *session, f *refreshFlags, screen *screen, log zerolog.Logger) error {
+func (a *app) mirrorRefresh(ctx context.Context, s *session, f *refreshFlags, on *screen.Screen, log zerolog.Logger) error {
 	start := time.Now()
 	o := f.options()
-	progress := startProgress(screen, log, &refreshMeter{engine: s.engine, store: s.store})
+	progress := a.startProgress(on, log, s.status.Source)
 	s.status.Set(status.Refreshing)
 	found, err := s.refresh(ctx, o)
-	progress.stop()
+	progress.Stop()
 	if o.Sample > 0 && err == nil {
-		printLine(a.stdout, "motefs: %s", sampleText(found))
+		a.tell("%s", sampleText(found))
 		return nil
 	}
-	printLine(a.stdout, "motefs: %s; in %s", refreshText(found, o.DryRun), time.Since(start).Round(10*time.Millisecond))
+	a.tell("%s; in %s", refreshText(found, o.DryRun), time.Since(start).Round(10*time.Millisecond))
 	switch {
 	case errors.Is(err, mirror.ErrManyUnlisted):
 		return fmt.Errorf("%w; if that is right, give --max-delete", err)
@@ -162,37 +163,4 @@ func perMillion(share float64) string {
 		return strconv.FormatFloat(100*share, 'g', 2, 64) + " %"
 	}
 	return strconv.FormatFloat(1e6*share, 'g', 2, 64) + " in a million"
-}
-
-// refreshMeter is the progress of a refresh.
-type refreshMeter struct {
-	engine  *mirror.Engine
-	store   *cache.Store
-	samples samples[cache.Refreshed]
-}
-
-func (m *refreshMeter) sample(at time.Time) { m.samples.add(at, m.engine.Refreshed()) }
-
-// rate is names or files a second, whichever are being looked at.
-func (m *refreshMeter) rate() uint64 {
-	a, b, t := m.samples.over()
-	if t <= 0 {
-		return 0
-	}
-	return uint64(float64(b.Listed-a.Listed+b.Reviewed-a.Reviewed) / t)
-}
-
-func (m *refreshMeter) line() string {
-	r := m.samples.last()
-	text := fmt.Sprintf("%s of about %s listed", count(r.Listed), count(m.store.Usage().Files))
-	if r.Reviewed > 0 {
-		text = fmt.Sprintf("%s of %s compared", count(r.Reviewed), count(m.store.Usage().Files))
-	}
-	return fmt.Sprintf("%s  %s new  %s changed  %s removed  %s/s", text, count(r.New), count(r.Changed), count(r.Removed), count(m.rate()))
-}
-
-func (m *refreshMeter) log(log zerolog.Logger) {
-	r := m.samples.last()
-	log.Info().Uint64(fieldListed, r.Listed).Uint64("new", r.New).Uint64("changed", r.Changed).Uint64("removed", r.Removed).
-		Uint64("compared", r.Reviewed).Uint64("per_second", m.rate()).Msg("refresh")
 }

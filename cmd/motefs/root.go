@@ -13,9 +13,12 @@ import (
 // app is what the commands share.
 type app struct {
 	stdout, stderr io.Writer // plain
+	rawStdout      io.Writer // standard output itself, for what is shown on a terminal
 	console        io.Writer // standard error itself, for the log and the live line
 	logLevel       string
 	logFormat      string
+	quiet          bool
+	output         outputFlags
 
 	// mu is held while a mount is made.
 	mu struct {
@@ -26,7 +29,7 @@ type app struct {
 }
 
 func newApp(stdout, stderr io.Writer) *app {
-	return &app{stdout: plainWriter{stdout}, stderr: plainWriter{stderr}, console: stderr}
+	return &app{stdout: plainWriter{stdout}, stderr: plainWriter{stderr}, console: stderr, rawStdout: stdout}
 }
 
 // run executes the command line. Its error becomes the exit status.
@@ -61,7 +64,8 @@ func (a *app) run(ctx context.Context, args []string) error {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
 	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: console or json")
-	root.AddCommand(mountCommand(a), mirrorCommand(a), serveCommand(a), verifyCommand(a),
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print warnings and errors alone, and what a command is asked for")
+	root.AddCommand(mountCommand(a), mirrorCommand(a), statusCommand(a), failuresCommand(a), serveCommand(a), verifyCommand(a),
 		unmountCommand(), demoCommand(a), versionCommand(a))
 	root.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
 	return root.ExecuteContext(ctx)

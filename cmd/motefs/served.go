@@ -23,7 +23,11 @@ func serveStatus(o status.Options, log zerolog.Logger) *served {
 	s := &served{Source: status.New(o), prefetch: o.Prefetch}
 	var err error
 	if s.server, err = status.Serve(o.Store.Dir(), s.Source); err != nil {
-		log.Warn().Err(err).Msg("motefs status cannot ask this process")
+		level := zerolog.WarnLevel
+		if cache.NoRoom(err) { // the store says so itself
+			level = zerolog.DebugLevel
+		}
+		log.WithLevel(level).Err(err).Msg("motefs status cannot ask this process")
 	}
 	return s
 }

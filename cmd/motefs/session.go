@@ -19,7 +19,9 @@ import (
 
 // session is an origin, its store and the engine between them.
 type session struct {
-	id     string
+	id string
+	// as is how the origin and the store are named to another command; see sourceFlags.as.
+	as     string
 	log    zerolog.Logger
 	client client
 	names  *namelist.Lister // nil where the origin lists
@@ -40,6 +42,7 @@ type sessionOptions struct {
 	command  string // mount or mirror
 	flags    *sourceFlags
 	id       string
+	as       string // see session
 	dir      string
 	prefetch bool
 	keepOld  bool // see cache.Options.KeepOld
@@ -52,7 +55,7 @@ type sessionOptions struct {
 // openSession opens what a mirror needs. An origin that does not answer is an
 // error only where the store has nothing to serve yet.
 func openSession(o sessionOptions) (_ *session, err error) {
-	s := &session{id: o.id, filesURL: o.flags.filesURL(o.id), monitor: o.monitor, everyone: o.everyone, log: o.log}
+	s := &session{id: o.id, as: o.as, filesURL: o.flags.filesURL(o.id), monitor: o.monitor, everyone: o.everyone, log: o.log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())

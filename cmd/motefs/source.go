@@ -202,11 +202,11 @@ func (f *sourceFlags) storeDir(id string) (string, error) {
 		}
 		return dir, nil
 	}
-	base, err := os.UserCacheDir()
+	root, err := storeRoot()
 	if err != nil {
-		return "", usagef("no default place for the store: %w; give --store", err)
+		return "", err
 	}
-	return filepath.Join(base, "motefs", storeName(id)), nil
+	return filepath.Join(root, storeName(id)), nil
 }
 
 // storeName makes a readable directory name of an origin, with a sum that keeps

@@ -173,7 +173,7 @@ func TestTerminals(t *testing.T) {
 				if err := os.Truncate(blobs[0], 1000); err != nil {
 					t.Fatal(err)
 				}
-				p = startIn(t, at, "verify", "--list-failed", "--store", store)
+				p = startIn(t, at, "failures", "--store", store)
 				if p.Wait(); strings.Count(p.Stdout.String(), " tries\t") != 2 {
 					t.Errorf("not two failed files: %s", p)
 				}

@@ -12,7 +12,7 @@ import (
 
 func verifyCommand(a *app) *cobra.Command {
 	var store string
-	var listFailed, reclaim, repair bool
+	var reclaim, repair bool
 	cmd := &cobra.Command{
 		Use:   "verify --store DIR [ORIGIN]",
 		Short: "Check that a store is sound, or mend it",
@@ -40,21 +40,20 @@ func verifyCommand(a *app) *cobra.Command {
 			if repair {
 				return a.repair(cmd.Context(), dir, id)
 			}
-			return a.verify(cmd.Context(), dir, id, listFailed, reclaim)
+			return a.verify(cmd.Context(), dir, id, reclaim)
 		},
 	}
 	cmd.Flags().StringVar(&store, "store", "", "`directory` of the store")
-	cmd.Flags().BoolVar(&listFailed, "list-failed", false, "only list the files that could not be fetched, and why")
 	cmd.Flags().BoolVar(&reclaim, "reclaim", false, "of a store that is sound, remove the blob files that belong to no entry")
 	cmd.Flags().BoolVar(&repair, "repair", false, "drop what is damaged, so that the next mirror fetches it again")
-	cmd.MarkFlagsMutuallyExclusive("list-failed", "reclaim", "repair")
+	cmd.MarkFlagsMutuallyExclusive("reclaim", "repair")
 	return cmd
 }
 
 // problemsShown bounds the problems that are printed; all are counted.
 const problemsShown = 100
 
-func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bool) (err error) {
+func (a *app) verify(ctx context.Context, dir, id string, reclaim bool) (err error) {
 	log, err := a.logger(a.console)
 	if err != nil {
 		return err
@@ -69,9 +68,6 @@ func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bo
 	defer func() { err = errors.Join(err, store.Close()) }()
 	if id != "" && store.Origin() != id {
 		return fmt.Errorf("%w: %s holds the files of %s, not of %s", cache.ErrOrigin, dir, store.Origin(), id)
-	}
-	if listFailed {
-		return a.listFailed(ctx, store)
 	}
 	p := store.Progress()
 	printLine(a.stdout, "store %s of %s: %s, %s", dir, store.Origin(), summary(p, p, 0), completeness(p))
@@ -143,13 +139,4 @@ func completeness(p cache.Progress) string {
 		return "every name is listed"
 	}
 	return "the listing is not complete"
-}
-
-func (a *app) listFailed(ctx context.Context, store *cache.Store) error {
-	var writeErr error
-	err := store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
-		_, writeErr = fmt.Fprintln(a.stdout, oneLine(fmt.Sprintf("%q\t%d tries\t%s", f.Name, f.Tries, f.Reason)))
-		return writeErr == nil && ctx.Err() == nil
-	})
-	return errors.Join(err, writeErr, ctx.Err())
 }

@@ -41,12 +41,14 @@ const (
 var codeNames = [codes]string{"2xx", "3xx", "404", "410", "429", "4xx", "5xx", "error"}
 
 func codeOf(status int) code {
-	switch {
-	case status == 404:
+	switch status {
+	case 200: // nearly all
+		return code2xx
+	case 404:
 		return code404
-	case status == 410:
+	case 410:
 		return code410
-	case status == 429:
+	case 429:
 		return code429
 	}
 	switch status / 100 {
@@ -70,10 +72,10 @@ const (
 	againUnproven                // it could not be told whose the responses were
 	againTooLong                 // the responses were too long to wait for their proof together
 	againBusy                    // the server was too busy for the guards
-	agains
+	againReasons
 )
 
-var againNames = [agains]string{"connection", "unproven", "too_long", "unavailable"}
+var againNames = [againReasons]string{"connection", "unproven", "too_long", "unavailable"}
 
 func againOf(err error) again {
 	switch {
@@ -92,7 +94,7 @@ func againOf(err error) again {
 // and not for each request.
 type Traffic struct {
 	requests [ops][codes]atomic.Int64
-	again    [agains]atomic.Int64
+	again    [againReasons]atomic.Int64
 	took     [Guard]histogram.Histogram // lists and gets
 }
 
@@ -112,7 +114,7 @@ func (t *Traffic) EachRequests(each func(op, code string, n int64)) {
 // EachAgain hands out how many requests of Get had to be written for another time, and
 // why.
 func (t *Traffic) EachAgain(each func(reason string, n int64)) {
-	for a := range agains {
+	for a := range againReasons {
 		each(againNames[a], t.again[a].Load())
 	}
 }

@@ -60,6 +60,9 @@ func Listen(o Options) (*Server, error) {
 	}
 	l, err := net.Listen("tcp", o.Address)
 	if err != nil {
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err // which address it is stands before it
+		}
 		return nil, fmt.Errorf("%w on %s: %w", ErrListen, o.Address, err)
 	}
 	s := &Server{listener: l, mux: http.NewServeMux()}

@@ -3,14 +3,16 @@ package status
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 )
 
 // maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 1 << 20
+const maxAnswer = 4 << 20
 
 // Client asks the process that holds a store.
 type Client struct{ http http.Client }
@@ -32,24 +34,39 @@ func (c *Client) Close() error {
 // Status asks for the status. raw is the object as it came, which a later motefs may have
 // given more fields. The errors are those of Dial.
 func (c *Client) Status(ctx context.Context) (s Status, raw json.RawMessage, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://motefs/status", nil)
+	raw, err = c.get(ctx, "/status", &s)
+	return s, raw, err
+}
+
+// Failures asks for the files that could not be fetched, from an inode on.
+func (c *Client) Failures(ctx context.Context, from uint64) (page FailuresPage, err error) {
+	_, err = c.get(ctx, fmt.Sprintf("/failures?from=%d", from), &page)
+	return page, err
+}
+
+// get asks for an object.
+func (c *Client) get(ctx context.Context, path string, object any) (raw json.RawMessage, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://motefs"+path, nil)
 	if err != nil {
-		return Status{}, nil, err
+		return nil, err
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return Status{}, nil, fmt.Errorf("ask for the status: %w", err)
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err // its URL says nothing
+		}
+		return nil, err
 	}
 	defer response.Body.Close()
 	raw, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return Status{}, nil, fmt.Errorf("read the status: %w", err)
+		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return Status{}, nil, fmt.Errorf("%w: it answered status %d", ErrSocket, response.StatusCode)
+		return nil, fmt.Errorf("%w: it answered status %d: %.200q", ErrSocket, response.StatusCode, raw)
 	}
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return Status{}, nil, fmt.Errorf("%w: %w", ErrSocket, err)
+	if err := json.Unmarshal(raw, object); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSocket, err)
 	}
-	return s, raw, nil
+	return raw, nil
 }

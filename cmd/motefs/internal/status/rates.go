@@ -1,6 +1,7 @@
 package status
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,7 +12,7 @@ const (
 	// rateOver is the time over which rates are taken, and remainingOver that over which the
 	// time that is left is: it shall not jump.
 	rateOver, remainingOver = 3 * time.Second, 30 * time.Second
-	// maxSamples bounds the samples, each of 40 bytes.
+	// maxSamples bounds the samples, each of 56 bytes.
 	maxSamples = 64
 )
 
@@ -19,6 +20,7 @@ const (
 type sample struct {
 	at                    time.Time
 	names, fetched, bytes uint64
+	looked                uint64 // at what is here, by a refresh
 }
 
 // rates turns counts into rates. Its methods may be called from any goroutine.
@@ -37,7 +39,7 @@ func (r *rates) add(s sample) {
 	for len(all) > 1 && (s.at.Sub(all[1].at) > remainingOver || len(all) >= maxSamples) {
 		all = all[1:]
 	}
-	r.mu.samples = append(all[:len(all):len(all)], s)
+	r.mu.samples = append(slices.Clip(all), s)
 }
 
 // restart forgets all: what comes is of another kind.
@@ -63,7 +65,7 @@ func (r *rates) over(now sample, back time.Duration) (delta sample, seconds floa
 		return sample{}, 0, false
 	}
 	sub := func(a, b uint64) uint64 { return a - min(a, b) } // a refresh takes files away
-	return sample{now.at, sub(now.names, delta.names), sub(now.fetched, delta.fetched), sub(now.bytes, delta.bytes)}, seconds, true
+	return sample{now.at, sub(now.names, delta.names), sub(now.fetched, delta.fetched), sub(now.bytes, delta.bytes), sub(now.looked, delta.looked)}, seconds, true
 }
 
 func perSecond(n uint64, seconds float64) *uint64 { return new(uint64(float64(n) / seconds)) }

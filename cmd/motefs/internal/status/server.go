@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -30,6 +32,7 @@ const (
 // Server serves a Source on the socket of its store, for the store's owner:
 //
 //	GET /status        a Status
+//	GET /failures      a FailuresPage, with ?from=INODE another one
 //	GET /debug/pprof/  net/http/pprof
 type Server struct {
 	dir    *folder
@@ -78,6 +81,19 @@ func (s *Server) Close() error {
 func Handler(source *Source) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /status", JSON(source))
+	mux.HandleFunc("GET /failures", func(w http.ResponseWriter, r *http.Request) {
+		from, err := strconv.ParseUint(cmp.Or(r.FormValue("from"), "0"), 10, 64)
+		if err != nil {
+			http.Error(w, "from: give an inode", http.StatusBadRequest)
+			return
+		}
+		page, err := source.Failures(from)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		write(w, page)
+	})
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", http.NotFound) // it may have a secret
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -88,11 +104,11 @@ func Handler(source *Source) http.Handler {
 
 // JSON answers with the status.
 func JSON(source *Source) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w, source) })
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w, source.Status()) })
 }
 
-func write(w http.ResponseWriter, source *Source) {
-	text, err := json.Marshal(source.Status())
+func write(w http.ResponseWriter, object any) {
+	text, err := json.Marshal(object)
 	if err != nil { // a bug, if ever
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

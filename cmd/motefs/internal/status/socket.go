@@ -45,11 +45,14 @@ func openFolder(dir string) (*folder, error) {
 
 func (d *folder) Close() error { return d.f.Close() }
 
+// done is Close of a folder that was only looked into.
+func (d *folder) done() { _ = d.f.Close() }
+
 // path is one for the socket that bind(2) and connect(2) take.
 func (d *folder) path() (string, error) {
-	short := filepath.Join("/proc/self/fd", strconv.Itoa(int(d.f.Fd())), SocketName)
-	if _, err := os.Stat(filepath.Dir(short)); err == nil {
-		return short, nil
+	const descriptors = "/proc/self/fd"
+	if _, err := os.Stat(descriptors); err == nil {
+		return filepath.Join(descriptors, strconv.Itoa(int(d.f.Fd())), SocketName), nil
 	}
 	if long := filepath.Join(d.dir, SocketName); len(long) <= maxSocketPath {
 		return long, nil
@@ -95,12 +98,21 @@ func (d *folder) listen() (net.Listener, error) {
 	}}
 	l, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", filepath.Join(d.dir, SocketName), err)
+		return nil, fmt.Errorf("listen on %s: %w", filepath.Join(d.dir, SocketName), cause(err))
 	}
 	if u, ok := l.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false) // it has the name of the descriptor, which may be another one's by then
 	}
 	return l, nil
+}
+
+// cause is the system's part of an error of package net, which else names the path by its
+// descriptor.
+func cause(err error) error {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	return err
 }
 
 // Dial connects to the socket in a store's directory. Only who may be trusted with it is
@@ -114,7 +126,7 @@ func Dial(ctx context.Context, dir string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer d.Close()
+	defer d.done()
 	var st unix.Stat_t
 	if err := unix.Fstat(int(d.f.Fd()), &st); err != nil {
 		return nil, &os.PathError{Op: "stat", Path: dir, Err: err}
@@ -137,7 +149,7 @@ func Dial(ctx context.Context, dir string) (net.Conn, error) {
 		return nil, fmt.Errorf("%w: the process that served the status of %s has died", ErrNotRunning, dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("status of %s: %w", dir, err)
+		return nil, fmt.Errorf("ask who holds %s: %w", dir, cause(err))
 	}
 	if err := ofUser(conn, st.Uid); err != nil {
 		return nil, errors.Join(err, conn.Close())

@@ -104,7 +104,12 @@ func (s *Source) note(ctx context.Context) {
 }
 
 func (s *Source) sample(p cache.Progress) sample {
-	return sample{at: s.o.Now(), names: p.Files, fetched: p.Fetched, bytes: p.Bytes}
+	c := sample{at: s.o.Now(), names: p.Files, fetched: p.Fetched, bytes: p.Bytes}
+	if s.o.Engine != nil {
+		r := s.o.Engine.Refreshed()
+		c.looked = r.Listed + r.Reviewed
+	}
+	return c
 }
 
 // Close ends what runs in the background. A Source that is closed still answers.
@@ -159,6 +164,22 @@ func (s *Source) Active() time.Duration {
 // Status gathers what is known now. It takes some microseconds, and the first one up to
 // half a second where the store is large.
 func (s *Source) Status() Status {
+	st := s.Quick()
+	now := s.o.Now()
+	st.DiskBytes = s.disk.get(now)
+	if st.Failed > 0 {
+		if counts := s.reasons.get(now); counts != nil {
+			st.FailedByReason = *counts
+		}
+	}
+	if free, err := s.o.Store.Free(); err == nil {
+		st.DiskFreeBytes = &free
+	}
+	return st
+}
+
+// Quick is Status without what has to be searched for.
+func (s *Source) Quick() Status {
 	p, now := s.o.Store.Progress(), s.o.Now()
 	st := Status{
 		SchemaVersion: SchemaVersion, Time: now.UTC(), Version: s.o.Version,
@@ -167,18 +188,12 @@ func (s *Source) Status() Status {
 		Listed:          p.Files, Fetched: p.Fetched, Failed: p.Failed, Gone: p.Gone, Skipped: p.Skipped, Directories: p.Dirs,
 		Pending:      p.Files - min(p.Files, p.Fetched+p.Gone+p.Failed),
 		ContentBytes: p.Bytes,
-		DiskBytes:    s.disk.get(now),
 	}
 	if p.ListedAt != 0 {
 		st.ListedAt = new(time.Unix(p.ListedAt, 0).UTC())
 	}
 	if p.Failed == 0 {
 		st.FailedByReason = map[string]uint64{}
-	} else if counts := s.reasons.get(now); counts != nil {
-		st.FailedByReason = *counts
-	}
-	if free, err := s.o.Store.Free(); err == nil {
-		st.DiskFreeBytes = &free
 	}
 	if m := s.mount.Load(); m != nil {
 		st.Mountpoint, st.Mount = &m.dir, mountOf(m.stats())
@@ -243,14 +258,22 @@ func (s *Source) stateOf(state State, st *Status, p *cache.Progress) State {
 func (s *Source) run(st *Status, p *cache.Progress, now time.Time) {
 	st.PID, st.Command, st.StartedAt = new(os.Getpid()), new(s.o.Command), new(s.started.UTC())
 	st.SecondsElapsed = new(uint64(max(now.Sub(s.started), 0).Seconds()))
-	st.SecondsActive = new(uint64(max(s.Active(), 0).Seconds()))
+	active := s.Active().Seconds()
+	st.SecondsActive = new(uint64(max(active, 0)))
 	st.RunFiles = new(p.Fetched - min(p.Fetched, s.before.Fetched))
 	st.RunBytes = new(p.Bytes - min(p.Bytes, s.before.Bytes))
+	if active > 0 {
+		st.AverageFilesPerSecond = perSecond(*st.RunFiles, active)
+		st.AverageBytesPerSecond = perSecond(*st.RunBytes, active)
+	}
 	last := s.sample(*p)
 	if delta, seconds, ok := s.rates.over(last, rateOver); ok {
 		st.NamesPerSecond = perSecond(delta.names, seconds)
 		st.FilesPerSecond = perSecond(delta.fetched, seconds)
 		st.BytesPerSecond = perSecond(delta.bytes, seconds)
+		if st.Refresh != nil {
+			st.Refresh.PerSecond = perSecond(delta.looked, seconds)
+		}
 	}
 	if delta, seconds, ok := s.rates.over(last, remainingOver); ok && st.State == Mirroring && p.ListingComplete && delta.fetched > 0 {
 		st.SecondsRemaining = new(uint64(float64(st.Pending) / (float64(delta.fetched) / seconds)))

@@ -25,6 +25,7 @@ const (
 	NoRoom     State = "waiting_for_room"   // the store's disk is full
 	Failed     State = "failed"             // it ended with an error, or tries again later: last_error
 	Stopped    State = "stopped"            // at rest, and not complete
+	InUse      State = "in_use"             // a process holds the store that does not say what it does
 	Verifying  State = "verifying"          // the store is being checked
 	Ended      State = "ended"              // all was asked for, and some files failed
 )
@@ -39,6 +40,7 @@ type Status struct {
 	PID           *int       `json:"pid"`     // null: the store is at rest
 	Command       *string    `json:"command"` // mount, mirror, …; null: at rest
 	StartedAt     *time.Time `json:"started_at"`
+	Holder        *string    `json:"holder"` // of a store in use, what that process says of itself
 	Mountpoint    *string    `json:"mountpoint"`
 	Origin        string     `json:"origin"`
 	Store         string     `json:"store"` // its directory
@@ -72,7 +74,10 @@ type Status struct {
 	SecondsActive    *uint64 `json:"seconds_active"`
 	SecondsRemaining *uint64 `json:"seconds_remaining"`
 	RunFiles         *uint64 `json:"run_files"` // fetched since the command began
-	RunBytes         *uint64 `json:"run_bytes"`
+	// Of the run's files, over the time in which there was something to do.
+	AverageFilesPerSecond *uint64 `json:"average_files_per_second"`
+	AverageBytesPerSecond *uint64 `json:"average_bytes_per_second"`
+	RunBytes              *uint64 `json:"run_bytes"`
 
 	OriginUp         *bool      `json:"origin_up"` // null: nothing was asked so far
 	LastError        *string    `json:"last_error"`
@@ -110,6 +115,8 @@ type Refreshed struct {
 	Removed  uint64 `json:"removed"`
 	Returned uint64 `json:"returned"`
 	Kept     uint64 `json:"kept"` // without a certain answer
+	// PerSecond is how many were listed and compared in each of the last few seconds.
+	PerSecond *uint64 `json:"per_second"`
 }
 
 func mountOf(s fs.Stats) *Mount {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -43,7 +44,7 @@ func (f *fakeStore) Failures(_ cache.Inode, fn func(cache.Inode, cache.Failure) 
 
 // fields are those of version 1 of the object. Some may be added; none is ever taken away or
 // renamed, as others read them.
-const fields = "command connections connections_limit content_bytes directories disk_bytes disk_free_bytes " +
+const fields = "holder average_files_per_second average_bytes_per_second command connections connections_limit content_bytes directories disk_bytes disk_free_bytes " +
 	"failed failed_by_reason fetched files_per_second bytes_per_second gone last_error last_error_at listed listed_at listing_complete " +
 	"mount mountpoint names_per_second origin origin_up pending pid prefetch refresh requests run_bytes run_files " +
 	"schema_version seconds_active seconds_elapsed seconds_remaining skipped slowed started_at state store throttled_until time version"
@@ -185,5 +186,35 @@ func TestAskedOften(t *testing.T) {
 	}
 	if store.scans != 1 {
 		t.Errorf("the records were read %d times", store.scans)
+	}
+}
+
+// TestDocument: docs/status.md tells of every field and state.
+func TestDocument(t *testing.T) {
+	text, err := os.ReadFile("../../docs/status.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := json.Marshal([]any{Status{}, Mount{}, Refreshed{}, Failure{NameBytes: []byte("x")}, FailuresPage{}, Message{MessageType: "x", Next: new("x")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(string(objects), -1)
+	for _, s := range []State{Starting, Listing, Mirroring, Refreshing, Serving, Complete, NoOrigin, NoRoom, Failed, Stopped, InUse, Verifying, Ended} {
+		names = append(names, []string{"", string(s)})
+	}
+	for _, name := range []string{MessageStatus, MessageError, MessageSummary, MessageExit, OtherReason, NotCounted} {
+		names = append(names, []string{"", name})
+	}
+	for _, r := range reasons {
+		names = append(names, []string{"", r.reason})
+	}
+	for _, name := range names {
+		if !strings.Contains(string(text), "`"+name[1]+"`") && !strings.Contains(string(text), `"`+name[1]+`"`) {
+			t.Errorf("docs/status.md does not tell of %s", name[1])
+		}
+	}
+	if len(names) < 60 {
+		t.Errorf("only %d names are looked for", len(names))
 	}
 }
