@@ -97,7 +97,8 @@ func (a *app) startMonitor(f *monitorFlags, log zerolog.Logger) (*monitored, err
 	}
 	m.server.Handle("GET /status", http.HandlerFunc(m.serveStatus))
 	m.server.Handle("GET /", http.HandlerFunc(m.servePage))
-	a.tell("a page at %[1]s/, metrics at %[1]s/metrics", m.server.URL())
+	a.tell("metrics at %s/metrics", m.server.URL())
+	a.tell("page at %s/", m.server.URL())
 	return m, nil
 }
 

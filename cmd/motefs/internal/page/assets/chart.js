@@ -45,7 +45,7 @@ export class Chart {
       height: this.box.clientHeight,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 }, sync: { key: "charts" } },
-      padding: [8, 8, 0, 0],
+      padding: [8, 26, 0, 0],
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
       axes: [
         { ...text, space: 70, size: 22, values: (_, at) => at.map((t) => clock(t, at.length > 1 && at[1] - at[0] < 60)) },

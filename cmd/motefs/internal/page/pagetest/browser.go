@@ -164,6 +164,14 @@ func (t *Tab) Excuse(text string) {
 	t.mu.excused = append(t.mu.excused, text)
 }
 
+// Outlives has what the browser says of a server that goes away not count.
+func (t *Tab) Outlives() {
+	t.Excuse("ERR_CONNECTION_REFUSED")
+	t.Excuse("ERR_CONNECTION_RESET")
+	t.Excuse("ERR_EMPTY_RESPONSE")
+	t.Excuse("ERR_INCOMPLETE_CHUNKED_ENCODING")
+}
+
 func (t *Tab) note(event any) {
 	trouble := ""
 	t.mu.Lock()
