@@ -3,6 +3,8 @@ package page
 import (
 	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -89,6 +91,9 @@ func TestPagesThroughManyNames(t *testing.T) {
 				tab.Press("Tab")
 			}
 			focused("file-000000")
+			if style := tab.Eval("getComputedStyle(document.activeElement).outlineStyle"); style != "solid" {
+				t.Errorf("what has the focus is not seen: its outline is %s", style)
+			}
 			last := files - maxEntries
 			if v.Width < 500 { // some of it, as each page takes time
 				last = 5 * maxEntries
@@ -121,6 +126,95 @@ func TestPagesThroughManyNames(t *testing.T) {
 			focused("file-054321")
 			fits(t, tab)
 		})
+	}
+}
+
+// TestWaysUp goes down into a directory that stands behind the first names, and up again.
+func TestWaysUp(t *testing.T) {
+	store := openStore(t)
+	list(t, store, append(numbered("file-%04d", maxEntries+50), "zoo/in it", "zoo/deep/deeper/deepest"), pend)
+	s := serve(t, store)
+	tab := pagetest.Start(t).Open(s.URL+"/#/files/1", pagetest.Desktop)
+	focused := func(name string) {
+		t.Helper()
+		tab.Until(fmt.Sprintf("document.activeElement.closest('tr') && document.activeElement.textContent === %q", name))
+	}
+	tab.Until("document.querySelector('.entries tbody tr')")
+	tab.Eval("document.querySelector('.entries tbody a').focus()")
+	tab.Press("End")
+	focused("zoo/")
+	tab.Press("Enter")
+	focused("deep/")
+	tab.Press("Enter")
+	focused("deeper/")
+	tab.Press("Enter")
+	focused("deepest")
+	if way := tab.Eval("[...document.querySelectorAll('.crumbs li')].map((li) => li.textContent).join('|')"); way != "/|zoo|deep|deeper" {
+		t.Errorf("the way is %q", way)
+	}
+	tab.Press("Backspace")
+	focused("deeper/")
+	tab.Press("Backspace")
+	focused("deep/")
+	tab.Press("Backspace") // it is not among the first names
+	focused("zoo/")
+	tab.Eval("history.back()")
+	tab.Until("document.querySelectorAll('.crumbs li').length === 2")
+}
+
+// TestFilesOfAnother: to who does not run motefs the page says why it shows no files.
+func TestFilesOfAnother(t *testing.T) {
+	s := serve(t, openStore(t))
+	far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = "192.0.2.1:99"
+		s.page.ServeHTTP(w, r)
+	}))
+	t.Cleanup(far.Close)
+	tab := pagetest.Start(t).Open(far.URL+"/", pagetest.Phone)
+	tab.Excuse("403")
+	tab.Outlives()
+	tab.Until("document.querySelector('.tile-listed b').textContent === '1,000'")
+	for _, view := range []string{"files/1", "failures"} {
+		tab.Eval("location.hash = '#/" + view + "'")
+		tab.Until("document.querySelector('section:not([hidden]) .said').textContent.includes('only to the user who runs motefs')")
+		fits(t, tab)
+	}
+	t.Cleanup(far.CloseClientConnections)
+}
+
+// TestChartSteps: rows become the rates of steps.
+func TestChartSteps(t *testing.T) {
+	s := serve(t, openStore(t))
+	tab := pagetest.Start(t).Open(s.URL, pagetest.Desktop)
+	got := tab.Await(`import("./chart.js").then((c) => {
+		const rows = [];
+		for (let t = 100; t <= 112; t++) rows.push([t, t < 106 ? 10 * (t - 100) : 60 + 30 * (t - 106), t === 104 ? null : t]);
+		const all = c.over(rows, 0, 101, 3, (before, part) => [part.at(-1)[0], c.rate(before, part, 0, 1), c.middle(part, 2), c.most(part, 2)]);
+		const fell = c.over([[0, 9], [1, 3], [2, 3], [3, 3]], 0, 0, 3, (before, part) => [c.rate(before, part, 0, 1)]);
+		const none = c.over([], 0, 0, 3, () => [1]);
+		return JSON.stringify([all, fell, none]);
+	})`)
+	// 101 | 102 103 104 | 105 106 107 | 108 109 110 | 111 112: steps end before what 3 divides.
+	want := `[[[101,104,107,110,112],[10,10,16.666666666666668,30,30],[101,103,106,109,112],[101,103,107,110,112]],[[null]],[]]`
+	if got != want {
+		t.Errorf("%s, want\n%s", got, want)
+	}
+}
+
+// TestTexts: how numbers are written.
+func TestTexts(t *testing.T) {
+	s := serve(t, openStore(t))
+	tab := pagetest.Start(t).Open(s.URL, pagetest.Desktop)
+	for expression, want := range map[string]string{
+		"count(1234567)": "1,234,567", "count(null)": "–", "bytes(1023)": "1,023 B", "bytes(1536)": "1.5 KiB", "bytes(2 ** 40)": "1.0 TiB",
+		"bytes(300 * 2 ** 20)": "300 MiB", "short(999)": "999", "short(544321)": "544k", "short(1.5e9)": "1.5G", "percent(1, 3)": "33.3\u00a0%",
+		"percent(999999, 1000000)": "99.9\u00a0%", "percent(3, 3)": "100.0\u00a0%", "percent(0, 0)": "–", "seconds(0.0000021)": "2.1 µs",
+		"seconds(0.25)": "250 ms", "seconds(2.5)": "2.5 s", "span(59)": "59 s", "span(61)": "1 min 1 s", "span(7260)": "2 h 1 min", "span(200000)": "2 d 7 h",
+		`plain("a\u202eb\x07\n\u00a0 c")`: `a\u202eb\x07\x0a\xa0 c`,
+	} {
+		if got := tab.Await(`import("./text.js").then(({ count, bytes, short, percent, seconds, span, plain }) => ` + expression + `)`); got != want {
+			t.Errorf("%s is %q, want %q", expression, got, want)
+		}
 	}
 }
 

@@ -62,6 +62,7 @@ type entry struct {
 type crumb struct {
 	Inode cache.Inode `json:"inode,string"`
 	Name  shownName   `json:"name"` // [""] for the root
+	Key   string      `json:"key"`
 }
 
 // listing is a part of a directory.
@@ -231,7 +232,7 @@ func (p *Page) path(dir cache.Inode) (path []crumb, cut bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		path = append(path, crumb{Inode: dir, Name: shown(name)})
+		path = append(path, crumb{Inode: dir, Name: shown(name), Key: keyOf(name)})
 		dir = up
 	}
 	if !cut {

@@ -55,10 +55,14 @@ export class Files {
     const same = inode === this.dir && JSON.stringify(place) === JSON.stringify(this.place);
     if (inode !== this.dir) this.search.value = "";
     if (!same) {
-      const up = this.listing?.path.at(-1); // where one comes from, if it is one level down
+      const path = this.listing?.path ?? [];
+      const child = path.at(-2)?.inode === inode ? path.at(-1) : null; // where one comes from
       this.dir = inode;
       this.place = place;
-      await this.load(open ? null : { inode: up?.inode });
+      await this.load(open ? null : { inode: child?.inode });
+      if (child && this.dir === inode && this.listing?.after && !this.listing.entries.some((e) => e.inode === child.inode)) {
+        await this.turn({ at: child.key }, { inode: child.inode }); // it stands further on
+      }
     } else if (!this.listing) {
       await this.load(null);
     }
@@ -106,6 +110,9 @@ export class Files {
   }
 
   show(listing, focus) {
+    const text = JSON.stringify(listing);
+    if (focus === null && text === this.shown) return; // what has the focus, or is selected, stays so
+    this.shown = text;
     const had = this.root.contains(document.activeElement) && this.body.contains(document.activeElement);
     const key = had ? document.activeElement.dataset.key : null;
     this.listing = listing;

@@ -249,6 +249,12 @@ func (t *Tab) Eval(expression string) string {
 	return get(t, expression, chromedp.Evaluate[string]("String("+expression+")"))
 }
 
+// Await is Eval of a promise.
+func (t *Tab) Await(expression string) string {
+	t.tb.Helper()
+	return get(t, expression, chromedp.Evaluate[string]("("+expression+").then(String)", chromedp.EvalAwaitPromise))
+}
+
 // Until waits until a JavaScript expression holds.
 func (t *Tab) Until(expression string) {
 	t.tb.Helper()
