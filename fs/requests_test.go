@@ -63,3 +63,20 @@ func TestErrnoValues(t *testing.T) {
 		t.Errorf("%v stands for all others", last)
 	}
 }
+
+// BenchmarkBegin is what counting and timing costs a request, beside the count alone.
+func BenchmarkBegin(b *testing.B) {
+	f := &fsys{}
+	b.Run("count", func(b *testing.B) {
+		for b.Loop() {
+			f.stats.requests[opLookup].Add(1)
+		}
+	})
+	b.Run("count and time", func(b *testing.B) {
+		for b.Loop() {
+			func() {
+				defer f.end(opLookup, f.begin(opLookup))
+			}()
+		}
+	})
+}

@@ -38,6 +38,7 @@ func mirrorCommand(a *app) *cobra.Command {
 	f.refresh.register(cmd.Flags())
 	f.monitor.register(cmd.Flags())
 	f.monitor.registerTextfile(cmd.Flags())
+	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "ask for nothing but the files that failed before, also those that failed for good; see motefs failures")
 	a.output.registerProgress(cmd.Flags())
 	a.output.registerJSON(cmd.Flags())
 	return cmd
@@ -46,8 +47,9 @@ func mirrorCommand(a *app) *cobra.Command {
 // mirrorFlags are the flags of mirror.
 type mirrorFlags struct {
 	sourceFlags
-	refresh refreshFlags
-	monitor monitorFlags
+	refresh     refreshFlags
+	monitor     monitorFlags
+	retryFailed bool
 }
 
 func (f *mirrorFlags) validate(cmd *cobra.Command) error {
@@ -56,6 +58,9 @@ func (f *mirrorFlags) validate(cmd *cobra.Command) error {
 	}
 	if err := f.monitor.validate(); err != nil {
 		return err
+	}
+	if f.retryFailed && f.refresh.asked() {
+		return usagef("give either --retry-failed, or --refresh or --sample")
 	}
 	return f.sourceFlags.validate(cmd)
 }
@@ -106,10 +111,18 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	start, before := time.Now(), s.store.Progress()
 	s.status.begin()
 	progress := a.startProgress(on, log, s.status.Source)
-	runErr := s.run(ctx)
+	work := s.run
+	if f.retryFailed {
+		work = s.retry
+	}
+	runErr := work(ctx)
 	progress.Stop()
 	s.status.ended(runErr, s.store.Progress())
-	err = a.mirrorResult(s, runErr, before, time.Since(start))
+	if f.retryFailed && runErr == nil {
+		err = a.retryResult(s, before)
+	} else {
+		err = a.mirrorResult(s, runErr, before, time.Since(start))
+	}
 	a.summaryJSON(s, err)
 	return err
 }
@@ -119,6 +132,9 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	p := s.store.Progress()
 	a.tell("%s", summary(p, before, took))
 	a.tellStore(s)
+	if errors.Is(runErr, context.Canceled) {
+		a.tell("the mirror is not complete, run the same command again to go on")
+	}
 	if runErr != nil {
 		if !errors.Is(runErr, context.Canceled) {
 			advice := "run the same command again to go on"
@@ -141,9 +157,8 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 		}
 		return runErr
 	}
-	if p.Failed > 0 {
-		a.namesFailed(s.store)
-		return fmt.Errorf("%w: %d of %d; list them with: motefs failures --store %s; try them again with: the same command and --retry-failed", errFailedFiles, p.Failed, p.Files, s.store.Dir())
+	if err := a.failedFiles(s, p); err != nil {
+		return err
 	}
 	if !p.Complete() {
 		return fmt.Errorf("the mirror of %s ended with files missing: %+v", s.id, p) // a bug, if ever

@@ -65,7 +65,7 @@ func (a *app) run(ctx context.Context, args []string) error {
 	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
 	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: console or json")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print warnings and errors alone, and what a command is asked for")
-	root.AddCommand(mountCommand(a), mirrorCommand(a), statusCommand(a), failuresCommand(a), serveCommand(a), verifyCommand(a),
+	root.AddCommand(mountCommand(a), mirrorCommand(a), statusCommand(a), failuresCommand(a), storesCommand(a), serveCommand(a), verifyCommand(a),
 		unmountCommand(), demoCommand(a), versionCommand(a))
 	root.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
 	return root.ExecuteContext(ctx)

@@ -186,6 +186,11 @@ func (s *session) run(ctx context.Context) error {
 	return s.untilBroken(ctx, func() error { return s.engine.Run(ctx) })
 }
 
+// retry asks for the files that failed before, as run does.
+func (s *session) retry(ctx context.Context) error {
+	return s.untilBroken(ctx, func() error { return s.engine.Retry(ctx) })
+}
+
 // untilBroken does what the engine does until ctx is done, and lets go of it where the
 // store breaks.
 func (s *session) untilBroken(ctx context.Context, do func() error) error {

@@ -61,6 +61,31 @@ func (a *app) namesFailed(store *cache.Store) {
 	}
 }
 
+// retryResult says what became of the files that failed before.
+func (a *app) retryResult(s *session, before cache.Progress) error {
+	p := s.store.Progress()
+	text := fmt.Sprintf("of %s files that had failed, %s are fetched, %s are gone, and %s failed again", count(before.Failed),
+		count(p.Fetched-min(p.Fetched, before.Fetched)), count(p.Gone-min(p.Gone, before.Gone)), count(p.Failed))
+	if before.Failed == 0 {
+		text = "no file had failed"
+	}
+	if !p.ListingComplete {
+		text += "; the mirror is not complete, go on with it without --retry-failed"
+	}
+	a.tell("%s", text)
+	return a.failedFiles(s, p)
+}
+
+// failedFiles names the first of the files that failed, and returns errFailedFiles where
+// there are some.
+func (a *app) failedFiles(s *session, p cache.Progress) error {
+	if p.Failed == 0 {
+		return nil
+	}
+	a.namesFailed(s.store)
+	return fmt.Errorf("%w: %d of %d; list them with: motefs failures --store %s; try them again with: the same command and --retry-failed", errFailedFiles, p.Failed, p.Files, s.store.Dir())
+}
+
 // tellStore says where a store is, what it takes, and why files of it failed.
 func (a *app) tellStore(s *session) {
 	st := s.status.Status()

@@ -27,7 +27,7 @@ const evilHead = "\u009b31m\u202egpj\x9b2J"
 
 // ours is what motefs itself sends to a terminal: the live line's erasing and the
 // colours of the log, none of which is in evil. The terminal makes CR LF of LF.
-var ours = regexp.MustCompile(`\r\n|\r\x1b\[K|\x1b\[(?:0|1|3[0-7]|90)m`)
+var ours = regexp.MustCompile(`\r\n|\r(?:\x1b\[\d+A)?\x1b\[2K|\x1b\[1B\x1b\[2K|\x1b\[\d+A|\x1b\[(?:0|1|3[0-7]|90)m`)
 
 // raw returns the first character of text that a terminal obeys, and whether there
 // is one.

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/spf13/cobra"
 )
 
@@ -66,6 +67,9 @@ func (a *app) verify(ctx context.Context, dir, id string, reclaim bool) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	says := serveStatus(status.Options{Command: "verify", Version: version(), Store: store}, log)
+	defer func() { err = errors.Join(says.Close(), err) }()
+	says.Set(status.Verifying)
 	if id != "" && store.Origin() != id {
 		return fmt.Errorf("%w: %s holds the files of %s, not of %s", cache.ErrOrigin, dir, store.Origin(), id)
 	}

@@ -79,7 +79,7 @@ func Start(o Options) *Reporter {
 			defer o.Screen.Live(nil)
 			r.every(barEvery, resized, func() {
 				st := o.Source.Quick()
-				o.Screen.Live(Lines(&st, o.Screen.Columns()-1))
+				o.Screen.Live(Lines(&st, room(o.Screen.Columns())))
 			})
 		})
 	default:
@@ -91,6 +91,15 @@ func Start(o Options) *Reporter {
 		})
 	}
 	return r
+}
+
+// room is how many of a terminal's columns a live line takes. Where there are enough, ^C, which
+// a terminal shows behind it, does not make it wrap.
+func room(columns int) int {
+	if columns > narrow {
+		return columns - 3
+	}
+	return columns - 1
 }
 
 // every does show at intervals, and when sooner says so.

@@ -93,17 +93,21 @@ func (s *Screen) Keep() {
 	}
 }
 
-// eraseLocked takes the live lines away. The cursor is behind the last of them.
+// eraseLocked takes the live lines away, row by row: where everything from the top down is
+// erased at once, tmux moves it into its history, four times a second. The cursor is behind
+// the last row before, and at the beginning of the first afterwards.
 func (s *Screen) eraseLocked() string {
 	columns, height := s.size()
 	rows := 0
 	for _, line := range s.mu.live {
 		rows += max(1, (text.Width(line)+columns-1)/columns)
 	}
-	if rows = min(rows, height); rows > 1 {
-		return fmt.Sprintf("\r\x1b[%dA\x1b[J", rows-1)
+	const eraseRow, down = "\x1b[2K", "\x1b[1B"
+	if rows = min(rows, height); rows <= 1 {
+		return "\r" + eraseRow
 	}
-	return "\r\x1b[J"
+	up := fmt.Sprintf("\x1b[%dA", rows-1)
+	return "\r" + up + strings.Repeat(eraseRow+down, rows-1) + eraseRow + up
 }
 
 // drawLocked is what shows the lines, without a newline at the end.

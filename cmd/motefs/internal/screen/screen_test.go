@@ -29,20 +29,20 @@ func TestLive(t *testing.T) {
 	s.Live(nil)
 	said("")
 	s.Live([]string{strings.Repeat("a", 30), "b"})
-	said("\r\x1b[J" + strings.Repeat("a", 18) + "…\nb")
+	said("\r\x1b[2K" + strings.Repeat("a", 18) + "…\nb")
 	s.Write([]byte("log\n"))
-	said("\r\x1b[1A\x1b[Jlog\n" + strings.Repeat("a", 18) + "…\nb")
+	said("\r\x1b[1A\x1b[2K\x1b[1B\x1b[2K\x1b[1Alog\n" + strings.Repeat("a", 18) + "…\nb")
 	columns = 10 // the first line takes two rows now
 	s.Live([]string{"c"})
-	said("\r\x1b[2A\x1b[Jc")
+	said("\r\x1b[2A\x1b[2K\x1b[1B\x1b[2K\x1b[1B\x1b[2K\x1b[2Ac")
 	columns = 100
 	s.Live(nil)
-	said("\r\x1b[J")
+	said("\r\x1b[2K")
 	s.Write([]byte("end\n"))
 	said("end\n")
 	height = 3
 	s.Live([]string{"1", "2", "3", "4"})
-	said("\r\x1b[J1\n2")
+	said("\r\x1b[2K1\n2")
 	s.Keep()
 	said("\n")
 }
@@ -53,7 +53,7 @@ func TestEverySize(t *testing.T) {
 		height := 5
 		s, out := on(&columns, &height)
 		s.Live([]string{"名前 is wide, e\u0301 is not " + strings.Repeat("名", 50), strings.Repeat("x", 99)})
-		for line := range strings.SplitSeq(strings.TrimPrefix(out.String(), "\r\x1b[J"), "\n") {
+		for line := range strings.SplitSeq(strings.TrimPrefix(out.String(), "\r\x1b[2K"), "\n") {
 			if text.Width(line) >= max(columns, 2) {
 				t.Errorf("%q takes %d of %d columns", line, text.Width(line), columns)
 			}

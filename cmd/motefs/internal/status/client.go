@@ -1,6 +1,7 @@
 package status
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,5 +69,5 @@ func (c *Client) get(ctx context.Context, path string, object any) (raw json.Raw
 	if err := json.Unmarshal(raw, object); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSocket, err)
 	}
-	return raw, nil
+	return bytes.TrimSpace(raw), nil
 }

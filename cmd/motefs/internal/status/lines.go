@@ -58,6 +58,10 @@ func (s *Status) words() string {
 		state = "serving, every name is listed"
 	case Ended:
 		state = "complete but for files that failed"
+	case Complete:
+		if s.Command == nil {
+			state = "complete, at rest"
+		}
 	case InUse:
 		state = "in use, by one that does not say what it does"
 		if s.Holder != nil && *s.Holder != "" {
@@ -65,10 +69,10 @@ func (s *Status) words() string {
 		}
 		return state
 	case Stopped:
-		state = "not complete, and nobody works on it"
+		state = "not complete, at rest"
 	}
 	if s.Command == nil {
-		return state + " (at rest)"
+		return state
 	}
 	state += " (" + *s.Command
 	if s.PID != nil {
@@ -174,7 +178,7 @@ func (s *Status) originWords() []string {
 		words[0] = "gives nothing"
 	}
 	if s.Connections != nil {
-		words = append(words, text.Count(*s.Connections)+" connections")
+		words = append(words, connections(*s.Connections))
 	}
 	switch {
 	case s.ThrottledUntil != nil:
@@ -183,6 +187,13 @@ func (s *Status) originWords() []string {
 		words = append(words, "asked to be asked slower")
 	}
 	return words
+}
+
+func connections(n uint64) string {
+	if n == 1 {
+		return "1 connection"
+	}
+	return text.Count(n) + " connections"
 }
 
 func (s *Status) errorWords() []string {

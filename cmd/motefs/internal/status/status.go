@@ -25,6 +25,7 @@ const (
 	NoRoom     State = "waiting_for_room"   // the store's disk is full
 	Failed     State = "failed"             // it ended with an error, or tries again later: last_error
 	Stopped    State = "stopped"            // at rest, and not complete
+	Unreadable State = "unreadable"         // the store cannot be read: last_error
 	InUse      State = "in_use"             // a process holds the store that does not say what it does
 	Verifying  State = "verifying"          // the store is being checked
 	Ended      State = "ended"              // all was asked for, and some files failed

@@ -200,7 +200,7 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(string(objects), -1)
-	for _, s := range []State{Starting, Listing, Mirroring, Refreshing, Serving, Complete, NoOrigin, NoRoom, Failed, Stopped, InUse, Verifying, Ended} {
+	for _, s := range []State{Starting, Listing, Mirroring, Refreshing, Serving, Complete, NoOrigin, NoRoom, Failed, Stopped, InUse, Unreadable, Verifying, Ended} {
 		names = append(names, []string{"", string(s)})
 	}
 	for _, name := range []string{MessageStatus, MessageError, MessageSummary, MessageExit, OtherReason, NotCounted} {
@@ -216,5 +216,21 @@ func TestDocument(t *testing.T) {
 	}
 	if len(names) < 60 {
 		t.Errorf("only %d names are looked for", len(names))
+	}
+}
+
+// BenchmarkStatus is what it costs to be asked.
+func BenchmarkStatus(b *testing.B) {
+	store, err := cache.Open(cache.Options{Dir: filepath.Join(b.TempDir(), "store"), Origin: "http://o.test"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	s := New(Options{Store: store, Command: "mirror"})
+	defer s.Close()
+	for b.Loop() {
+		if _, err := json.Marshal(s.Status()); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

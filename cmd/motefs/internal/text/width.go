@@ -72,7 +72,7 @@ func Wrap(words []string, columns int) []string {
 		}
 		for Width(word) > columns {
 			head := head(word, columns)
-			lines, word = append(lines, head), word[len(head):]
+			lines, word = append(lines, strings.TrimRight(head, " ")), word[len(head):]
 		}
 		line = word
 	}
