@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,6 +120,10 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // Starting answers before there is a page: a browser asks again each second.
 func Starting(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
+	if r.URL.Path != "/" && !strings.HasPrefix(r.URL.Path, "/api/") {
+		fail(w, http.StatusNotFound, nothingHere)
+		return
+	}
 	w.Header().Set("Retry-After", "1")
 	if r.URL.Path != "/" {
 		fail(w, http.StatusServiceUnavailable, "motefs is starting")
@@ -129,6 +134,8 @@ func Starting(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_, _ = io.WriteString(w, "<!doctype html><meta name=color-scheme content='light dark'><title>motefs</title><p>motefs is starting…")
 }
+
+const nothingHere = "there is nothing here; the page is at /"
 
 // secure sets the header fields of every answer.
 func secure(h http.Header) {
@@ -175,7 +182,7 @@ func (p *Page) asset(w http.ResponseWriter, r *http.Request) {
 	content, err := assets.ReadFile("assets" + name)
 	kind := types[path.Ext(name)]
 	if err != nil || kind == "" {
-		fail(w, http.StatusNotFound, "there is nothing here; the page is at /")
+		fail(w, http.StatusNotFound, nothingHere)
 		return
 	}
 	w.Header().Set("Content-Type", kind)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -37,6 +38,17 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	for _, unsafe := range []string{"unsafe-inline", "unsafe-eval", "data:", "*", "http:", "https:"} {
 		if strings.Contains(policy, unsafe) {
 			t.Errorf("the policy allows %s", unsafe)
+		}
+	}
+}
+
+// TestStarting: a browser that comes too early comes again by itself.
+func TestStarting(t *testing.T) {
+	for path, want := range map[string]int{"/": 503, "/api/files": 503, "/api/events": 503, "/debug/pprof/": 404} {
+		w := httptest.NewRecorder()
+		Starting(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != want || (w.Header().Get("Refresh") != "") != (path == "/") || w.Header().Get("Content-Security-Policy") != policy {
+			t.Errorf("%s: %d, %v", path, w.Code, w.Header())
 		}
 	}
 }
