@@ -3,9 +3,12 @@ import { el, setText } from "./dom.js";
 import { get } from "./live.js";
 import { count, date, nodes, plain } from "./text.js";
 
+const again = 4000; // after so long at the earliest, in ms
+
 export class Failures {
-  constructor(root) {
+  constructor(root, live) {
     this.root = root;
+    this.live = live;
     this.body = el("tbody");
     this.said = el("p", { class: "said", role: "status" });
     this.first = el("a", { class: "button", href: "#/failures" }, "First");
@@ -27,6 +30,9 @@ export class Failures {
       if (!loading.signal.aborted) setText(this.said, "The failures cannot be shown: " + e.message + ".");
       return;
     }
+    this.query = query;
+    this.shown = this.live.event?.status.failed;
+    this.due = Date.now() + again;
     this.body.replaceChildren(...list.failures.map((f) => el("tr", {},
       el("td", { class: "col-name" }, this.name(f)),
       el("td", { class: "col-reason" }, plain(f.reason), f.final ? " (asking again is of no use)" : ""),
@@ -37,6 +43,11 @@ export class Failures {
     this.next.hidden = list.next === null;
     if (list.next !== null) this.next.setAttribute("href", "#/failures?from=" + list.next);
     setText(this.said, list.failures.length ? "" : from ? "There are no more." : "No file has failed.");
+  }
+
+  // update asks again where the number of failures is another one.
+  update() {
+    if (this.query && this.live.event.status.failed !== this.shown && Date.now() > this.due) this.enter(null, this.query);
   }
 
   name(f) {

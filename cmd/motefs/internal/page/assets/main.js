@@ -13,7 +13,7 @@ const live = new Live(changed, said);
 const views = {
   overview: new Overview(at("overview"), live),
   files: new Files(at("files"), live),
-  failures: new Failures(at("failures")),
+  failures: new Failures(at("failures"), live),
 };
 let current = null;
 

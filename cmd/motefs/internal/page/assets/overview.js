@@ -136,7 +136,7 @@ export class Overview {
       : !rows.length ? el("p", { class: "empty" }, count(s.failed) + " files; their reasons are being counted.")
         : el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Reason"), el("th", { scope: "col", class: "number" }, "Files"))),
           el("tbody", {}, rows.map(([reason, n]) => el("tr", {}, el("td", {}, plain(reason.replaceAll("_", " "))), el("td", { class: "number" }, count(n))))));
-    this.reasons.replaceChildren(el("h2", {}, "Failures by reason"), body, s.failed ? el("p", {}, el("a", { href: "#/failures" }, "Show the files")) : "");
+    this.reasons.replaceChildren(el("h2", {}, "Failures by reason"), body, s.failed ? el("p", { class: "more" }, el("a", { href: "#/failures" }, "Show the files")) : "");
   }
 
   showLevels(store) {
