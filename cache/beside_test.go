@@ -1,19 +1,17 @@
-package cache_test
+package cache
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/motefs/motefs/cache"
 )
 
 // TestBeside: a store is read beside who holds it, which changes nothing, and HolderOf
 // leaves the lock alone.
 func TestBeside(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
-	s, err := cache.Open(cache.Options{Dir: dir, Origin: "http://o.test"})
+	s, err := Open(Options{Dir: dir, Origin: "http://o.test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,17 +25,17 @@ func TestBeside(t *testing.T) {
 		}
 		return n
 	}
-	s, err = cache.Open(cache.Options{Dir: dir, ReadOnly: true})
+	s, err = Open(Options{Dir: dir, ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := names()
 	for range 3 {
-		b, err := cache.Open(cache.Options{Dir: dir, Beside: true})
+		b, err := Open(Options{Dir: dir, Beside: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b.Origin() != "http://o.test" || !errors.Is(b.ReadOnly(), cache.ErrReadOnly) {
+		if b.Origin() != "http://o.test" || !errors.Is(b.ReadOnly(), ErrReadOnly) {
 			t.Errorf("it is of %s: %v", b.Origin(), b.ReadOnly())
 		}
 		if err := b.Close(); err != nil {
@@ -47,17 +45,17 @@ func TestBeside(t *testing.T) {
 	if after := names(); after != before {
 		t.Errorf("%d names, then %d", before, after)
 	}
-	if origin, err := cache.OriginOf(dir); err != nil || origin != "http://o.test" {
+	if origin, err := OriginOf(dir); err != nil || origin != "http://o.test" {
 		t.Errorf("%q, %v", origin, err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if who, held, err := cache.HolderOf(dir); held || err != nil {
+	if who, held, err := HolderOf(dir); held || err != nil {
 		t.Errorf("held by %q: %v", who, err)
 	}
 	for _, none := range []string{t.TempDir(), filepath.Join(dir, "nothing")} {
-		if origin, err := cache.OriginOf(none); !errors.Is(err, cache.ErrFormat) {
+		if origin, err := OriginOf(none); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %q, %v", none, origin, err)
 		}
 	}
@@ -67,11 +65,11 @@ func TestBeside(t *testing.T) {
 // stays, and so does what is no store.
 func TestRemove(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
-	s, err := cache.Open(cache.Options{Dir: dir, Origin: "http://o.test"})
+	s, err := Open(Options{Dir: dir, Origin: "http://o.test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cache.Remove(dir); err == nil {
+	if _, err := Remove(dir); err == nil {
 		t.Error("a store that is held was removed")
 	}
 	if err := s.Close(); err != nil {
@@ -80,24 +78,24 @@ func TestRemove(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "mine"), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	left, err := cache.Remove(dir)
+	left, err := Remove(dir)
 	if err != nil || len(left) != 1 || left[0] != "mine" {
 		t.Errorf("%q, %v", left, err)
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 		t.Errorf("%v, %v", entries, err)
 	}
-	if _, err := cache.Remove(dir); !errors.Is(err, cache.ErrFormat) {
+	if _, err := Remove(dir); !errors.Is(err, ErrFormat) {
 		t.Errorf("what is no store any more: %v", err)
 	}
 	other := filepath.Join(t.TempDir(), "other")
-	if s, err = cache.Open(cache.Options{Dir: other, Origin: "http://o.test"}); err != nil {
+	if s, err = Open(Options{Dir: other, Origin: "http://o.test"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := cache.Remove(other); err != nil || left != nil {
+	if left, err := Remove(other); err != nil || left != nil {
 		t.Errorf("%q, %v", left, err)
 	}
 	if _, err := os.Stat(other); !os.IsNotExist(err) {

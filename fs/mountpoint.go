@@ -32,11 +32,11 @@ func CheckMountpoint(dir, storeDir string) error {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return mountpointError(dir, errors.New("it does not exist"))
+		return mountpointError(dir, fmt.Errorf("it does not exist; make it with: mkdir -p %s", dir))
 	case err != nil:
 		return mountpointError(dir, err)
 	case !info.IsDir():
-		return mountpointError(dir, errors.New("it is not a directory"))
+		return mountpointError(dir, errors.New("it is not a directory; give one"))
 	}
 	if err := checkOverlap(path, storeDir); err != nil {
 		return mountpointError(dir, err)
@@ -48,7 +48,7 @@ func mountpointError(dir string, err error) error {
 	if errors.Is(err, unix.ENOTCONN) {
 		err = fmt.Errorf("%w: it is in a mount that nobody serves any more; unmount that first", err)
 	}
-	return fmt.Errorf("%q is %w: %w", dir, ErrMountpoint, err)
+	return saying(ErrMountpoint, "%s cannot be mounted on: %v", dir, err)
 }
 
 // checkFree makes sure that nothing is mounted exactly on path.
@@ -65,7 +65,7 @@ func checkFree(path string) error {
 			return err
 		}
 	}
-	return fmt.Errorf("already mounted: %s of type %s", at.source, at.fsType)
+	return fmt.Errorf("already mounted: %s of type %s; give another directory, or end that with: umount %s", at.source, at.fsType, path)
 }
 
 // clearDead detaches the mount on path if nobody serves it any more. Mounts of
@@ -101,9 +101,9 @@ func checkOverlap(path, storeDir string) error {
 	}
 	switch {
 	case contains(store, path):
-		return fmt.Errorf("it is inside the store %q", storeDir)
+		return fmt.Errorf("it is inside the store %s; give a directory elsewhere", storeDir)
 	case contains(path, store):
-		return fmt.Errorf("the store %q is inside it", storeDir)
+		return fmt.Errorf("the store %s is inside it, and would be hidden; give a directory elsewhere, or another --store", storeDir)
 	}
 	return nil
 }
@@ -145,5 +145,5 @@ func resolve(path string) (string, error) {
 		}
 		path = filepath.Clean(target)
 	}
-	return "", fmt.Errorf("%q: too many symbolic links", path)
+	return "", fmt.Errorf("%s: too many symbolic links", path)
 }

@@ -150,6 +150,7 @@ type run struct {
 	retryOnly bool
 	queue     chan *batch
 	track     *tracker
+	share     *share
 	underWay  *semaphore.Weighted // one for each batch that is queued or being fetched
 
 	// missing counts, by verdict, the files that did not come in this pass.
@@ -169,7 +170,7 @@ type run struct {
 func newRun(e *Engine, queue int) *run {
 	return &run{
 		e: e, started: e.store.Progress(), queue: make(chan *batch, queue),
-		track: newTracker(e.store, e.opts.Prefetch), underWay: semaphore.NewWeighted(math.MaxInt64),
+		track: newTracker(e.store, e.opts.Prefetch), share: newShare(e.opts.Fetcher), underWay: semaphore.NewWeighted(math.MaxInt64),
 	}
 }
 
@@ -249,7 +250,7 @@ func (r *run) plan(ctx context.Context) error {
 // planPending queues what is listed beyond the point up to which all is settled.
 func (r *run) planPending(ctx context.Context) error {
 	for from, limit := r.started.Settled, r.started.Next; from < limit; {
-		page, next, err := r.e.store.Pending(from, limit)
+		page, next, err := r.e.store.Pending(from, limit, r.share.get())
 		if err != nil {
 			return err
 		}

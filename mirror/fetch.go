@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/motefs/motefs/cache"
 )
@@ -183,9 +184,10 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 			return 0, nil, err
 		}
 		before := in.bytes
-		done := e.health.await()
+		done, start := e.health.await(), time.Now()
 		err = in.fetch(due[:n])
 		done()
+		r.share.took(n, time.Since(start))
 		if cause := context.Cause(ctx); cause != nil && !storeFailed(err) {
 			err = cause
 		}

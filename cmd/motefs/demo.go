@@ -21,15 +21,15 @@ import (
 func demoCommand(a *app) *cobra.Command {
 	files := 1_000_000
 	cmd := &cobra.Command{
-		Use:   "demo",
-		Short: "Show the main job: an origin, a mount, a mirror, a read meanwhile",
-		Long: "Start an origin of made-up files on this machine, mount it, mirror all of it, read\n" +
-			"the mount with ls and cat meanwhile, say how fast it was, and unmount. Everything\n" +
-			"is in a temporary directory and is removed at the end.",
-		Args: usageArgs(cobra.NoArgs),
+		Use:   "demo [flags]",
+		Short: "Show the main job: an origin, a mount, a mirror, reads",
+		Long: "Start an origin of made-up files on this machine, mount it, mirror all of it,\n" +
+			"read the mount with ls and cat meanwhile, say how fast it was, and unmount.\n" +
+			"Everything is in a temporary directory and is removed at the end.",
+		Args: operands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if files < 1 {
-				return usagef("demo: --files %d: give a positive number", files)
+				return usagef("--files %d: give a positive number", files)
 			}
 			return a.demo(cmd.Context(), files)
 		},

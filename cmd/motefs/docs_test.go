@@ -102,7 +102,7 @@ func TestSemanticsNamesATestForEachClaim(t *testing.T) {
 // flags of ORIGINS.md.
 func TestReadmeNamesRealFlags(t *testing.T) {
 	readme := document(t, "README.md")
-	help := ""
+	help := finish(t, exitOK, "--help").Stdout.String()
 	for _, command := range []string{"mount", "mirror", "status", "failures", "stores", "verify", "unmount", "serve", "demo", "version"} {
 		help += finish(t, exitOK, command, "--help").Stdout.String()
 		if !strings.Contains(readme, "`motefs "+command) {

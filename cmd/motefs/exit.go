@@ -37,6 +37,14 @@ func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
+// helpError is a mistake in the command whose help tells what is right.
+type helpError struct {
+	error
+	command string // as in motefs mount
+}
+
+func (e helpError) Unwrap() error { return e.error }
+
 var (
 	// errFailedFiles: the mirror is complete but for files that failed.
 	errFailedFiles = errors.New("some files could not be fetched")
@@ -45,6 +53,12 @@ var (
 	// errOrigin marks whatever went wrong with the listing.
 	errOrigin = errors.New("origin")
 )
+
+// storeError is a store of another origin.
+type storeError struct{ text string }
+
+func (e *storeError) Error() string { return e.text }
+func (e *storeError) Unwrap() error { return cache.ErrOrigin }
 
 // exitStatus is the one place where errors become statuses.
 func exitStatus(err error) int {
@@ -107,7 +121,11 @@ func report(w io.Writer, err error) int {
 	case status == exitInterrupted && onlyCancelled(err):
 		fmt.Fprintln(w, "motefs: interrupted")
 	case status == exitUsage:
-		fmt.Fprintf(w, "motefs: %s (see motefs --help)\n", oneLine(err.Error()))
+		command := "motefs"
+		if help, ok := errors.AsType[helpError](err); ok {
+			command = help.command
+		}
+		fmt.Fprintf(w, "motefs: %s (see %s --help)\n", oneLine(err.Error()), command)
 	default:
 		fmt.Fprintf(w, "motefs: %s\n", oneLine(err.Error()))
 	}

@@ -21,7 +21,7 @@ func failuresCommand(a *app) *cobra.Command {
 			"and why it did not come. Of a store that is in use the process is asked that holds it.\n" +
 			"Try them again with: motefs mirror --retry-failed ORIGIN",
 		Example: "  motefs failures http://127.0.0.1:8080\n  motefs failures --json --store DIR",
-		Args:    usageArgs(cobra.MaximumNArgs(1)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := f.locate(args)
 			if err != nil {

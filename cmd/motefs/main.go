@@ -13,11 +13,14 @@ func main() {
 	a := newApp(os.Stdout, os.Stderr)
 	ended := make(chan error, 1)
 	go func() { ended <- a.run(ctx, os.Args[1:]) }()
-	var err error
-	select {
-	case err = <-ended:
-	case <-again:
-		err = a.abandon()
+	for {
+		select {
+		case err := <-ended:
+			os.Exit(a.reportEnd(err))
+		case <-again:
+			if !a.insist() {
+				os.Exit(a.reportEnd(a.abandon()))
+			}
+		}
 	}
-	os.Exit(a.reportEnd(err))
 }

@@ -4,28 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/mirror"
-	"github.com/motefs/motefs/mirror/s3"
 	"github.com/spf13/cobra"
 )
 
 func mirrorCommand(a *app) *cobra.Command {
 	f := &mirrorFlags{sourceFlags: sourceFlags{outage: 2 * time.Minute}}
 	cmd := &cobra.Command{
-		Use:   "mirror [flags] ORIGIN",
-		Short: "Mirror every file of an origin, then exit",
+		Use:        "mirror [flags] ORIGIN",
+		SuggestFor: []string{"sync", "copy", "clone", "download", "fetch"},
+		Short:      "Mirror every file of an origin, then exit",
 		Long: "Mirror every file of an origin into the store, then exit. A mirror that was\n" +
-			"stopped, by Ctrl-C, a crash or an outage, goes on where it was when it is started\n" +
-			"again with the same store.\n\n" +
+			"stopped, by Ctrl-C, a crash or an outage, goes on where it was when it is\n" +
+			"started again with the same store.\n\n" +
 			"A mirror that is complete is left as it is, unless --refresh has the origin be\n" +
 			"looked at again.",
 		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080",
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd); err != nil {
 				return err
@@ -34,7 +33,6 @@ func mirrorCommand(a *app) *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags())
-	cmd.SetUsageFunc(groupedUsage)
 	f.refresh.register(cmd.Flags())
 	f.monitor.register(cmd.Flags())
 	f.monitor.registerTextfile(cmd.Flags())
@@ -85,7 +83,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	}
 	defer func() { err = errors.Join(err, monitor.ended(err), monitor.Close()) }()
 	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
-	s, err := openSession(sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, as: f.as(raw), dir: dir, prefetch: true, monitor: monitor, log: log})
+	s, err := openSession(ctx, sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, as: f.as(raw), dir: dir, prefetch: true, monitor: monitor, log: log})
 	if err != nil {
 		return err
 	}
@@ -98,10 +96,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err := s.store.ReadOnly(); err != nil {
 		return fmt.Errorf("nothing can be stored in %s: %w; see what is free with: df %s", dir, err, dir)
 	}
-	a.tell("mirroring %s into %s", id, dir)
-	if err := s.probe(ctx); err != nil {
-		return err
-	}
+	a.tell("mirroring %s into %s", id, s.where())
 	monitor.begun()
 	if f.refresh.asked() && s.store.ListingComplete() {
 		err := a.mirrorRefresh(ctx, s, &f.refresh, on, log)
@@ -137,23 +132,20 @@ func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took
 	}
 	if runErr != nil {
 		if !errors.Is(runErr, context.Canceled) {
-			advice := "run the same command again to go on"
-			if status, ok := errors.AsType[*mirror.StatusError](runErr); ok && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
-				advice = "give the access that it wants with --header @FILE, then " + advice
-			}
-			if refusal, ok := errors.AsType[*s3.Refusal](runErr); ok && refusal.Advice() != "" {
-				advice = refusal.Advice() + ", then run the same command again"
+			do := "run the same command again to go on"
+			if _, first := s.advice().Of(runErr); first != "" && !mirror.Temporary(runErr) {
+				do = first + ", then " + do
 			}
 			if s.names != nil && p.Fetched == 0 && errors.Is(runErr, mirror.ErrOutage) {
-				advice = "check that the files of the list are at " + s.filesURL + "NAME, see --get-path, then " + advice
+				do = "check that the files of the list are at " + s.filesURL + "NAME, see --get-path, then " + do
 			}
 			if cache.NoRoom(runErr) {
-				advice = "make room, then " + advice
+				do = "make room, then " + do
 			}
 			if errors.Is(runErr, cache.ErrCorrupt) {
-				advice = "and goes on after that"
+				do = "and goes on after that"
 			}
-			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, advice)
+			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, do)
 		}
 		return runErr
 	}

@@ -29,7 +29,7 @@ func TestMirrorThenMount(t *testing.T) {
 	}
 	finish(t, exitOK, "mirror", "--store", store, s.URL())
 	// Beside the files' own there are the probe and the guards, some for each round.
-	if n := s.Counts().Gets; n < 3000 || n > 3000+wire.ProbeGets+100 {
+	if n := s.Counts().Gets; n < 3000 || n > 3000+wire.ProbeGets+200 {
 		t.Errorf("%d gets", n)
 	}
 	v := finish(t, exitOK, "verify", "--store", store, s.URL())

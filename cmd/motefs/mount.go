@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,22 +33,26 @@ func mountCommand(a *app) *cobra.Command {
 	f := &mountFlags{}
 	cmd := &cobra.Command{
 		Use:   "mount [flags] ORIGIN MOUNTPOINT",
-		Short: "Mount an origin; fetch its files when they are read, or all of them",
-		Long: "Mount an origin as a read-only directory. Names are listed in the background, and\n" +
-			"a file that is not in the store is fetched when it is looked up; with\n" +
-			"--prefetch-all, all files are. The command stays in the foreground. End it with\n" +
-			"Ctrl-C, motefs unmount, fusermount3 -u or umount.",
+		Short: "Mount an origin; fetch its files when they are read, or all",
+		Long: "Mount an origin as a read-only directory. Names are listed in the background,\n" +
+			"and a file that is not in the store is fetched when it is looked up; with\n" +
+			"--prefetch-all, all files are. The command stays in the foreground. End it\n" +
+			"with Ctrl-C, motefs unmount, fusermount3 -u or umount. While programs use the\n" +
+			"mount, Ctrl-C says which, and waits for them; pressed again, it does not.",
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
-		Args:    usageArgs(cobra.ExactArgs(2)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd); err != nil {
 				return err
 			}
 			if f.refresh.every < 0 {
-				return usagef("--refresh-every: give a time such as 1h")
+				return usagef("--refresh-every %v: give a time such as 1h", f.refresh.every)
 			}
 			if f.refresh.every == 0 && f.refresh.flags.what != "" {
-				return usagef("--refresh goes with --refresh-every")
+				return usagef("--refresh goes with --refresh-every, which says how often")
+			}
+			if strings.Contains(args[1], "://") && !strings.Contains(args[0], "://") {
+				return usagef("ORIGIN comes before MOUNTPOINT: motefs mount [flags] ORIGIN MOUNTPOINT")
 			}
 			if err := f.monitor.validate(); err != nil {
 				return err
@@ -57,7 +62,6 @@ func mountCommand(a *app) *cobra.Command {
 	}
 	f.register(cmd.Flags())
 	f.monitor.register(cmd.Flags())
-	cmd.SetUsageFunc(groupedUsage)
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
 	cmd.Flags().DurationVar(&f.refresh.every, "refresh-every", 0, "refresh so often, as in 1h: see --refresh; 0: never")
 	f.refresh.flags.registerWhat(cmd.Flags(), "what --refresh-every looks at, `names|contents`: names lists the origin again, to fetch what is new and remove what is gone; contents also asks for every file and compares it")
@@ -78,6 +82,9 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 		return err
 	}
 	if err := fs.CheckMountpoint(mountpoint, dir); err != nil {
+		return err
+	}
+	if err := fs.CheckFUSE(mountpoint, f.allowOther); err != nil {
 		return err
 	}
 	outliveOutput()
@@ -101,7 +108,7 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		abs = mountpoint
 	}
-	a.tell("serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, dir, abs)
+	a.tell("serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, m.where(), abs)
 	before, start := m.store.Progress(), time.Now()
 	m.procs, m.follower = procs, &f.refresh
 	if err := m.serve(ctx, on, f.prefetchAll); err != nil {
@@ -130,7 +137,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		default:
 		}
 	}
-	m.session, err = openSession(sessionOptions{
+	m.session, err = openSession(ctx, sessionOptions{
 		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, everyone: f.allowOther, log: log,
 		events: mirror.Events{Gone: gone},
 	})
@@ -139,9 +146,6 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	}
 	if f.refresh.every > 0 && m.names != nil && m.names.Once() {
 		return nil, errors.Join(errNamesOnce, m.session.close())
-	}
-	if err := m.probe(ctx); err != nil {
-		return nil, errors.Join(err, m.session.close())
 	}
 	// The mount outlives ctx: ending it is what serve does when ctx ends.
 	o := fs.Options{
@@ -180,9 +184,15 @@ func (m *mounted) serve(ctx context.Context, on *screen.Screen, prefetch bool) e
 	}
 	m.untilUnmounted(ctx)
 	// Unmount first: then no reader can meet an engine that is closed.
+	if errors.Is(context.Cause(ctx), errCtrlC) {
+		m.leave()
+	}
+	if ctx.Err() != nil {
+		m.log.Info().Msg("unmounting; Ctrl-C now ends at once")
+	}
 	err := m.mount.Close()
 	if errors.Is(err, fs.ErrBusy) {
-		m.log.Warn().Err(err).Msg("programs were still using the mount; they get errors from now on")
+		m.log.Warn().Msgf("%v; it is unmounted all the same, and they get errors from now on", err)
 		err = nil
 	}
 	stopRun()
@@ -204,7 +214,6 @@ func (m *mounted) untilUnmounted(ctx context.Context) {
 	for broken := m.store.Broken(); ; {
 		select {
 		case <-ctx.Done():
-			m.log.Info().Msg("unmounting; a second Ctrl-C ends at once")
 			return
 		case <-m.mount.Done():
 			return

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/motefs/motefs/cmd/motefs/internal/progress"
 	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
@@ -48,3 +50,14 @@ func (a *app) startProgress(s *screen.Screen, log zerolog.Logger, source *status
 
 func count(n uint64) string      { return text.Count(n) }
 func bytesText(n float64) string { return text.Bytes(n) }
+
+// counted is a number of things, as in "1 try" and "2,000 tries".
+func counted(n uint64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	if stem, ok := strings.CutSuffix(thing, "y"); ok {
+		return count(n) + " " + stem + "ies"
+	}
+	return count(n) + " " + thing + "s"
+}

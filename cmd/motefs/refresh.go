@@ -25,7 +25,7 @@ type refreshFlags struct {
 
 func (f *refreshFlags) register(flags *pflag.FlagSet) {
 	f.registerWhat(flags, "look again at an origin whose mirror is complete, at its `names|contents`: list it again, fetch what is new and remove what is gone; contents also asks for every file and compares it")
-	flags.IntVar(&f.sample, "sample", 0, "compare so `many` files that are drawn at random with the origin's, and change nothing")
+	flags.IntVar(&f.sample, "sample", 0, "compare `N` files that are drawn at random with the origin's, and change nothing")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "with --refresh: say what would change, and change nothing")
 	f.registerMaxDelete(flags)
 }
@@ -42,9 +42,9 @@ func (f *refreshFlags) registerMaxDelete(flags *pflag.FlagSet) {
 func (f *refreshFlags) validate() error {
 	switch {
 	case f.sample < 0:
-		return usagef("--sample: give a number of files")
+		return usagef("--sample %d: give a number of files", f.sample)
 	case f.sample > 0 && f.what != "":
-		return usagef("give either --refresh or --sample")
+		return usagef("--refresh and --sample do not go together: give one of them")
 	case f.dryRun && f.what == "":
 		return usagef("--dry-run goes with --refresh")
 	}
@@ -113,7 +113,7 @@ func (a *app) mirrorRefresh(ctx context.Context, s *session, f *refreshFlags, on
 		return err
 	}
 	if found.Kept > 0 {
-		return fmt.Errorf("%w: for %d the origin gave no certain answer, and they were kept as they are", errFailedFiles, found.Kept)
+		return fmt.Errorf("%w: for %s the origin gave no certain answer, and they were kept as they are; run the same command again to ask again", errFailedFiles, count(found.Kept))
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func sampleText(r cache.Refreshed) string {
 	}
 	text := fmt.Sprintf("%s of %s changed", count(r.Changed), count(r.Reviewed))
 	if r.Changed == 0 {
-		text += ": fewer than " + perMillion(3/float64(r.Reviewed)) + ", at 95 %"
+		text += ": fewer than " + perMillion(3/float64(r.Reviewed)) + ", with 95 % confidence"
 	} else {
 		text += ": about " + perMillion(float64(r.Changed)/float64(r.Reviewed))
 	}

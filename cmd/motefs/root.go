@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
-	"strings"
 	"sync"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/motefs/motefs/fs"
 	"github.com/spf13/cobra"
 )
@@ -20,11 +21,12 @@ type app struct {
 	quiet          bool
 	output         outputFlags
 
-	// mu is held while a mount is made.
+	// mu is held while a mount is made or taken away.
 	mu struct {
 		sync.Mutex
 		mount     *fs.Mount // nil: there is none
 		abandoned bool
+		insist    chan struct{} // see patient
 	}
 }
 
@@ -35,48 +37,54 @@ func newApp(stdout, stderr io.Writer) *app {
 // run executes the command line. Its error becomes the exit status.
 func (a *app) run(ctx context.Context, args []string) error {
 	root := &cobra.Command{
-		Use:   "motefs",
+		Use:   "motefs [flags] COMMAND",
 		Short: "Mirror a service of very many small files, and mount it",
-		Long: "motefs mirrors a remote HTTP service of up to a billion small files into a local\n" +
-			"store, and mounts that store as a read-only filesystem. What is mirrored is\n" +
-			"served at once; what is missing is fetched when it is read.",
+		Long: "motefs mirrors a remote HTTP service of up to a billion small files into a\n" +
+			"local store, and mounts that store as a read-only filesystem. What is mirrored\n" +
+			"is served at once; what is missing is fetched when it is read.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
 				return nil
-			case strings.ContainsAny(args[0], ":@"): // a URL, perhaps with a password
-				return usagef("unknown command; a URL comes after mount or mirror")
 			}
-			return usagef("unknown command %q", args[0])
+			return usageError{wording.UnknownCommand(cmd, args[0])}
 		},
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		// Of "unknown shorthand flag: 'H' in -HAuthorization: …" the end may be a secret.
-		text, _, _ := strings.Cut(err.Error(), " in -")
-		return usagef("%s", text)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{wording.FlagError(cmd, err)}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
-	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: console or json")
+	flags.StringVar(&a.logLevel, "log-level", "info", "the least to log: `debug|info|warn|error`")
+	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: `console|json`")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print warnings and errors alone, and what a command is asked for")
 	root.AddCommand(mountCommand(a), mirrorCommand(a), statusCommand(a), failuresCommand(a), storesCommand(a), serveCommand(a), verifyCommand(a),
 		unmountCommand(), demoCommand(a), versionCommand(a))
-	root.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
-	return root.ExecuteContext(ctx)
+	root.SetHelpCommand(helpCommand())
+	root.SetUsageFunc(usageOf)
+	showVersion := root.Flags().Bool("version", false, "print the version, with commit and date")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *showVersion {
+			return a.printVersion()
+		}
+		return cmd.Help()
+	}
+	cmd, err := root.ExecuteContextC(ctx)
+	if _, ok := errors.AsType[usageError](err); ok {
+		err = helpError{err, cmd.CommandPath()}
+	}
+	return err
 }
 
-// usageArgs makes a mistake in the arguments a mistake in the command.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usagef("%s: %w", cmd.Name(), err)
-		}
-		return nil
+// operands checks how many operands a command is given.
+func operands(cmd *cobra.Command, args []string) error {
+	if err := wording.Operands(cmd, args); err != nil {
+		return usageError{err}
 	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,7 +38,7 @@ func statusCommand(a *app) *cobra.Command {
 			"the store is not in the way. Without an argument: all processes of this user whose\n" +
 			"stores are in the default place.",
 		Example: "  motefs status /mnt/files\n  motefs status --watch http://127.0.0.1:8080\n  motefs status --json --store DIR",
-		Args:    usageArgs(cobra.MaximumNArgs(1)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := f.locate(args)
 			if err != nil {
@@ -171,10 +172,14 @@ func (a *app) askStore(ctx context.Context, client *status.Client, dir string, r
 			raw, err = json.Marshal(st)
 			return answer{st, raw}, err
 		}
-		// Who has just begun writes to what was read.
-		if _, held, holding := cache.HolderOf(dir); again > 0 || holding != nil || !held {
+		who, held, holding := cache.HolderOf(dir)
+		switch {
+		case holding != nil || !held:
 			return answer{}, err
+		case again > 0: // it repairs the store, say
+			return answer{}, fmt.Errorf("%w: %s is held by %s, which does not say what it does, and cannot be read meanwhile", cache.ErrInUse, dir, cmp.Or(who, "another process"))
 		}
+		// Who has just begun writes to what was read.
 	}
 }
 

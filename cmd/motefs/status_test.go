@@ -115,7 +115,7 @@ func TestStatusOfNothing(t *testing.T) {
 		{exitStore, "there is no store of http://nowhere.test in", []string{"http://nowhere.test"}},
 		{exitStore, "not a status socket", []string{"--store", foreign}},
 		{exitUsage, "give either", []string{"--store", dir, dir}},
-		{exitUsage, "user-info", []string{"http://user:secret@host"}},
+		{exitUsage, "user or password", []string{"http://user:secret@host"}},
 		{exitOK, "nothing is running", nil},
 	} {
 		cmd := motefs(t, append([]string{"status"}, tc.args...)...)
@@ -138,6 +138,44 @@ func TestStatusOfNothing(t *testing.T) {
 		t.Errorf("after the next mount: %+v", st)
 	}
 	again.stop()
+}
+
+// TestStatusOfWhoSaysNothing: a store whose holder serves no status is in use, and is read
+// where that is possible.
+func TestStatusOfWhoSaysNothing(t *testing.T) {
+	need(t, "python3")
+	s := serveTest(t, serve.Options{}, synthetic(10))
+	store := filepath.Join(t.TempDir(), "store")
+	finish(t, exitOK, "mirror", "--store", store, s.URL())
+	if err := os.WriteFile(filepath.Join(store, "OWNER"), []byte("somebody\x1b[2J"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	holder := process.Start(t, process.Command("python3", "-c", `
+import fcntl, sys, time
+f = open(sys.argv[1] + "/LOCK", "r+")
+fcntl.lockf(f, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(1000)`, store))
+	holder.Says("held")
+	if st := asked(t, "--store", store); st.State != status.InUse || st.Fetched != 10 || !strings.HasPrefix(*st.Holder, "somebody") {
+		t.Errorf("%+v", st)
+	}
+	p := finish(t, exitOK, "status", "--store", store)
+	if bad, ok := raw(p.Stdout.String()); ok || !strings.Contains(p.Stdout.String(), "in use by somebody") {
+		t.Errorf("%s: %s", bad, p)
+	}
+	text, err := os.ReadFile(filepath.Join(store, "FORMAT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(store, "FORMAT"), []byte(strings.Replace(string(text), "{", `{"repairing":"d",`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p = finish(t, exitStore, "status", "--store", store)
+	if text := p.Stderr.String(); !strings.Contains(text, "is held by somebody") || len(lines(text)) != 1 {
+		t.Errorf("while it is repaired: %s", p)
+	}
+	finish(t, exitStore, "stores", "remove", "--yes", store)
 }
 
 // TestStatusOfAll: without an argument all that run in the default place are shown, and one

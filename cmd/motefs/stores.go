@@ -27,7 +27,7 @@ func storesCommand(a *app) *cobra.Command {
 		Long: "List the stores of this user in the default place, with what they hold and what they\n" +
 			"take of the disk. Stores that --store put elsewhere are not known.",
 		Example: "  motefs stores\n  motefs stores remove http://127.0.0.1:8080",
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    operands,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.stores(cmd.Context(), asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON objects, one a line, as motefs status does")
@@ -43,7 +43,7 @@ func storesRemoveCommand(a *app) *cobra.Command {
 		Long: "Remove stores with all that they hold. One that a process holds is refused, and so is a\n" +
 			"directory that is no store. What else is in the directory stays.",
 		Example: "  motefs stores remove http://127.0.0.1:8080",
-		Args:    usageArgs(cobra.MinimumNArgs(1)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for _, arg := range args {

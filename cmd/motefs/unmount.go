@@ -7,9 +7,9 @@ import (
 
 func unmountCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "unmount MOUNTPOINT",
+		Use:   "unmount [flags] MOUNTPOINT",
 		Short: "Unmount a directory that motefs mounted",
-		Args:  usageArgs(cobra.ExactArgs(1)),
+		Args:  operands,
 		RunE:  func(_ *cobra.Command, args []string) error { return fs.Unmount(args[0]) },
 	}
 }

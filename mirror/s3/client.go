@@ -251,6 +251,9 @@ func (c *Client) Fetch(ctx context.Context, names []string, r mirror.Receiver) e
 	return c.files.Fetch(ctx, names, r)
 }
 
+// Pipelines implements mirror.Pipeliner.
+func (c *Client) Pipelines() bool { return c.files.Pipelines() }
+
 // FetchRange implements mirror.RangeFetcher.
 func (c *Client) FetchRange(ctx context.Context, name string, part mirror.Part, use func(obj *mirror.Object) error) error {
 	if err := c.credentialsForGet(ctx); err != nil {

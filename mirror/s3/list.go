@@ -24,7 +24,10 @@ const (
 func (c *Client) List(ctx context.Context, marker string) (mirror.Page, error) {
 	p, err := c.walks.list(ctx, c, marker)
 	if err != nil {
-		return mirror.Page{}, fmt.Errorf("list page %q: %w", wire.Clip(marker), err)
+		if marker == "" {
+			return mirror.Page{}, fmt.Errorf("first page: %w", err)
+		}
+		return mirror.Page{}, fmt.Errorf("page at marker %q: %w", wire.Clip(marker), err)
 	}
 	return p, nil
 }

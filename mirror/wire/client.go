@@ -200,7 +200,7 @@ func (c *Client) endTarget(dst []byte, at int) []byte {
 // server, which is not the file's; nil for any other.
 func (c *Client) refusal(status int) error {
 	if c.viaHTTP() && status == http.StatusProxyAuthRequired {
-		return fmt.Errorf("%w: proxy %s: status %d", mirror.ErrUnreachable, c.proxy.name, status)
+		return fmt.Errorf("%w: %w", mirror.ErrUnreachable, &ProxyError{c.proxy.name, fmt.Errorf("status %d", status)})
 	}
 	return nil
 }

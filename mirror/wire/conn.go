@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror"
-	"github.com/valyala/fasthttp"
 )
 
 const (
@@ -32,8 +31,6 @@ type conn struct {
 	gather gatherer
 	head   head
 	dates  dateCache
-	// rawHead is where head was read from, valid until the next read from br.
-	rawHead []byte
 
 	born   time.Time
 	idle   struct{ mono, wall time.Time } // since when, by both clocks
@@ -51,7 +48,7 @@ type buffers struct {
 	in      *bufio.Reader
 	out     []byte
 	scratch []byte // bodies that are not in one piece in the read buffer
-	parsed  fasthttp.ResponseHeader
+	fields  Fields // of the response at hand
 	sum     sum
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror"
-	"github.com/valyala/fasthttp"
 )
 
 // Response is the response of One, valid until the function that it was handed to
@@ -23,14 +22,11 @@ func (r *Response) Status() int { return r.cn.head.status }
 // Length is the length of the body in bytes, -1 where it is not said beforehand.
 func (r *Response) Length() int64 { return max(r.cn.head.length, -1) }
 
-// Field returns the value of a header field, empty without one.
-func (r *Response) Field(name string) []byte { return r.cn.buf.parsed.Peek(name) }
+// Field returns the value of a header field, empty without one. The name is in lower case.
+func (r *Response) Field(name string) []byte { return r.cn.buf.fields.Get(name) }
 
 // Fields are all the fields of a name, which are valid as long as the response is.
-func (r *Response) Fields(name string) [][]byte { return r.cn.buf.parsed.PeekAll(name) }
-
-// ContentType is the header of that name.
-func (r *Response) ContentType() []byte { return r.cn.buf.parsed.ContentType() }
+func (r *Response) Fields(name string) [][]byte { return r.cn.buf.fields.Values(name) }
 
 // ETag is the validator, as it stands in the header.
 func (r *Response) ETag() []byte { return r.cn.etag() }
@@ -44,7 +40,7 @@ func (r *Response) Location() string {
 	if !isRedirect(r.Status()) {
 		return ""
 	}
-	return string(r.Field(fasthttp.HeaderLocation))
+	return string(r.Field("location"))
 }
 
 // Encoding is the Content-Encoding, empty for identity.

@@ -77,7 +77,7 @@ func takePart(r *wire.Response, part *mirror.Part, use func(obj *mirror.Object) 
 func notPart(r *wire.Response, part *mirror.Part) string {
 	want := "bytes " + strconv.FormatInt(part.Off, 10) + "-" + strconv.FormatInt(part.Off+part.Len-1, 10) +
 		"/" + strconv.FormatInt(part.Size, 10)
-	if got := string(r.Field("Content-Range")); got != want {
+	if got := string(r.Field("content-range")); got != want {
 		return fmt.Sprintf("Content-Range %q", wire.Clip(got))
 	}
 	if r.Length() != part.Len {

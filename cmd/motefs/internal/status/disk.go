@@ -5,7 +5,6 @@ import (
 	"errors"
 	iofs "io/fs"
 	"path/filepath"
-	"syscall"
 )
 
 // diskUsage is what a store takes of its disk, in bytes, as du counts it. It steps through
@@ -19,9 +18,7 @@ func diskUsage(ctx context.Context, dir string) (uint64, error) {
 		if err == nil {
 			var info iofs.FileInfo
 			if info, err = d.Info(); err == nil {
-				if st, ok := info.Sys().(*syscall.Stat_t); ok {
-					total += uint64(st.Blocks) * 512
-				}
+				total += onDisk(info)
 			}
 		}
 		if errors.Is(err, iofs.ErrNotExist) {

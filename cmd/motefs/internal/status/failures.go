@@ -1,6 +1,7 @@
 package status
 
 import (
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -38,8 +39,13 @@ type FailuresPage struct {
 	Next *uint64 `json:"next"`
 }
 
-// Failures returns the files that could not be fetched, from an inode on.
+// Failures returns the files that could not be fetched, from an inode on. The error is
+// ErrNotRunning once the Source is closed, or the store's.
 func (s *Source) Failures(from uint64) (FailuresPage, error) {
+	if !s.begin() {
+		return FailuresPage{}, fmt.Errorf("%w: it is about to end", ErrNotRunning)
+	}
+	defer s.wg.Done()
 	page, size := FailuresPage{Failures: []Failure{}}, 0
 	err := s.o.Store.Failures(cache.Inode(from), func(ino cache.Inode, f cache.Failure) bool {
 		if len(page.Failures) >= failuresPage || size >= failuresBytes {

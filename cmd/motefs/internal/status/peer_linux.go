@@ -7,6 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// private, on Linux, has the name that a socket gets be its owner's alone from the beginning:
+// the mode of the descriptor becomes that of the name.
+func private(_, _ string, raw syscall.RawConn) (err error) {
+	control := raw.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), socketMode) })
+	return errors.Join(control, err)
+}
+
 // peerOf is the user at the other end of a Unix socket.
 func peerOf(conn syscall.Conn) (uid uint32, err error) {
 	raw, err := conn.SyscallConn()

@@ -1,3 +1,5 @@
+//go:build unix
+
 package status
 
 import (
@@ -15,18 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SocketName is the socket's name in a store's directory.
-const SocketName = "status.sock"
-
-var (
-	// ErrNotRunning says that no process serves the store's status.
-	ErrNotRunning = errors.New("no running motefs")
-	// ErrSocket says that what has the socket's name cannot be trusted, or is none.
-	ErrSocket = errors.New("not a status socket")
-)
-
 // maxSocketPath is how long the path of a socket may be, in bytes (unix(7), sun_path).
 const maxSocketPath = 107
+
+// socketMode is that of the socket.
+const socketMode = 0o600
 
 // folder is a store's directory, held open: a socket is reached by its descriptor, so that
 // the path can be of any length, and that what was looked at is what is used.
@@ -91,14 +86,13 @@ func (d *folder) listen() (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The mode of the descriptor becomes that of the name, at once.
-	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) (err error) {
-		control := raw.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0o600) })
-		return errors.Join(control, err)
-	}}
+	config := net.ListenConfig{Control: private}
 	l, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", filepath.Join(d.dir, SocketName), cause(err))
+	}
+	if err := unix.Fchmodat(int(d.f.Fd()), SocketName, socketMode, 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("make %s its owner's alone: %w", filepath.Join(d.dir, SocketName), err), l.Close(), d.remove())
 	}
 	if u, ok := l.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false) // it has the name of the descriptor, which may be another one's by then

@@ -55,6 +55,7 @@ type Source struct {
 
 	mu struct {
 		sync.Mutex
+		closed bool      // the store is not read any more
 		state  State     // as it was set
 		since  time.Time // when work began, zero: none is under way
 		active time.Duration
@@ -112,13 +113,28 @@ func (s *Source) sample(p cache.Progress) sample {
 	return c
 }
 
-// Close ends what runs in the background. A Source that is closed still answers.
+// Close ends what runs in the background, and waits for who reads the store. A Source that is
+// closed still says its Status.
 func (s *Source) Close() error {
 	s.cancel()
+	s.mu.Lock()
+	s.mu.closed = true
+	s.mu.Unlock()
 	s.reasons.close()
 	s.disk.close()
 	s.wg.Wait()
 	return nil
+}
+
+// begin registers one who reads the store, for Close to wait for; false: it is closed.
+func (s *Source) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return false
+	}
+	s.wg.Add(1)
+	return true
 }
 
 // Mounted notes where the store is mounted, and what counts the mount's requests.

@@ -32,9 +32,12 @@ func (f *fakeStore) Dir() string              { return f.dir }
 func (f *fakeStore) Progress() cache.Progress { return f.progress }
 func (f *fakeStore) Short() bool              { return f.short }
 func (f *fakeStore) Free() (uint64, error)    { return 1 << 30, nil }
-func (f *fakeStore) Failures(_ cache.Inode, fn func(cache.Inode, cache.Failure) bool) error {
+func (f *fakeStore) Failures(from cache.Inode, fn func(cache.Inode, cache.Failure) bool) error {
 	f.scans++
 	for i, failure := range f.failures {
+		if cache.Inode(i) < from {
+			continue
+		}
 		if !fn(cache.Inode(i), failure) {
 			break
 		}
