@@ -61,6 +61,9 @@ func TestPageOfAMirror(t *testing.T) {
 		t.Errorf("status %d: %s", status, p)
 	}
 	tab.Until(`document.querySelector("#connection").textContent.includes("motefs ended at")`)
+	if state := tab.Eval(`document.querySelector("#state").textContent`); state != "ended, with failures" {
+		t.Errorf("at the end its state is %q", state)
+	}
 }
 
 // answered is the status of an answer, 0 where there is none.

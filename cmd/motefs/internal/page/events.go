@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -58,9 +59,10 @@ func (l *latest) get() (text []byte, changed <-chan struct{}) {
 	return l.mu.text, l.mu.changed
 }
 
-// sample takes samples until the page is closed. The status is gathered only while
-// somebody looks.
+// sample takes samples until the page is closed, and one then, so that who looks sees how
+// it ended. The status is gathered only while somebody looks.
 func (p *Page) sample() {
+	defer close(p.over)
 	tick := time.NewTicker(p.o.Every)
 	defer tick.Stop()
 	var m Meters
@@ -73,7 +75,7 @@ func (p *Page) sample() {
 		number = p.history.add(s)
 	}
 	take()
-	for {
+	for ending := false; ; {
 		if len(p.streams) == 0 {
 			p.latest.set(nil)
 		} else if text, err := json.Marshal(event{Process: p.process, Number: number, Sample: s, Status: p.o.Source.Status(), Store: m.Store}); err != nil {
@@ -81,9 +83,13 @@ func (p *Page) sample() {
 		} else {
 			p.latest.set(fmt.Appendf(nil, "data: %s\n\n", text))
 		}
+		if ending {
+			return
+		}
 		select {
 		case <-p.ctx.Done():
-			return
+			ending = true
+			take()
 		case <-tick.C:
 			take()
 		case <-p.joined:
@@ -130,8 +136,9 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 		case <-changed:
 		case <-r.Context().Done():
 			return
-		case <-p.ctx.Done():
-			send([]byte("event: end\ndata:\n\n"), endTime)
+		case <-p.over:
+			last, _ := p.latest.get()
+			send(append(slices.Clone(last), "event: end\ndata:\n\n"...), endTime)
 			return
 		}
 	}

@@ -181,12 +181,16 @@ func TestEnd(t *testing.T) {
 	s := serve(t, openStore(t))
 	events := s.stream()
 	events.event()
+	s.source.set(func(status map[string]any, _ *Meters) { status["state"] = "complete" })
 	if err := s.page.Close(); err != nil {
 		t.Fatal(err)
 	}
-	text := ""
+	before, text := "", ""
 	for !strings.HasPrefix(text, "event: end") { // what was sent before comes first
-		text = events.next()
+		before, text = text, events.next()
+	}
+	if !strings.Contains(before, `"state":"complete"`) {
+		t.Errorf("before the end comes %q, which does not say how it ended", before)
 	}
 	s.get("/api/files", 503, nil)
 	s.get("/api/file?name=eA", 503, nil)

@@ -59,6 +59,7 @@ type Page struct {
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
 	wg   sync.WaitGroup // the sampler
+	over chan struct{}  // closed after the last sample
 	once sync.Once
 	err  error // of Close
 }
@@ -71,7 +72,7 @@ func Open(o Options) *Page {
 	p := &Page{
 		o: o, process: rand.Text(), history: newHistory(), latest: newLatest(), mux: http.NewServeMux(),
 		log:     o.Log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Minute}),
-		streams: make(chan struct{}, maxStreams), joined: make(chan struct{}, 1), reads: make(chan struct{}, maxReads),
+		streams: make(chan struct{}, maxStreams), joined: make(chan struct{}, 1), over: make(chan struct{}), reads: make(chan struct{}, maxReads),
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.mux.HandleFunc("/", p.asset)
