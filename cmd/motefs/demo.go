@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/config"
 	"github.com/motefs/motefs/mirror"
 	"github.com/spf13/cobra"
 )
@@ -67,7 +69,8 @@ func startOrigin(files int) (url string, stop func() error, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("demo: %w", err)
 	}
-	cmd := exec.Command(self, "serve", "--listen", "127.0.0.1:0", "--synthetic", fmt.Sprint(files), "--compressible") //nolint:gosec // this program itself
+	cmd := exec.Command(self, "serve", "--config", os.DevNull, "--listen", "127.0.0.1:0", "--synthetic", fmt.Sprint(files), "--compressible") //nolint:gosec // this program itself
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, config.Prefix) })
 	cmd.Stderr = os.Stderr
 	// Ctrl-C reaches the whole terminal; the origin ends when this process says.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -103,7 +103,7 @@ func TestSemanticsNamesATestForEachClaim(t *testing.T) {
 func TestReadmeNamesRealFlags(t *testing.T) {
 	readme := document(t, "README.md")
 	help := ""
-	for _, command := range []string{"mount", "mirror", "verify", "unmount", "serve", "demo", "version"} {
+	for _, command := range []string{"mount", "mirror", "verify", "unmount", "serve", "demo", "config", "version"} {
 		help += finish(t, exitOK, command, "--help").Stdout.String()
 		if !strings.Contains(readme, "`motefs "+command) {
 			t.Errorf("README.md does not tell of motefs %s", command)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/config"
 	"github.com/motefs/motefs/fs"
 	"github.com/spf13/cobra"
 )
@@ -16,6 +17,8 @@ type app struct {
 	console        io.Writer // standard error itself, for the log and the live line
 	logLevel       string
 	logFormat      string
+	configFile     string
+	settings       *config.Settings // nil for commands that have none
 
 	// mu is held while a mount is made.
 	mu struct {
@@ -31,6 +34,13 @@ func newApp(stdout, stderr io.Writer) *app {
 
 // run executes the command line. Its error becomes the exit status.
 func (a *app) run(ctx context.Context, args []string) error {
+	root := a.rootCommand()
+	root.SetArgs(args)
+	return a.withSources(root.ExecuteContext(ctx))
+}
+
+// rootCommand has all commands.
+func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "motefs",
 		Short: "Mirror a service of very many small files, and mount it",
@@ -39,6 +49,8 @@ func (a *app) run(ctx context.Context, args []string) error {
 			"served at once; what is missing is fetched when it is read.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+
+		PersistentPreRunE: a.configure,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
@@ -49,7 +61,6 @@ func (a *app) run(ctx context.Context, args []string) error {
 			return usagef("unknown command %q", args[0])
 		},
 	}
-	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
@@ -61,10 +72,11 @@ func (a *app) run(ctx context.Context, args []string) error {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
 	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: console or json")
+	flags.StringVar(&a.configFile, "config", "", "configuration `file`, in the place of /etc/motefs/config.yaml and the user's; /dev/null: none")
 	root.AddCommand(mountCommand(a), mirrorCommand(a), serveCommand(a), verifyCommand(a),
-		unmountCommand(), demoCommand(a), versionCommand(a))
+		unmountCommand(), demoCommand(a), configCommand(a), versionCommand(a))
 	root.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
-	return root.ExecuteContext(ctx)
+	return root
 }
 
 // usageArgs makes a mistake in the arguments a mistake in the command.
