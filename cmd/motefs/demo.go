@@ -15,6 +15,7 @@ import (
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/config"
+	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
 	"github.com/spf13/cobra"
 )
@@ -49,6 +50,9 @@ func (a *app) demo(ctx context.Context, files int) (err error) {
 	if err := os.Mkdir(mountpoint, 0o700); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
+	if err := fs.CheckMountpoint(mountpoint, filepath.Join(dir, "store")); err != nil {
+		return err
+	}
 	url, stopOrigin, err := startOrigin(files)
 	if err != nil {
 		return err
@@ -72,8 +76,7 @@ func startOrigin(files int) (url string, stop func() error, err error) {
 	cmd := exec.Command(self, "serve", "--config", os.DevNull, "--listen", "127.0.0.1:0", "--synthetic", fmt.Sprint(files), "--compressible") //nolint:gosec // this program itself
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, config.Prefix) })
 	cmd.Stderr = os.Stderr
-	// Ctrl-C reaches the whole terminal; the origin ends when this process says.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	endWithUs(cmd)
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -183,12 +186,4 @@ func (a *app) show(ctx context.Context, screen *screen, dir, command string) err
 type resources struct {
 	cpu  time.Duration
 	peak int64 // bytes
-}
-
-func usage() resources {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		return resources{} // cannot fail for the process itself
-	}
-	return resources{cpu: time.Duration(r.Utime.Nano() + r.Stime.Nano()), peak: r.Maxrss << 10}
 }
