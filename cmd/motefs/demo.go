@@ -28,7 +28,8 @@ func demoCommand(a *app) *cobra.Command {
 		Long: "Start an origin of made-up files on this machine, mount it, mirror all of it, read\n" +
 			"the mount with ls and cat meanwhile, say how fast it was, and unmount. Everything\n" +
 			"is in a temporary directory and is removed at the end.",
-		Args: usageArgs(cobra.NoArgs),
+		Example: "  motefs demo --files 100000",
+		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if files < 1 {
 				return usagef("demo: --files %d: give a positive number", files)

@@ -76,8 +76,14 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(mountCommand(a), mirrorCommand(a), serveCommand(a), verifyCommand(a),
 		unmountCommand(), demoCommand(a), configCommand(a), versionCommand(a))
 	root.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
+	for _, make := range buildCommands {
+		root.AddCommand(make(a))
+	}
 	return root
 }
+
+// buildCommands are for building motefs, in builds of their own: see man.go.
+var buildCommands []func(*app) *cobra.Command
 
 // usageArgs makes a mistake in the arguments a mistake in the command.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {

@@ -21,7 +21,8 @@ func verifyCommand(a *app) *cobra.Command {
 			"constant. With ORIGIN, also that the store is that origin's; then --store may be\n" +
 			"left out. With --repair, what is damaged is dropped, and the next mirror fetches it\n" +
 			"again.",
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Example: "  motefs verify http://127.0.0.1:8080\n  motefs verify --store /srv/store --repair",
+		Args:    usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f := &sourceFlags{store: store}
 			id := ""

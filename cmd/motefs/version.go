@@ -8,15 +8,18 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// release is the version that a build from a plain checkout has.
-const release = "0.1.0-dev"
+// release is the version that make install and make packages give a build.
+var release = ""
 
-// version is the module's version where the program was installed by it.
+// version is, without that, the module's, or that of the checkout that it was built in.
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
 	}
-	return release
+	return "0.1.0-dev"
 }
 
 func versionCommand(a *app) *cobra.Command {
