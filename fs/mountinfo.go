@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,6 +18,19 @@ const mountTable = "/proc/self/mountinfo"
 type mountEntry struct {
 	// dev is "major:minor".
 	dev, path, fsType, source string
+	// options are the filesystem's own (super options), with commas between.
+	options string
+}
+
+// autofsType is the type of what an automounter mounts: the kernel's autofs, of
+// automount(8) and of systemd.
+const autofsType = "autofs"
+
+// trap reports whether the entry is an automounter's trap: a mountpoint on which that
+// mounts once somebody comes in. An autofs of the other kind, indirect, is a directory
+// in which the automounter makes mountpoints.
+func (e *mountEntry) trap() bool {
+	return e.fsType == autofsType && !slices.Contains(strings.Split(e.options, ","), "indirect")
 }
 
 // mountAt is the topmost mount exactly on path, which has no symbolic links;
@@ -45,6 +59,9 @@ func findMount(table io.Reader, path string) (*mountEntry, error) {
 		}
 		if unescape(fields[4]) == path {
 			found = &mountEntry{dev: fields[2], path: path, fsType: types[0], source: unescape(types[1])}
+			if len(types) > 2 {
+				found.options = types[2]
+			}
 		}
 	}
 	if err := lines.Err(); err != nil {

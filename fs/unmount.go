@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,6 +56,26 @@ func (m *Mount) Unmount() error {
 	}
 	m.mu.detached = true
 	return busy
+}
+
+// Device is that of the mount of motefs at dir, see Mount.Device, and the user whose
+// process serves it; empty where there is none.
+func Device(dir string) (device string, uid uint32, err error) {
+	path, err := resolve(dir)
+	if err != nil {
+		return "", 0, mountpointError(dir, err)
+	}
+	at, err := mountAt(path)
+	if err != nil || at == nil || at.fsType != motefsType {
+		return "", 0, err
+	}
+	for option := range strings.SplitSeq(at.options, ",") {
+		if text, ok := strings.CutPrefix(option, "user_id="); ok {
+			id, err := strconv.ParseUint(text, 10, 32)
+			return at.dev, uint32(id), err
+		}
+	}
+	return at.dev, 0, fmt.Errorf("the mount at %s does not say whose it is", path)
 }
 
 // Unmount unmounts dir, which another process mounted. It refuses what is no mount

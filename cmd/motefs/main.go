@@ -5,19 +5,22 @@ package main
 import (
 	"log"
 	"os"
+
+	"github.com/motefs/motefs/cmd/motefs/internal/daemon"
 )
 
 func main() {
 	log.SetOutput(plainWriter{os.Stderr}) // what libraries print
 	ctx, again := untilSignal()
 	a := newApp(os.Stdout, os.Stderr)
+	a.child = daemon.Inherited()
 	ended := make(chan error, 1)
-	go func() { ended <- a.run(ctx, os.Args[1:]) }()
+	go func() { ended <- a.called(ctx, os.Args) }()
 	var err error
 	select {
 	case err = <-ended:
 	case <-again:
 		err = a.abandon()
 	}
-	os.Exit(report(os.Stderr, err))
+	os.Exit(a.end(err))
 }

@@ -57,12 +57,20 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return err
 	}
 	outliveOutput()
+	if err := a.openLog(); err != nil {
+		return err
+	}
 	screen := newScreen(a.console)
 	log, err := a.logger(screen)
 	if err != nil {
 		return err
 	}
-	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
+	a.openNotify(log)
+	a.doing("opening the store %s", dir)
+	defer context.AfterFunc(ctx, func() {
+		log.Info().Msg("stopping; a second Ctrl-C ends at once")
+		a.notify.Stopping("stopping")
+	})()
 	s, err := openSession(sessionOptions{flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, log: log})
 	if err != nil {
 		return err
@@ -77,9 +85,14 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return fmt.Errorf("nothing can be stored in %s: %w; see what is free with: df %s", dir, err, dir)
 	}
 	printLine(a.stdout, "motefs: mirroring %s into %s", id, dir)
+	a.doing("asking %s for its first names", id)
 	if err := s.probe(ctx); err != nil {
 		return err
 	}
+	if err := a.serves("mirroring " + id); err != nil {
+		return err
+	}
+	defer a.notify.Start(s.status, s.alive)()
 	if f.refresh.asked() && s.store.ListingComplete() {
 		return a.mirrorRefresh(ctx, s, &f.refresh, screen, log)
 	}

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/presence"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
 	"github.com/rs/zerolog"
@@ -20,7 +22,9 @@ type mountFlags struct {
 	sourceFlags
 	prefetchAll bool
 	allowOther  bool
+	nonEmpty    bool
 	exec        bool
+	background  daemonFlags
 	refresh     follower
 	uid, gid    numericID
 	umask       octal
@@ -33,12 +37,15 @@ func mountCommand(a *app) *cobra.Command {
 		Short: "Mount an origin; fetch its files when they are read, or all of them",
 		Long: "Mount an origin as a read-only directory. Names are listed in the background, and\n" +
 			"a file that is not in the store is fetched when it is looked up; with\n" +
-			"--prefetch-all, all files are. The command stays in the foreground. End it with\n" +
-			"Ctrl-C, motefs unmount, fusermount3 -u or umount.",
+			"--prefetch-all, all files are. The command stays in the foreground unless --daemon is\n" +
+			"given. End it with Ctrl-C, motefs unmount, fusermount3 -u or umount.",
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
 		Args:    usageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd); err != nil {
+				return err
+			}
+			if err := f.background.validate(); err != nil {
 				return err
 			}
 			if f.refresh.every < 0 {
@@ -50,8 +57,11 @@ func mountCommand(a *app) *cobra.Command {
 			return a.mount(cmd.Context(), f, args[0], args[1])
 		},
 	}
+	f.storeBase = a.storeBase()
 	f.register(cmd.Flags())
+	f.background.register(cmd.Flags())
 	cmd.SetUsageFunc(groupedUsage)
+	cmd.Flags().BoolVar(&f.nonEmpty, "allow-non-empty", false, "mount over a directory with files in it, which are hidden meanwhile")
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
 	cmd.Flags().DurationVar(&f.refresh.every, "refresh-every", 0, "refresh so often, as in 1h: see --refresh; 0: never")
 	f.refresh.flags.registerWhat(cmd.Flags(), "what --refresh-every looks at, `names|contents`: names lists the origin again, to fetch what is new and remove what is gone; contents also asks for every file and compares it")
@@ -70,28 +80,52 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		return err
 	}
-	if err := fs.CheckMountpoint(mountpoint, dir); err != nil {
+	if err := f.checkMountpoint(mountpoint, dir); err != nil {
 		return err
 	}
+	if a.helper != nil && a.helper.Fake {
+		return nil
+	}
+	if f.background.daemon {
+		if err := f.absolute(); err != nil {
+			return err
+		}
+		if a.child == nil {
+			return a.startDaemon(ctx, f)
+		}
+	}
 	outliveOutput()
+	if err := a.openLog(); err != nil {
+		return err
+	}
 	screen := newScreen(a.console)
 	log, err := a.logger(screen)
 	if err != nil {
 		return err
 	}
+	a.openNotify(log)
 	procs := newProcs()
 	procs.set(servingProcs)
+	abs, err := filepath.Abs(mountpoint) // before a daemon leaves the working directory
+	if err != nil {
+		abs = mountpoint
+	}
 	m, err := a.openMounted(ctx, f, id, dir, mountpoint, log)
 	if err != nil {
 		return err
 	}
-	abs, err := filepath.Abs(mountpoint)
-	if err != nil {
-		abs = mountpoint
+	if err := presence.Announce(m.mount.Device()); err != nil {
+		log.Warn().Err(err).Msg("motefs unmount does not wait for the end of this process")
 	}
-	printLine(a.stdout, "motefs: serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, dir, abs)
+	line := fmt.Sprintf("motefs: serving %s at %s from store %s; unmount with %smotefs unmount %s", id, abs, dir, a.withCtrlC(), abs)
+	if err := a.serves(line); err != nil {
+		return errors.Join(err, m.mount.Close(), m.session.close())
+	}
+	printLine(a.stdout, "%s", line)
+	defer a.notify.Start(m.status, m.alive)()
 	before, start := m.store.Progress(), time.Now()
 	m.procs, m.follower = procs, &f.refresh
+	m.stopping = func() { a.notify.Stopping("unmounting " + abs) }
 	if err := m.serve(ctx, screen, f.prefetchAll); err != nil {
 		return err
 	}
@@ -105,6 +139,21 @@ type mounted struct {
 	mount    *fs.Mount
 	procs    procs
 	follower *follower
+	stopping func() // called before the unmount
+}
+
+// checkMountpoint looks at the mountpoint before anything slow begins.
+func (f *mountFlags) checkMountpoint(mountpoint, store string) error {
+	if err := fs.CheckMountpoint(mountpoint, store); err != nil {
+		return err
+	}
+	if f.nonEmpty {
+		return nil
+	}
+	if err := fs.CheckEmpty(mountpoint); err != nil {
+		return fmt.Errorf("%w; give --allow-non-empty if that is right", err)
+	}
+	return nil
 }
 
 func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, log zerolog.Logger) (_ *mounted, err error) {
@@ -117,7 +166,8 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		default:
 		}
 	}
-	m.session, err = openSession(sessionOptions{
+	a.doing("opening the store %s", dir)
+	m.session, err = a.onceFree(ctx, sessionOptions{
 		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, log: log,
 		events: mirror.Events{Gone: gone},
 	})
@@ -127,13 +177,15 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	if f.refresh.every > 0 && m.names != nil && m.names.Once() {
 		return nil, errors.Join(errNamesOnce, m.session.close())
 	}
+	a.doing("asking %s for its first names", id)
 	if err := m.probe(ctx); err != nil {
 		return nil, errors.Join(err, m.session.close())
 	}
+	a.doing("mounting on %s", mountpoint)
 	// The mount outlives ctx: ending it is what serve does when ctx ends.
 	o := fs.Options{
 		Mountpoint: mountpoint, StoreDir: dir, Store: m.store, Contents: m.engine,
-		FsName: id, FilesURL: f.filesURL(id), AllowOther: f.allowOther, Exec: f.exec, Log: &log,
+		FsName: a.fsName(id), FilesURL: f.filesURL(id), AllowOther: f.allowOther, Exec: f.exec, Log: &log,
 		Owner: &fs.Owner{UID: f.uid.or(os.Getuid()), GID: f.gid.or(os.Getgid())}, Umask: os.FileMode(f.umask),
 	}
 	if f.refresh.every > 0 {
@@ -163,6 +215,7 @@ func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) erro
 		m.log.Warn().Err(err).Msg("nothing can be stored, so nothing is listed or fetched; what is in the store is served. Make room, and mount again")
 	}
 	m.untilUnmounted(ctx)
+	m.stopping()
 	// Unmount first: then no reader can meet an engine that is closed.
 	err := m.mount.Close()
 	if errors.Is(err, fs.ErrBusy) {

@@ -7,8 +7,12 @@ import (
 	"sync"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/config"
+	"github.com/motefs/motefs/cmd/motefs/internal/daemon"
+	"github.com/motefs/motefs/cmd/motefs/internal/journal"
+	"github.com/motefs/motefs/cmd/motefs/internal/notify"
 	"github.com/motefs/motefs/fs"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // app is what the commands share.
@@ -19,6 +23,11 @@ type app struct {
 	logFormat      string
 	configFile     string
 	settings       *config.Settings // nil for commands that have none
+	logFile        string
+	journal        *journal.Writer // the system's log; nil: there is no need of it
+	child          *daemon.Child   // nil: this process is no daemon
+	helper         *helper         // nil: this is not a mount helper
+	notify         *notify.Manager
 
 	// mu is held while a mount is made.
 	mu struct {
@@ -69,10 +78,7 @@ func (a *app) rootCommand() *cobra.Command {
 		return usagef("%s", text)
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	flags := root.PersistentFlags()
-	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
-	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: console or json")
-	flags.StringVar(&a.configFile, "config", "", "configuration `file`, in the place of /etc/motefs/config.yaml and the user's; /dev/null: none")
+	a.registerLog(root.PersistentFlags())
 	root.AddCommand(mountCommand(a), mirrorCommand(a), serveCommand(a), verifyCommand(a),
 		unmountCommand(), demoCommand(a), configCommand(a), versionCommand(a))
 	root.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
@@ -84,6 +90,14 @@ func (a *app) rootCommand() *cobra.Command {
 
 // buildCommands are for building motefs, in builds of their own: see man.go.
 var buildCommands []func(*app) *cobra.Command
+
+// registerLog adds the flags of every command.
+func (a *app) registerLog(flags *pflag.FlagSet) {
+	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
+	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: console or json")
+	flags.StringVar(&a.logFile, "log-file", "", "`file` that the log is added to (default standard error; of a daemon, the journal or syslog)")
+	flags.StringVar(&a.configFile, config.FileFlag, "", "configuration `file`, in the place of /etc/motefs/config.yaml and the user's; /dev/null: none")
+}
 
 // usageArgs makes a mistake in the arguments a mistake in the command.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
