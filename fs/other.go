@@ -25,6 +25,12 @@ func Open(context.Context, Options) (*Mount, error) { return nil, errNotLinux }
 // CheckMountpoint returns ErrNoFUSE.
 func CheckMountpoint(string, string) error { return errNotLinux }
 
+// CheckEmpty returns ErrNoFUSE.
+func CheckEmpty(string) error { return errNotLinux }
+
+// Device returns ErrNoFUSE.
+func Device(string) (device string, uid uint32, err error) { return "", 0, errNotLinux }
+
 // Unmount returns ErrNoFUSE.
 func Unmount(string) error { return errNotLinux }
 
@@ -35,6 +41,12 @@ func (*Mount) Wait() error { return errNotLinux }
 
 // Done is nil.
 func (*Mount) Done() <-chan struct{} { return nil }
+
+// Alive returns ErrNoFUSE.
+func (*Mount) Alive(context.Context) error { return errNotLinux }
+
+// Device is empty.
+func (*Mount) Device() string { return "" }
 
 // Dir is empty.
 func (*Mount) Dir() string { return "" }
