@@ -18,11 +18,14 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date 
 # Where make install puts it. mount(8) looks for helpers in SBINDIR alone.
 PREFIX       ?= /usr/local
 SBINDIR      ?= /usr/sbin
+HELPERS      := mount.motefs mount.fuse.motefs
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
 ARCHES       ?= amd64 arm64
 BUILD        ?= bin
 # The race detector needs cgo, and so a C compiler.
 RACE         ?= -race
+# .ci/gotest also fails where a test is skipped.
+GOTEST       ?= $(GO) test
 FUZZTIME     ?= 20s
 
 .PHONY: build static man cross install uninstall packages release test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-cc needs-dpkg needs-bench needs-bench-mount
@@ -48,7 +51,7 @@ HOST  := $(shell $(GO) env GOARCH 2>/dev/null)
 man: needs-go $(BUILD)/linux-$(HOST)/motefs
 	rm -rf $(SHARE) && mkdir -p $(SHARE)/man/man1 $(SHARE)/man/man8 $(SHARE)/doc $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	$(GO) run -tags man -ldflags '-X main.release=$(VERSION)' ./cmd/motefs man README.md $(SHARE)/man/man1
-	if [ -f cmd/motefs/packaging/mount.motefs.8 ]; then cp cmd/motefs/packaging/mount.motefs.8 $(SHARE)/man/man8/; fi
+	cp cmd/motefs/packaging/mount.motefs.8 $(SHARE)/man/man8/
 	gzip -9n $(SHARE)/man/man*/*
 	$(BUILD)/linux-$(HOST)/motefs completion bash >$(SHARE)/bash-completion/completions/motefs
 	$(BUILD)/linux-$(HOST)/motefs completion zsh >$(SHARE)/zsh/site-functions/_motefs
@@ -56,23 +59,20 @@ man: needs-go $(BUILD)/linux-$(HOST)/motefs
 	cp README.md LICENSE CHANGELOG.md SEMANTICS.md ORIGINS.md SECURITY.md $(SHARE)/doc/
 	cp -r cmd/motefs/docs $(SHARE)/doc/guides
 
-# Units with the place of the binary in them.
-define units
-	mkdir -p $(1)
-	for u in cmd/motefs/systemd/*.service cmd/motefs/systemd/*.timer; do if [ -f "$$u" ]; then \
-		sed 's|/usr/bin/motefs|$(2)/bin/motefs|g' "$$u" >$(1)/"$${u##*/}" && chmod 644 $(1)/"$${u##*/}"; fi; done
-endef
+# Units name no place of the binary: systemd looks below /usr/local and /usr.
+UNITS = $(wildcard cmd/motefs/systemd/*.service cmd/motefs/systemd/*.timer)
 
 install: static man
 	install -Dm755 $(BUILD)/linux-$(HOST)/motefs $(DESTDIR)$(PREFIX)/bin/motefs
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(PREFIX)/share/doc/motefs
-	ln -sf $(PREFIX)/bin/motefs $(DESTDIR)$(SBINDIR)/mount.motefs
+	for h in $(HELPERS); do ln -sf $(PREFIX)/bin/motefs $(DESTDIR)$(SBINDIR)/$$h; done
 	cp -r $(SHARE)/man $(SHARE)/bash-completion $(SHARE)/zsh $(SHARE)/fish $(DESTDIR)$(PREFIX)/share/
 	cp -r $(SHARE)/doc/. $(DESTDIR)$(PREFIX)/share/doc/motefs/
-	$(call units,$(DESTDIR)$(UNITDIR),$(PREFIX))
+	install -d $(DESTDIR)$(UNITDIR)
+	for u in $(UNITS); do install -m644 $$u $(DESTDIR)$(UNITDIR)/; done
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/motefs $(DESTDIR)$(SBINDIR)/mount.motefs $(DESTDIR)$(PREFIX)/share/man/man1/motefs.1.gz \
+	rm -f $(DESTDIR)$(PREFIX)/bin/motefs $(HELPERS:%=$(DESTDIR)$(SBINDIR)/%) $(DESTDIR)$(PREFIX)/share/man/man1/motefs.1.gz \
 		$(DESTDIR)$(PREFIX)/share/man/man1/motefs-*.1.gz $(DESTDIR)$(PREFIX)/share/man/man8/mount.motefs.8.gz $(DESTDIR)$(UNITDIR)/motefs*.service \
 		$(DESTDIR)$(UNITDIR)/motefs*.timer $(DESTDIR)$(PREFIX)/share/bash-completion/completions/motefs \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_motefs $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/motefs.fish
@@ -81,21 +81,27 @@ uninstall:
 # .deb, .rpm and .tar.gz with their sums, in $(BUILD)/packages.
 packages: static man $(NFPM)
 	rm -rf $(BUILD)/packages && mkdir -p $(BUILD)/packages
-	$(call units,$(BUILD)/systemd,/usr)
 	set -e; for arch in $(ARCHES); do \
 		stage=$(BUILD)/packages/motefs-$(VERSION)-linux-$$arch; mkdir -p $$stage; \
-		cp $(BUILD)/linux-$$arch/motefs $$stage/; cp -r $(SHARE) $$stage/share; mv $$stage/share/doc $$stage/doc; cp -r $(BUILD)/systemd $$stage/systemd; \
+		cp $(BUILD)/linux-$$arch/motefs $$stage/; cp -r $(SHARE) $$stage/share; mv $$stage/share/doc $$stage/doc; mkdir $$stage/systemd; for u in $(UNITS); do install -m644 $$u $$stage/systemd/; done; \
 		for format in deb rpm; do ARCH=$$arch VERSION=$(VERSION) STAGE=$$stage \
 			$(NFPM) package --config cmd/motefs/packaging/nfpm.yaml --packager $$format --target $(BUILD)/packages/; done; \
 		tar -C $(BUILD)/packages --sort=name --owner=0 --group=0 --mtime=@$(SOURCE_DATE_EPOCH) -czf $$stage.tar.gz $${stage##*/}; rm -r $$stage; done
 	cd $(BUILD)/packages && sha256sum * >SHA256SUMS && cat SHA256SUMS
 
-test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3
+# A release: the day goes into CHANGELOG.md, the commit and the tag are made, and nothing is
+# pushed: make release VERSION=0.1.0
+release:
+	.ci/release $(VERSION)
+
+test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3 needs-dpkg $(NFPM)
 	$(GO) vet ./...
-	$(GO) test $(RACE) -timeout 30m ./...
-	$(GO) test -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled' ./... # the race detector has allocations of its own, and is slow
+	$(GOTEST) $(RACE) -timeout 30m ./...
+	$(GOTEST) -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled' ./... # the race detector has allocations of its own, and is slow
 
 lint: needs-go $(LINT) $(VULN)
+	$(GO) mod tidy -diff
+	$(GO) vet -tags man ./cmd/motefs
 	@test -z "$$(gofmt -l .)" || { echo "gofmt needed:"; gofmt -l .; exit 1; }
 	$(LINT) run ./...
 	.ci/vulnerable $(VULN)
@@ -127,8 +133,9 @@ bench-store: BENCH ?= Settings
 bench-store: needs-go
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(FILES)x -timeout 0 ./cache
 
-cover: needs-go needs-fuse needs-nginx needs-programs needs-s3
-	$(GO) test -coverprofile=bin/cover.out -coverpkg=./... ./...
+cover: needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-dpkg $(NFPM)
+	mkdir -p bin
+	$(GO) test -timeout 60m -coverprofile=bin/cover.out -coverpkg=./... ./...
 	$(GO) tool cover -func=bin/cover.out | tail -n 1
 
 # The long forms of tests that go by a seed; RELIABILITY.md says what came of them. For
