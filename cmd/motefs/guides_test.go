@@ -150,6 +150,7 @@ func byHand(t *testing.T, script string, files int) string {
 	}
 	if left := mountsBelow(mnt); len(left) > 0 {
 		t.Errorf("still mounted: %q", left)
+		_ = exec.Command("umount", "-l", mnt).Run()
 	}
 	return string(out)
 }

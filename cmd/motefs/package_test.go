@@ -44,7 +44,7 @@ motefs version
 motefs config mount | grep /etc/motefs/config.yaml
 for page in motefs motefs-mount mount.motefs; do test -s /usr/share/man/man[18]/$page.[18].gz; done
 test -s /usr/share/bash-completion/completions/motefs
-ls /usr/lib/systemd/system/ | grep motefs || true
+for unit in motefs@.service motefs-mirror@.service motefs-mirror@.timer; do test -s /usr/lib/systemd/system/$unit; done
 echo "$origin /mnt/files motefs allow_other,_netdev,nofail 0 0" >>/etc/fstab
 mount /mnt/files
 cat /mnt/files/file-000000000003 | wc -c
@@ -55,18 +55,24 @@ cp /tmp/fstab /etc/fstab
 rmdir /mnt/files
 `
 
+// makeTarget runs make in the top folder, for this machine's architecture alone.
+func makeTarget(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.Command("make", append([]string{"-C", "../..", "ARCHES=" + runtime.GOARCH, "VERSION=0.0.7"}, args...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make %q: %v\n%s", args, err, out)
+	}
+}
+
 // TestPackage makes the .deb of this machine, and has it be installed, used through
-// /etc/fstab, and purged without a trace.
+// /etc/fstab, and purged without a trace; and make install be undone by make uninstall.
 func TestPackage(t *testing.T) {
 	fusetest.Need(t)
 	if os.Geteuid() != 0 {
 		t.Skip("this test is root's: it installs a package")
 	}
 	dir := t.TempDir()
-	build := exec.Command("make", "-C", "../..", "packages", "BUILD="+dir, "ARCHES="+runtime.GOARCH, "VERSION=0.0.7")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	makeTarget(t, "packages", "BUILD="+dir)
 	for _, kind := range []string{"*.deb", "*.rpm", "*.tar.gz", "SHA256SUMS"} {
 		if files, _ := filepath.Glob(filepath.Join(dir, "packages", kind)); len(files) != 1 {
 			t.Errorf("%s: there are %q", kind, files)
@@ -75,6 +81,17 @@ func TestPackage(t *testing.T) {
 	debs, _ := filepath.Glob(filepath.Join(dir, "packages", "*.deb"))
 	if len(debs) != 1 {
 		t.FailNow()
+	}
+	root := t.TempDir()
+	makeTarget(t, "install", "BUILD="+dir, "DESTDIR="+root, "PREFIX=/usr")
+	for _, name := range []string{"bin/motefs", "sbin/mount.motefs", "share/man/man1/motefs-mount.1.gz", "lib/systemd/system/motefs@.service"} {
+		if _, err := os.Lstat(filepath.Join(root, "usr", name)); err != nil {
+			t.Error(err)
+		}
+	}
+	makeTarget(t, "uninstall", "DESTDIR="+root, "PREFIX=/usr")
+	if left := shell(t, `cd "$1"; find . ! -type d`, root); left != "" {
+		t.Errorf("make uninstall leaves %q", left)
 	}
 	s := serveTest(t, serve.Options{}, synthetic(5))
 	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "sh", "-c", throwaway, "sh", t.TempDir(), useDeb, debs[0], s.URL())
