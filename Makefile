@@ -9,92 +9,21 @@ VULN_VERSION := v1.9.0
 VULN         := $(TOOLS)/govulncheck-$(VULN_VERSION)
 VERSITYGW_VERSION := v1.8.0
 VERSITYGW    := $(TOOLS)/versitygw-$(VERSITYGW_VERSION)
-NFPM_VERSION := v2.45.2
-NFPM         := $(TOOLS)/nfpm-$(NFPM_VERSION)
-# The version of what is installed: a tag's, or a day of development.
-VERSION      ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | sed 's/^v//' | grep . || echo 0.1.0-dev$(shell git log -1 --format=.%cd+g%h --date=format:%Y%m%d 2>/dev/null))
-# The day that manual pages have, so that the same sources make the same pages.
-export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
-# Where make install puts it. mount(8) looks for helpers in SBINDIR alone.
-PREFIX       ?= /usr/local
-SBINDIR      ?= /usr/sbin
-HELPERS      := mount.motefs mount.fuse.motefs
-UNITDIR      ?= $(PREFIX)/lib/systemd/system
-ARCHES       ?= amd64 arm64
-BUILD        ?= bin
 # The race detector needs cgo, and so a C compiler.
 RACE         ?= -race
 # .ci/gotest also fails where a test is skipped.
 GOTEST       ?= $(GO) test
 FUZZTIME     ?= 20s
 
-.PHONY: build static man cross install uninstall packages release test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-cc needs-dpkg needs-bench needs-bench-mount
+.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-cc needs-bench needs-bench-mount
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
 
-# Static and stripped binaries: $(BUILD)/linux-amd64/motefs and so on.
-static: $(ARCHES:%=$(BUILD)/linux-%/motefs)
+# static, man, install, uninstall, packages, release, cross.
+include cmd/motefs/packaging/install.mk
 
-.PHONY: FORCE
-$(BUILD)/linux-%/motefs: FORCE | needs-go
-	CGO_ENABLED=0 GOOS=linux GOARCH=$* $(GO) build -trimpath -ldflags '-s -w -X main.release=$(VERSION)' -o $@ ./cmd/motefs
-
-# Does it build where only the mount is missing?
-cross: needs-go
-	@set -e; for s in darwin/arm64 freebsd/amd64 windows/amd64; do echo "building for $$s"; \
-		CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) build -o /dev/null ./cmd/motefs; done
-
-# What is installed beside the binary: manual pages, completions, units, documents.
-SHARE = $(BUILD)/share
-HOST  := $(shell $(GO) env GOARCH 2>/dev/null)
-man: needs-go $(BUILD)/linux-$(HOST)/motefs
-	rm -rf $(SHARE) && mkdir -p $(SHARE)/man/man1 $(SHARE)/man/man8 $(SHARE)/doc $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
-	$(GO) run -tags man -ldflags '-X main.release=$(VERSION)' ./cmd/motefs man README.md $(SHARE)/man/man1
-	cp cmd/motefs/packaging/mount.motefs.8 $(SHARE)/man/man8/
-	gzip -9n $(SHARE)/man/man*/*
-	$(BUILD)/linux-$(HOST)/motefs completion bash >$(SHARE)/bash-completion/completions/motefs
-	$(BUILD)/linux-$(HOST)/motefs completion zsh >$(SHARE)/zsh/site-functions/_motefs
-	$(BUILD)/linux-$(HOST)/motefs completion fish >$(SHARE)/fish/vendor_completions.d/motefs.fish
-	cp README.md LICENSE CHANGELOG.md SEMANTICS.md ORIGINS.md SECURITY.md $(SHARE)/doc/
-	cp -r cmd/motefs/docs $(SHARE)/doc/guides
-
-# Units name no place of the binary: systemd looks below /usr/local and /usr.
-UNITS = $(wildcard cmd/motefs/systemd/*.service cmd/motefs/systemd/*.timer)
-
-install: static man
-	install -Dm755 $(BUILD)/linux-$(HOST)/motefs $(DESTDIR)$(PREFIX)/bin/motefs
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(PREFIX)/share/doc/motefs
-	for h in $(HELPERS); do ln -sf $(PREFIX)/bin/motefs $(DESTDIR)$(SBINDIR)/$$h; done
-	cp -r $(SHARE)/man $(SHARE)/bash-completion $(SHARE)/zsh $(SHARE)/fish $(DESTDIR)$(PREFIX)/share/
-	cp -r $(SHARE)/doc/. $(DESTDIR)$(PREFIX)/share/doc/motefs/
-	install -d $(DESTDIR)$(UNITDIR)
-	for u in $(UNITS); do install -m644 $$u $(DESTDIR)$(UNITDIR)/; done
-
-uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/motefs $(HELPERS:%=$(DESTDIR)$(SBINDIR)/%) $(DESTDIR)$(PREFIX)/share/man/man1/motefs.1.gz \
-		$(DESTDIR)$(PREFIX)/share/man/man1/motefs-*.1.gz $(DESTDIR)$(PREFIX)/share/man/man8/mount.motefs.8.gz $(DESTDIR)$(UNITDIR)/motefs*.service \
-		$(DESTDIR)$(UNITDIR)/motefs*.timer $(DESTDIR)$(PREFIX)/share/bash-completion/completions/motefs \
-		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_motefs $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/motefs.fish
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/motefs
-
-# .deb, .rpm and .tar.gz with their sums, in $(BUILD)/packages.
-packages: static man $(NFPM)
-	rm -rf $(BUILD)/packages && mkdir -p $(BUILD)/packages
-	set -e; for arch in $(ARCHES); do \
-		stage=$(BUILD)/packages/motefs-$(VERSION)-linux-$$arch; mkdir -p $$stage; \
-		cp $(BUILD)/linux-$$arch/motefs $$stage/; cp -r $(SHARE) $$stage/share; mv $$stage/share/doc $$stage/doc; mkdir $$stage/systemd; for u in $(UNITS); do install -m644 $$u $$stage/systemd/; done; \
-		for format in deb rpm; do ARCH=$$arch VERSION=$(VERSION) STAGE=$$stage \
-			$(NFPM) package --config cmd/motefs/packaging/nfpm.yaml --packager $$format --target $(BUILD)/packages/; done; \
-		tar -C $(BUILD)/packages --sort=name --owner=0 --group=0 --mtime=@$(SOURCE_DATE_EPOCH) -czf $$stage.tar.gz $${stage##*/}; rm -r $$stage; done
-	cd $(BUILD)/packages && sha256sum * >SHA256SUMS && cat SHA256SUMS
-
-# A release: the day goes into CHANGELOG.md, the commit and the tag are made, and nothing is
-# pushed: make release VERSION=0.1.0
-release:
-	.ci/release $(VERSION)
-
-test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3 needs-dpkg $(NFPM)
+test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3
 	$(GO) vet ./...
 	$(GOTEST) $(RACE) -timeout 30m ./...
 	$(GOTEST) -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled' ./... # the race detector has allocations of its own, and is slow
@@ -133,7 +62,7 @@ bench-store: BENCH ?= Settings
 bench-store: needs-go
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(FILES)x -timeout 0 ./cache
 
-cover: needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-dpkg $(NFPM)
+cover: needs-go needs-fuse needs-nginx needs-programs needs-s3
 	mkdir -p bin
 	$(GO) test -timeout 60m -coverprofile=bin/cover.out -coverpkg=./... ./...
 	$(GO) tool cover -func=bin/cover.out | tail -n 1
@@ -182,10 +111,6 @@ $(VULN):
 	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION)
 	mv $(TOOLS)/govulncheck $@
 
-$(NFPM):
-	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
-	mv $(TOOLS)/nfpm $@
-
 # An S3 server to be held to; it takes some two minutes to build.
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
@@ -202,9 +127,6 @@ needs-cc:
 needs-fuse:
 	@.ci/need fusermount3 fuse3
 	@test -e /dev/fuse -o -n "$(MOTEFS_TEST_NO_FUSE)" || { echo "there is no /dev/fuse: load the kernel's module with 'modprobe fuse', or give the container --device /dev/fuse --cap-add SYS_ADMIN"; exit 1; }
-
-needs-dpkg:
-	@.ci/need dpkg-deb dpkg
 
 needs-nginx:
 	@.ci/need nginx nginx-light

@@ -15,7 +15,7 @@ import (
 // TestWorkflows reads the workflows of hosted CI, and holds them to what there is: targets
 // of make, files, and the keys that a job needs.
 func TestWorkflows(t *testing.T) {
-	makefile := document(t, "Makefile")
+	makefile := document(t, "Makefile") + document(t, "cmd/motefs/packaging/install.mk")
 	files, err := filepath.Glob("../../.github/workflows/*.yml")
 	if err != nil || len(files) < 3 {
 		t.Fatalf("%q, %v", files, err)
