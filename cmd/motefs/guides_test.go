@@ -112,7 +112,7 @@ func TestGettingStarted(t *testing.T) {
 }
 
 // byHand runs commands as a user does, with a home and a port of their own, who waits
-// after a command in the background until it serves files.
+// after a command in the background until it serves files, and all are listed.
 func byHand(t *testing.T, script string, files int) string {
 	t.Helper()
 	fusetest.Need(t)
@@ -129,8 +129,9 @@ func byHand(t *testing.T, script string, files int) string {
 	for _, line := range lines(strings.NewReplacer("127.0.0.1:8080", addr, "motefs serve", "motefs serve --listen "+addr).Replace(script)) {
 		fmt.Fprintln(&paced, line)
 		command, _, _ := strings.Cut(line, "#")
+		background := strings.HasSuffix(strings.TrimSpace(command), "&")
 		switch {
-		case !strings.HasSuffix(strings.TrimSpace(command), "&"):
+		case !background && !strings.Contains(command, " --daemon "):
 		case strings.Contains(command, " serve "):
 			fmt.Fprintf(&paced, "until (: </dev/tcp/%s) 2>/dev/null; do sleep 0.05; done\n", strings.Replace(addr, ":", "/", 1))
 		default:
