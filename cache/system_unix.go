@@ -45,8 +45,9 @@ func freeOnDisk(dir string) (bytes, inodes uint64, err error) {
 		return 0, 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
 	if st.Files > 0 {
-		inodes = uint64(max(st.Ffree, 1))
+		inodes = uint64(max(st.Ffree, 1)) //nolint:unconvert // FreeBSD's has a sign
 	}
 	// FreeBSD's is negative where root alone may take what is left.
-	return uint64(max(st.Bavail, 0)) * uint64(st.Bsize), inodes, nil
+	available := uint64(max(st.Bavail, 0)) //nolint:unconvert // it has a sign there
+	return available * uint64(st.Bsize), inodes, nil
 }
