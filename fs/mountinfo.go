@@ -45,9 +45,21 @@ func mountAt(path string) (*mountEntry, error) {
 	return findMount(f, path)
 }
 
-// findMount reads a table in the form of proc_pid_mountinfo(5).
-func findMount(table io.Reader, path string) (*mountEntry, error) {
-	var found *mountEntry
+// findMount is mountAt in a table in the form of proc_pid_mountinfo(5).
+func findMount(table io.Reader, path string) (found *mountEntry, err error) {
+	err = eachMount(table, func(e *mountEntry) {
+		if e.path == path {
+			found = e
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// eachMount hands out the entries of such a table, of those at one place the topmost last.
+func eachMount(table io.Reader, do func(*mountEntry)) error {
 	lines := bufio.NewScanner(table)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -57,17 +69,16 @@ func findMount(table io.Reader, path string) (*mountEntry, error) {
 		if !ok || len(fields) < 5 || len(types) < 2 {
 			continue
 		}
-		if unescape(fields[4]) == path {
-			found = &mountEntry{dev: fields[2], path: path, fsType: types[0], source: unescape(types[1])}
-			if len(types) > 2 {
-				found.options = types[2]
-			}
+		e := &mountEntry{dev: fields[2], path: unescape(fields[4]), fsType: types[0], source: unescape(types[1])}
+		if len(types) > 2 {
+			e.options = types[2]
 		}
+		do(e)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", mountTable, err)
+		return fmt.Errorf("read %s: %w", mountTable, err)
 	}
-	return found, nil
+	return nil
 }
 
 // unescape undoes the kernel's octal escapes of space, tab, newline and

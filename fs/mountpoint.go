@@ -63,7 +63,7 @@ func CheckEmpty(dir string) error {
 	if at, err := mountAt(path); err != nil || at != nil && at.trap() {
 		return err // to look into a trap is to spring it
 	}
-	d, err := os.Open(path)
+	d, err := os.Open(path) //nolint:gosec // the mountpoint that the user names
 	if err != nil {
 		return mountpointError(dir, err)
 	}

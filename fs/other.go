@@ -31,6 +31,9 @@ func CheckEmpty(string) error { return errNotLinux }
 // Device returns ErrNoFUSE.
 func Device(string) (device string, uid uint32, err error) { return "", 0, errNotLinux }
 
+// Elsewhere returns ErrNoFUSE.
+func Elsewhere(string) (dir string, err error) { return "", errNotLinux }
+
 // Unmount returns ErrNoFUSE.
 func Unmount(string) error { return errNotLinux }
 

@@ -5,6 +5,7 @@ package fs
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -76,6 +77,22 @@ func Device(dir string) (device string, uid uint32, err error) {
 		}
 	}
 	return at.dev, 0, fmt.Errorf("the mount at %s does not say whose it is", path)
+}
+
+// Elsewhere is a place at which a device is mounted, such as the bind mount of one that
+// was unmounted; empty where there is none in this mount namespace.
+func Elsewhere(device string) (dir string, err error) {
+	table, err := os.Open(mountTable)
+	if err != nil {
+		return "", err
+	}
+	defer table.Close()
+	err = eachMount(table, func(e *mountEntry) {
+		if e.dev == device && e.fsType == motefsType {
+			dir = e.path
+		}
+	})
+	return dir, err
 }
 
 // Unmount unmounts dir, which another process mounted. It refuses what is no mount

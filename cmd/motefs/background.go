@@ -65,7 +65,7 @@ func (a *app) startDaemon(ctx context.Context, f *mountFlags) error {
 	} else if w, err := journal.Open("motefs", true, plainMessage); err != nil {
 		lost = fmt.Sprintf("motefs: the log of the daemon is lost (%v); --log-file keeps it", err)
 	} else {
-		w.Close()
+		_ = w.Close() // it was only to see whether there is one
 	}
 	line, err := daemon.Start(ctx, o)
 	if err != nil {

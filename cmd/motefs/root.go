@@ -80,7 +80,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	a.registerLog(root.PersistentFlags())
 	root.AddCommand(mountCommand(a), mirrorCommand(a), serveCommand(a), verifyCommand(a),
-		unmountCommand(), demoCommand(a), configCommand(a), versionCommand(a))
+		unmountCommand(a), demoCommand(a), configCommand(a), versionCommand(a))
 	root.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
 	for _, make := range buildCommands {
 		root.AddCommand(make(a))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/mountopts"
 	"github.com/motefs/motefs/fs/fusetest/process"
 )
 
@@ -87,5 +88,46 @@ func TestMountUnitHasNoNamespace(t *testing.T) {
 	hides := regexp.MustCompile(`(?m)^(?:Private(?:Tmp|Devices|Mounts|Users|IPC)|Protect(?:System|Home|Kernel\w+|ControlGroups|Clock|Proc|Hostname)|ReadWritePaths|ReadOnlyPaths|InaccessiblePaths|ExecPaths|NoExecPaths|BindPaths|BindReadOnlyPaths|TemporaryFileSystem|RootDirectory|RootImage|DynamicUser|MountFlags|ProcSubset|MountAPIVFS)=`)
 	if found := hides.FindAllString(units(t)["motefs@.service"], -1); found != nil {
 		t.Errorf("motefs@.service has %q", found)
+	}
+}
+
+// TestBootGuide has each line for fstab and each map of docs/boot.md be taken, and holds its
+// flags to those of the program.
+func TestBootGuide(t *testing.T) {
+	text, err := os.ReadFile("docs/boot.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newApp(os.Stdout, os.Stderr)
+	flags := mountCommand(a).Flags()
+	a.registerLog(flags)
+	try := func(line, from, dir, options string) {
+		call, err := mountopts.Parse([]string{strings.ReplaceAll(from, `\040`, " "), dir, "-o", options})
+		if err == nil {
+			_, _, err = call.Args(flags)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	found := 0
+	for _, line := range lines(string(text)) {
+		switch fields := strings.Fields(line); {
+		case len(fields) == 6 && fields[2] == "motefs":
+			try(line, fields[0], fields[1], fields[3])
+			found++
+		case len(fields) == 3 && strings.HasPrefix(fields[1], "-fstype=motefs"):
+			try(line, strings.ReplaceAll(fields[2][1:], `\:`, ":"), fields[0], strings.TrimPrefix(fields[1], "-fstype=motefs"))
+			found++
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d lines are seen", found)
+	}
+	help := finish(t, exitOK, "mount", "--help").Stdout.String() + finish(t, exitOK, "mirror", "--help").Stdout.String()
+	for _, flag := range regexp.MustCompile("--[a-z][a-z-]+").FindAllString(string(text), -1) {
+		if !strings.Contains(help, flag) && flag != "--now" && flag != "--timeout" {
+			t.Errorf("boot.md tells of %s, which no command has", flag)
+		}
 	}
 }

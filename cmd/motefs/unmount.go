@@ -15,7 +15,7 @@ import (
 // closed its store and ended.
 const unmountWait = time.Minute
 
-func unmountCommand() *cobra.Command {
+func unmountCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "unmount MOUNTPOINT",
 		Short: "Unmount a directory that motefs mounted",
@@ -23,11 +23,11 @@ func unmountCommand() *cobra.Command {
 			"it has closed its store and ended: the next one can use that at once.",
 		Example: "  motefs unmount /mnt/files",
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE:    func(cmd *cobra.Command, args []string) error { return unmount(cmd.Context(), args[0]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.unmount(cmd.Context(), args[0]) },
 	}
 }
 
-func unmount(ctx context.Context, dir string) error {
+func (a *app) unmount(ctx context.Context, dir string) error {
 	device, uid, err := fs.Device(dir)
 	if err != nil {
 		return err
@@ -46,12 +46,22 @@ func unmount(ctx context.Context, dir string) error {
 	if err := fs.Unmount(dir); err != nil {
 		return err
 	}
+	if len(serving) == 0 {
+		return nil
+	}
+	switch other, err := fs.Elsewhere(device); {
+	case err != nil:
+		return err
+	case other != "":
+		printLine(a.stderr, "motefs: unmounted %s, and it is still mounted at %s: it is served there until that is unmounted too", dir, other)
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, unmountWait)
 	defer cancel()
 	for _, p := range serving {
 		switch err := p.Wait(ctx); {
 		case errors.Is(err, context.DeadlineExceeded):
-			return fmt.Errorf("%s is unmounted, and the process that served it (%d) has not ended after %v: it still closes its store, or the mount is shown at another place too", dir, p.PID, unmountWait)
+			return fmt.Errorf("%s is unmounted, and the process that served it (%d) has not ended after %v: it still closes its store, or another mount namespace has the mount", dir, p.PID, unmountWait)
 		case err != nil:
 			return err
 		}

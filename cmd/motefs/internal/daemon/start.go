@@ -111,7 +111,7 @@ func spawn(output *os.File) (*os.Process, *os.File, error) {
 		r.Close()
 		return nil, nil, err
 	}
-	process, err := os.StartProcess(path, os.Args, &os.ProcAttr{
+	process, err := os.StartProcess(path, os.Args, &os.ProcAttr{ //nolint:gosec // this program, with the arguments that it has
 		Env:   append(os.Environ(), fmt.Sprintf("%s=%d", variable, len(files)-1)),
 		Files: files,
 	})

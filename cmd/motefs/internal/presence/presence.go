@@ -95,7 +95,7 @@ func connect(name string, uid uint32) *Process {
 		}), err)
 	}
 	if err != nil || peer.Uid != uid {
-		conn.Close()
+		_ = conn.Close() // nothing was written
 		return nil
 	}
 	return &Process{PID: int(peer.Pid), conn: conn}
