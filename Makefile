@@ -11,6 +11,8 @@ VERSITYGW_VERSION := v1.8.0
 VERSITYGW    := $(TOOLS)/versitygw-$(VERSITYGW_VERSION)
 # The race detector needs cgo, and so a C compiler.
 RACE         ?= -race
+# .ci/gotest also fails where a test is skipped.
+GOTEST       ?= $(GO) test
 FUZZTIME     ?= 20s
 
 .PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak screenshots clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser needs-cc needs-bench needs-bench-mount
@@ -18,12 +20,17 @@ FUZZTIME     ?= 20s
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
 
+# static, man, install, uninstall, packages, release, cross.
+include cmd/motefs/packaging/install.mk
+
 test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3 needs-browser
 	$(GO) vet ./...
-	$(GO) test $(RACE) -timeout 30m ./...
-	$(GO) test -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled' ./... # the race detector has allocations of its own, and is slow
+	$(GOTEST) $(RACE) -timeout 30m ./...
+	$(GOTEST) -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled' ./... # the race detector has allocations of its own, and is slow
 
 lint: needs-go $(LINT) $(VULN)
+	$(GO) mod tidy -diff
+	$(GO) vet -tags man ./cmd/motefs
 	@test -z "$$(gofmt -l .)" || { echo "gofmt needed:"; gofmt -l .; exit 1; }
 	$(LINT) run ./...
 	.ci/vulnerable $(VULN)
@@ -56,7 +63,8 @@ bench-store: needs-go
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(FILES)x -timeout 0 ./cache
 
 cover: needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser
-	$(GO) test -coverprofile=bin/cover.out -coverpkg=./... ./...
+	mkdir -p bin
+	$(GO) test -timeout 60m -coverprofile=bin/cover.out -coverpkg=./... ./...
 	$(GO) tool cover -func=bin/cover.out | tail -n 1
 
 # The long forms of tests that go by a seed; RELIABILITY.md says what came of them. For

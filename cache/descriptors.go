@@ -1,8 +1,6 @@
 package cache
 
 import (
-	"math"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -17,16 +15,6 @@ const (
 	// ever, as those who wait have descriptors too.
 	openTries, openPause = 1500, 20 * time.Millisecond
 )
-
-// DescriptorLimit is how many files this process may have open, math.MaxInt where that
-// is not known. Go has raised it to the most that the process may ask for.
-func DescriptorLimit() int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return math.MaxInt
-	}
-	return int(min(limit.Cur, math.MaxInt))
-}
 
 // openTables bounds the tables that are open.
 func (o *Options) openTables() int {

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
-	"golang.org/x/sys/unix"
 )
 
 // mender puts right what contradicts itself in a store of which some keys are lost.
@@ -140,7 +140,7 @@ func (m *mender) entries() error {
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, ErrCorrupt) && !errors.Is(err, unix.EIO) {
+		if !errors.Is(err, ErrCorrupt) && !errors.Is(err, syscall.EIO) {
 			return err
 		}
 		m.r.problem("%q of directory %d: %v", name, parent, err)

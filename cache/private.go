@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"golang.org/x/sys/unix"
 )
 
 // A store's content may have come with a password, so it is its owner's alone.
@@ -26,7 +25,7 @@ type privateFS struct{ vfs.FS }
 func noLink(name string) error {
 	info, err := os.Lstat(name)
 	if err == nil && info.Mode().Type() == iofs.ModeSymlink {
-		return &os.PathError{Op: "open", Path: name, Err: unix.ELOOP}
+		return &os.PathError{Op: "open", Path: name, Err: syscall.ELOOP}
 	}
 	return nil // the operation itself says what else is wrong
 }
@@ -35,7 +34,7 @@ func private(f vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Fchmod(int(f.Fd()), privateFile); err != nil {
+	if err := makePrivate(f); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -103,7 +102,7 @@ func (privateFS) claim(dir string) error {
 	if err != nil {
 		return err
 	}
-	if uid, me := int(info.Sys().(*syscall.Stat_t).Uid), os.Geteuid(); uid != me {
+	if uid, me, known := ownerOf(info); known && uid != me {
 		return saying(ErrFormat, "it belongs to user %d, and this is user %d; run as that user, or give another --store", uid, me)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, formatFile)); err == nil && info.Mode().Perm()&0o022 != 0 {

@@ -4,14 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/rs/zerolog"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -71,7 +70,7 @@ func NoRoom(err error) bool {
 // unwritable reports whether err says that a disk takes nothing now, and may be
 // read all the same.
 func unwritable(err error) bool {
-	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS)
+	return slices.ContainsFunc(takesNothing, func(errno error) bool { return errors.Is(err, errno) })
 }
 
 // room watches what is free of the store's disk. Its zero value sees no end of it.
@@ -112,14 +111,7 @@ func freeOf(fs vfs.FS, dir string) (bytes, inodes uint64, err error) {
 		usage, err := fs.GetDiskUsage(dir)
 		return usage.AvailBytes, 0, err
 	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
-	}
-	if st.Files > 0 {
-		inodes = max(st.Ffree, 1)
-	}
-	return st.Bavail * uint64(st.Bsize), inodes, nil
+	return freeOnDisk(dir)
 }
 
 // check returns a *NoRoomError where too little is free. Once it does, it goes on

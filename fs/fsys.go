@@ -1,3 +1,5 @@
+//go:build linux
+
 package fs
 
 import (
@@ -12,10 +14,6 @@ import (
 )
 
 const (
-	// entryTimeout is how long the kernel may believe what does not change while
-	// the mount lives. What may change it believes for Options.Lease.
-	entryTimeout = 24 * time.Hour
-
 	// listedTimeout is how long it may believe what the listing says of a file that is not
 	// here. Nothing but a look at the file finds it to be another, and then its number has
 	// no content: who reads it gets an error, and the kernel asks. So the lease, after which

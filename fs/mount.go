@@ -1,3 +1,5 @@
+//go:build linux
+
 package fs
 
 import (
@@ -12,8 +14,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// fsType is the type of the filesystem: df and /proc/mounts show "fuse.motefs".
-const fsType = "motefs"
+// rawFileSystem is for Options, which other systems have too.
+type rawFileSystem = fuse.RawFileSystem
 
 // motefsType is the type as the kernel's table has it.
 const motefsType = "fuse." + fsType

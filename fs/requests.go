@@ -1,6 +1,9 @@
+//go:build linux
+
 package fs
 
 import (
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -48,28 +51,6 @@ func (f *fsys) end(o operation, began time.Time) {
 	}
 }
 
-// Requests is what a mount has counted of one operation.
-type Requests struct {
-	// Op is its name: lookup, getattr, read, readdir, opendir, getxattr, statfs, or
-	// invalidate, which the kernel is told and does not ask for.
-	Op string
-	// Asked is false for invalidate.
-	Asked bool
-	// Count is how many there were. Most of what programs do the kernel answers from its
-	// own caches; that is not in here.
-	Count int64
-	// Took is how long one in 64 of them took, the first included.
-	Took histogram.Snapshot
-	// Errors are how many ended in which error. A name that does not exist is none.
-	Errors []ErrorCount
-}
-
-// ErrorCount is how many requests ended in an error.
-type ErrorCount struct {
-	Errno string // such as EIO
-	Count int64
-}
-
 // Requests returns what was counted since the mount was opened, by operation.
 func (m *Mount) Requests() []Requests {
 	all := make([]Requests, 0, operations)
@@ -88,3 +69,33 @@ func (m *Mount) Requests() []Requests {
 
 // Misses returns how long requests took that went to Contents.
 func (m *Mount) Misses() histogram.Snapshot { return m.fs.stats.waited.Snapshot() }
+
+// counters are the Stats as they grow.
+type counters struct {
+	requests                       [requested]atomic.Int64
+	readBytes, misses              atomic.Int64
+	errors, timeouts, interrupts   atomic.Int64
+	panics, badNames, notesDropped atomic.Int64
+	// failed are the errors, by the operation and the place of the errno in errnoValues.
+	failed [operations][len(errnoValues)]atomic.Int64
+	took   [requested]histogram.Histogram
+	waited histogram.Histogram
+}
+
+func (c *counters) snapshot() Stats {
+	return Stats{
+		Lookups:      c.requests[opLookup].Load(),
+		GetAttrs:     c.requests[opGetAttr].Load(),
+		Reads:        c.requests[opRead].Load(),
+		DirReads:     c.requests[opReadDir].Load(),
+		XAttrs:       c.requests[opGetXAttr].Load(),
+		ReadBytes:    c.readBytes.Load(),
+		Misses:       c.misses.Load(),
+		Errors:       c.errors.Load(),
+		Timeouts:     c.timeouts.Load(),
+		Interrupts:   c.interrupts.Load(),
+		Panics:       c.panics.Load(),
+		BadNames:     c.badNames.Load(),
+		NotesDropped: c.notesDropped.Load(),
+	}
+}

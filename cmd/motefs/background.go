@@ -26,6 +26,7 @@ func (f *daemonFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.daemon, "daemon", false, "go on in the background, and return when the mount can be used")
 	flags.DurationVar(&f.wait, "daemon-wait", daemon.DefaultWait, "with --daemon: how long that may take")
 	flags.BoolVar(&f.foreground, "foreground", false, "stay in the foreground, as is the default")
+	inGroup(flags, groupBackground, "daemon", "daemon-wait", "foreground")
 }
 
 func (f *daemonFlags) validate() error {

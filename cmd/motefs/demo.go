@@ -8,12 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/config"
 	"github.com/motefs/motefs/cmd/motefs/internal/screen"
+	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
 	"github.com/spf13/cobra"
 )
@@ -26,7 +29,8 @@ func demoCommand(a *app) *cobra.Command {
 		Long: "Start an origin of made-up files on this machine, mount it, mirror all of it,\n" +
 			"read the mount with ls and cat meanwhile, say how fast it was, and unmount.\n" +
 			"Everything is in a temporary directory and is removed at the end.",
-		Args: operands,
+		Example: "  motefs demo --files 100000",
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if files < 1 {
 				return usagef("--files %d: give a positive number", files)
@@ -48,6 +52,9 @@ func (a *app) demo(ctx context.Context, files int) (err error) {
 	if err := os.Mkdir(mountpoint, 0o700); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
+	if err := fs.CheckMountpoint(mountpoint, filepath.Join(dir, "store")); err != nil {
+		return err
+	}
 	url, stopOrigin, err := startOrigin(files)
 	if err != nil {
 		return err
@@ -68,10 +75,10 @@ func startOrigin(files int) (url string, stop func() error, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("demo: %w", err)
 	}
-	cmd := exec.Command(self, "serve", "--listen", "127.0.0.1:0", "--synthetic", fmt.Sprint(files), "--compressible") //nolint:gosec // this program itself
+	cmd := exec.Command(self, "serve", "--config", os.DevNull, "--listen", "127.0.0.1:0", "--synthetic", fmt.Sprint(files), "--compressible") //nolint:gosec // this program itself
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, config.Prefix) })
 	cmd.Stderr = os.Stderr
-	// Ctrl-C reaches the whole terminal; the origin ends when this process says.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	endWithUs(cmd)
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -181,12 +188,4 @@ func (a *app) show(ctx context.Context, on *screen.Screen, dir, command string) 
 type resources struct {
 	cpu  time.Duration
 	peak int64 // bytes
-}
-
-func usage() resources {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		return resources{} // cannot fail for the process itself
-	}
-	return resources{cpu: time.Duration(r.Utime.Nano() + r.Stime.Nano()), peak: r.Maxrss << 10}
 }

@@ -2,15 +2,12 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/motefs/motefs/fs/fusetest"
 )
 
 func document(t *testing.T, name string) string {
@@ -98,20 +95,23 @@ func TestSemanticsNamesATestForEachClaim(t *testing.T) {
 	}
 }
 
+// othersFlags are those of other programs that documents name.
+var othersFlags = []string{"--device", "--cap-add", "--now", "--timeout"}
+
 // TestReadmeNamesRealFlags checks the commands, flags and statuses of README.md, and the
-// flags of ORIGINS.md.
+// flags of ORIGINS.md and the guides.
 func TestReadmeNamesRealFlags(t *testing.T) {
 	readme := document(t, "README.md")
 	help := finish(t, exitOK, "--help").Stdout.String()
-	for _, command := range []string{"mount", "mirror", "status", "failures", "stores", "verify", "unmount", "serve", "demo", "version"} {
+	for _, command := range []string{"mount", "mirror", "status", "failures", "stores", "verify", "unmount", "serve", "demo", "config", "version"} {
 		help += finish(t, exitOK, command, "--help").Stdout.String()
 		if !strings.Contains(readme, "`motefs "+command) {
 			t.Errorf("README.md does not tell of motefs %s", command)
 		}
 	}
-	for _, flag := range regexp.MustCompile("--[a-z][a-z-]+").FindAllString(readme+document(t, "ORIGINS.md"), -1) {
-		if !strings.Contains(help, flag) {
-			t.Errorf("README.md or ORIGINS.md tells of %s, which no command has", flag)
+	for _, flag := range regexp.MustCompile("--[a-z][a-z-]+").FindAllString(readme+document(t, "ORIGINS.md")+guides(t), -1) {
+		if !strings.Contains(help, flag) && !slices.Contains(othersFlags, flag) {
+			t.Errorf("README.md, ORIGINS.md or a guide tells of %s, which no command has", flag)
 		}
 	}
 	for _, status := range []int{exitOK, exitError, exitUsage, exitMountpoint, exitStore, exitOrigin, exitFailed, exitDamaged, exitNewer, exitInterrupted} {
@@ -121,49 +121,5 @@ func TestReadmeNamesRealFlags(t *testing.T) {
 	}
 	if n := strings.Count(readme, "\n"); n > 200 {
 		t.Errorf("README.md has %d lines", n)
-	}
-}
-
-// TestReadmeByHand runs the commands that README.md gives, with another port,
-// another directory and fewer files.
-func TestReadmeByHand(t *testing.T) {
-	fusetest.Need(t)
-	_, rest, ok := strings.Cut(document(t, "README.md"), "By hand:\n\n```sh\n")
-	script, _, closed := strings.Cut(rest, "```")
-	if !ok || !closed {
-		t.Fatal("README.md has no commands to try by hand")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	listener.Close()
-	dir := t.TempDir()
-	mnt := filepath.Join(dir, "files")
-	script = strings.NewReplacer(
-		"make build\n", "", "bin/motefs", binary, "127.0.0.1:8080", addr, "/tmp/files", mnt,
-		"serve --synthetic 1000000", "serve --synthetic 2000 --listen "+addr,
-	).Replace(script)
-	// A user takes a moment between the commands.
-	var paced strings.Builder
-	for _, line := range lines(script) {
-		fmt.Fprintln(&paced, line)
-		command, _, _ := strings.Cut(line, "#")
-		switch {
-		case strings.Contains(command, " serve ") && strings.HasSuffix(strings.TrimSpace(command), "&"):
-			fmt.Fprintf(&paced, "until (: </dev/tcp/%s) 2>/dev/null; do sleep 0.05; done\n", strings.Replace(addr, ":", "/", 1))
-		case strings.HasSuffix(strings.TrimSpace(command), "&"):
-			fmt.Fprintf(&paced, "until mountpoint -q %s && [ $(ls %s | wc -l) -ge 2000 ]; do sleep 0.05; done\n", mnt, mnt)
-		}
-	}
-	cmd := exec.Command("bash", "-ec", paced.String())
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "file-000000000000") || !strings.Contains(string(out), "0000000") {
-		t.Errorf("%v\n%s\nprints:\n%s", err, paced.String(), out)
-	}
-	if left := mountsBelow(mnt); len(left) > 0 {
-		t.Errorf("still mounted: %q", left)
 	}
 }

@@ -16,6 +16,14 @@ import (
 // groupOf is the annotation of a flag that says in which group it is shown.
 const groupOf = "group"
 
+// Headings of groups that no file of its own has.
+const (
+	groupLimits     = "Speed, limits and patience"
+	groupRefresh    = "Following the origin"
+	groupOwner      = "Owners and permissions"
+	groupBackground = "In the background"
+)
+
 // inGroup has flags be shown by themselves in the help, under a heading.
 func inGroup(flags *pflag.FlagSet, group string, names ...string) {
 	for _, name := range names {

@@ -46,7 +46,8 @@ func testMain(m *testing.M) int {
 	// Every temporary directory of these tests is below dir, so that mounts of
 	// the other packages, whose tests run at the same time, are not taken for
 	// theirs. Some programs in the tests are other users'.
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Setenv("TMPDIR", dir)); err != nil {
+	// The configuration of who runs the tests is none of theirs.
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Setenv("TMPDIR", dir), os.Setenv("MOTEFS_CONFIG", os.DevNull)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -84,6 +84,8 @@ func mountCommand(a *app) *cobra.Command {
 	f.umask = defaultUmask
 	cmd.Flags().Var(&f.umask, "umask", "permissions that nobody has, in `octal`; those to write are always taken, as the mount is read-only")
 	a.output.registerProgress(cmd.Flags())
+	inGroup(cmd.Flags(), groupRefresh, "refresh", "refresh-every", "max-delete")
+	inGroup(cmd.Flags(), groupOwner, "allow-other", "exec", "uid", "gid", "umask")
 	return cmd
 }
 

@@ -28,6 +28,7 @@ func (f *refreshFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.sample, "sample", 0, "compare `N` files that are drawn at random with the origin's, and change nothing")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "with --refresh: say what would change, and change nothing")
 	f.registerMaxDelete(flags)
+	inGroup(flags, groupRefresh, "refresh", "sample", "dry-run", "max-delete")
 }
 
 func (f *refreshFlags) registerWhat(flags *pflag.FlagSet, usage string) {

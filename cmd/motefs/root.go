@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/config"
 	"github.com/motefs/motefs/cmd/motefs/internal/daemon"
 	"github.com/motefs/motefs/cmd/motefs/internal/journal"
 	"github.com/motefs/motefs/cmd/motefs/internal/notify"
@@ -22,6 +23,8 @@ type app struct {
 	console        io.Writer // standard error itself, for the log and the live line
 	logLevel       string
 	logFormat      string
+	configFile     string
+	settings       *config.Settings // nil for commands that have none
 	logFile        string
 	journal        *journal.Writer // the system's log; nil: there is no need of it
 	child          *daemon.Child   // nil: this process is no daemon
@@ -45,14 +48,27 @@ func newApp(stdout, stderr io.Writer) *app {
 
 // run executes the command line. Its error becomes the exit status.
 func (a *app) run(ctx context.Context, args []string) error {
+	root := a.rootCommand()
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	err = a.withSources(err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		err = helpError{err, cmd.CommandPath()}
+	}
+	return err
+}
+
+// rootCommand has all commands.
+func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "motefs [flags] COMMAND",
 		Short: "Mirror a service of very many small files, and mount it",
 		Long: "motefs mirrors a remote HTTP service of up to a billion small files into a\n" +
 			"local store, and mounts that store as a read-only filesystem. What is mirrored\n" +
 			"is served at once; what is missing is fetched when it is read.",
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: a.configure,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -61,7 +77,6 @@ func (a *app) run(ctx context.Context, args []string) error {
 		},
 		SuggestionsMinimumDistance: 2,
 	}
-	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -70,7 +85,7 @@ func (a *app) run(ctx context.Context, args []string) error {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	a.registerLog(root.PersistentFlags())
 	root.AddCommand(mountCommand(a), mirrorCommand(a), statusCommand(a), failuresCommand(a), storesCommand(a), serveCommand(a), verifyCommand(a),
-		unmountCommand(a), demoCommand(a), versionCommand(a))
+		unmountCommand(a), demoCommand(a), configCommand(a), versionCommand(a))
 	root.SetHelpCommand(helpCommand())
 	root.SetUsageFunc(usageOf)
 	showVersion := root.Flags().Bool("version", false, "print the version, with commit and date")
@@ -80,12 +95,14 @@ func (a *app) run(ctx context.Context, args []string) error {
 		}
 		return cmd.Help()
 	}
-	cmd, err := root.ExecuteContextC(ctx)
-	if _, ok := errors.AsType[usageError](err); ok {
-		err = helpError{err, cmd.CommandPath()}
+	for _, make := range buildCommands {
+		root.AddCommand(make(a))
 	}
-	return err
+	return root
 }
+
+// buildCommands are for building motefs, in builds of their own: see man.go.
+var buildCommands []func(*app) *cobra.Command
 
 // registerLog adds the flags of every command.
 func (a *app) registerLog(flags *pflag.FlagSet) {
@@ -93,6 +110,7 @@ func (a *app) registerLog(flags *pflag.FlagSet) {
 	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: `console|json`")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print warnings and errors alone, and what a command is asked for")
 	flags.StringVar(&a.logFile, "log-file", "", "`file` that the log is added to (default standard error; of a daemon, the journal or syslog)")
+	flags.StringVar(&a.configFile, config.FileFlag, "", "configuration `file`, in the place of /etc/motefs/config.yaml and the user's; /dev/null: none")
 }
 
 // operands checks how many operands a command is given.

@@ -76,6 +76,8 @@ func serveCommand(a *app) *cobra.Command {
 	flags.Var(&f.changed, "changed", "how many of the made-up files have changed since they were served without this")
 	flags.Var(&f.removed, "removed", "how many of them are gone")
 	flags.Var(&f.added, "added", "how many have a new file behind them")
+	inGroup(flags, "Made-up files", "synthetic", "body-size", "files-per-dir", "shuffle", "compressible", "validators", "changed", "removed", "added")
+	inGroup(flags, "S3", "s3", "bucket", "region", "access-key", "secret-key", "checksums")
 	return cmd
 }
 

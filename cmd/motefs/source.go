@@ -60,6 +60,7 @@ func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.Var(&f.maxFileSize, "max-file-size", "refuse files longer than this, in bytes or with K, M, G")
 	flags.Var(&f.limitRate, "limit-rate", "mirror at most so many `bytes` a second, also with K, M, G; 0: no limit")
 	flags.Int64Var(&f.limitFiles, "limit-files", 0, "mirror at most `N` files a second; 0: no limit")
+	inGroup(flags, groupLimits, "connections", "limit-files", "limit-rate", "max-file-size", "max-gone", "outage", "pipeline", "reserve")
 	f.listingFlags.register(flags)
 	f.s3.register(flags)
 }

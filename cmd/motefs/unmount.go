@@ -21,8 +21,9 @@ func unmountCommand(a *app) *cobra.Command {
 		Short: "Unmount a directory that motefs mounted",
 		Long: "Unmount a directory that motefs mounted, and wait until the process that served\n" +
 			"it has closed its store and ended: the next one can use that at once.",
-		Args: operands,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.unmount(cmd.Context(), args[0]) },
+		Example: "  motefs unmount /mnt/files",
+		Args:    operands,
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.unmount(cmd.Context(), args[0]) },
 	}
 }
 

@@ -23,7 +23,8 @@ func verifyCommand(a *app) *cobra.Command {
 			"memory stays constant. With ORIGIN, also that the store is that origin's; then\n" +
 			"--store may be left out. With --repair, what is damaged is dropped, and the\n" +
 			"next mirror fetches it again.",
-		Args: operands,
+		Example: "  motefs verify http://127.0.0.1:8080\n  motefs verify --store /srv/store --repair",
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := wording.OneOf(cmd, "reclaim", "repair"); err != nil {
 				return usageError{err}

@@ -9,18 +9,21 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// release is the version that a build from a plain checkout has.
-const release = "0.1.0-dev"
+// release is the version that make install and make packages give a build.
+var release = ""
 
 // noRelease begins the version that Go makes of a commit without a tag.
 const noRelease = "v0.0.0-"
 
-// version is the module's version where the program was installed by it.
+// version is, without that, the module's where the program was installed by it.
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" && !strings.HasPrefix(info.Main.Version, noRelease) {
 		return info.Main.Version
 	}
-	return release
+	return "0.1.0-dev"
 }
 
 // built is the commit that a program was built from and the day of it, as far as the

@@ -208,11 +208,11 @@ func TestGuardChanges(t *testing.T) {
 	} {
 		for _, guard := range []string{"/get/teach/1", "/get/teach/2"} {
 			for name, pipeline := range map[string]int{"on": 1 << 20, "window": 8, "off": 1, "auto": 0} {
+				if what == "as the other" && guard == "/get/teach/2" {
+					continue // it is that
+				}
 				t.Run(what+guard+"/"+name, func(t *testing.T) {
 					t.Parallel()
-					if what == "as the other" && guard == "/get/teach/2" {
-						t.Skip("it is that")
-					}
 					var changed atomic.Bool
 					var asked atomic.Int64
 					s := wiretest.Serve(t, func(c *wiretest.Conn) {

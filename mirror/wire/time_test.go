@@ -89,7 +89,7 @@ func TestCancel(t *testing.T) {
 			t.Run(st.name, func(t *testing.T) {
 				o, reached, answered := st.make(t)
 				if n == 1 && answered > 0 {
-					t.Skip("needs more names")
+					return // it needs more names
 				}
 				c := newClient(t, o)
 				ctx, cancel := context.WithCancel(t.Context())

@@ -18,7 +18,7 @@ const (
 )
 
 // program names a versitygw elsewhere than in .bin.
-const program = "MOTEFS_VERSITYGW"
+const program = "MOTEFS_TEST_VERSITYGW"
 
 // ErrMissing is returned by Start where there is no versitygw.
 var ErrMissing = errors.New("there is no versitygw: make test builds it into .bin, or set " + program + " to one")

@@ -1,3 +1,5 @@
+//go:build !windows
+
 // Package journal sends the log to the system's: journald or a syslog daemon, which
 // both listen where syslog(3) does.
 package journal

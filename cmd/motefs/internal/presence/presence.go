@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package presence says which process serves a mount, so that whoever unmounts it can
 // wait until that has ended.
 //

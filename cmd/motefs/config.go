@@ -1,0 +1,88 @@
+package main
+
+import (
+	"os"
+
+	"github.com/motefs/motefs/cmd/motefs/internal/config"
+	"github.com/spf13/cobra"
+)
+
+// secretFlags are those whose values are shown to nobody.
+var secretFlags = []string{"header", "token", "access-key", "secret-key"}
+
+// configure gives the flags of a command that are not on its command line the values of
+// the environment and the configuration files.
+func (a *app) configure(cmd *cobra.Command, _ []string) error {
+	if !config.Configured(cmd) {
+		return nil
+	}
+	settings, err := config.Read(cmd, config.Options{
+		Files: config.Files(os.Getenv), File: a.configFile, Environ: os.Environ(),
+		Own: []string{"header"}, Secret: secretFlags,
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	if err := settings.Apply(cmd); err != nil {
+		return usageError{err}
+	}
+	a.settings = settings
+	log, err := a.logger(a.console)
+	if err != nil {
+		return err
+	}
+	for _, v := range settings.UnknownVariables() {
+		warning := log.Warn().Str("variable", v.Name)
+		if v.Nearest != "" {
+			warning.Str("nearest", v.Nearest)
+		}
+		warning.Msg("no command has such a flag, and the variable is ignored")
+	}
+	return nil
+}
+
+// withSources adds to a mistake in a flag where its value comes from.
+func (a *app) withSources(err error) error {
+	if err == nil || a.settings == nil || exitStatus(err) != exitUsage {
+		return err
+	}
+	if sources := a.settings.Sources(err.Error()); sources != "" {
+		return usagef("%w (%s)", err, sources)
+	}
+	return err
+}
+
+func configCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "config [COMMAND]...",
+		Short: "Show every setting, and where it comes from",
+		Long: "Show the settings of COMMAND, or of all commands, as a configuration file, with a\n" +
+			"remark on each line where its value comes from.\n\n" +
+			"A flag goes before the environment (MOTEFS_LIMIT_RATE for --limit-rate), that\n" +
+			"before the files, and these before the default. The files are\n" +
+			"/etc/motefs/config.yaml and, before it, $XDG_CONFIG_HOME/motefs/config.yaml\n" +
+			"(~/.config without that variable); --config FILE takes the place of both.\n" +
+			"A file has the names of flags as keys, at its top for all commands that have such\n" +
+			"a flag, or below the name of a command for that one. Headers, tokens and keys are\n" +
+			"not shown.",
+		Example: "  motefs config mount\n  MOTEFS_LIMIT_RATE=10M motefs config mirror",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root := cmd.Root()
+			commands := []*cobra.Command{root}
+			for _, name := range args {
+				found, rest, err := root.Find([]string{name})
+				if err != nil || len(rest) > 0 || found == root || !config.Configured(found) {
+					return usagef("config: no command %q that has settings", name)
+				}
+				commands = append(commands, found)
+			}
+			if len(args) == 0 {
+				commands = config.Commands(root)
+			}
+			if err := a.settings.Show(a.stdout, commands...); err != nil {
+				return usageError{err}
+			}
+			return nil
+		},
+	}
+}
