@@ -13,12 +13,12 @@ VERSITYGW    := $(TOOLS)/versitygw-$(VERSITYGW_VERSION)
 RACE         ?= -race
 FUZZTIME     ?= 20s
 
-.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-cc needs-bench needs-bench-mount
+.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak screenshots clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser needs-cc needs-bench needs-bench-mount
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
 
-test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3
+test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3 needs-browser
 	$(GO) vet ./...
 	$(GO) test $(RACE) -timeout 30m ./...
 	$(GO) test -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled' ./... # the race detector has allocations of its own, and is slow
@@ -55,7 +55,7 @@ bench-store: BENCH ?= Settings
 bench-store: needs-go
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(FILES)x -timeout 0 ./cache
 
-cover: needs-go needs-fuse needs-nginx needs-programs needs-s3
+cover: needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser
 	$(GO) test -coverprofile=bin/cover.out -coverpkg=./... ./...
 	$(GO) tool cover -func=bin/cover.out | tail -n 1
 
@@ -92,6 +92,10 @@ soak: export SOAK ?= 10m
 soak: needs-go needs-fuse needs-programs
 	$(GO) test -run '^(TestSoak|TestTroubledOrigin|TestNameComesBackElsewhere|TestCableIsPulled)$$' -count 1 -timeout 0 -v ./cmd/motefs
 
+# The pictures of the page in the documents, of a mirror in a real browser.
+screenshots: needs-go needs-fuse needs-browser
+	$(GO) test -run '^TestScreenshots$$' -count 1 ./cmd/motefs -screenshots $(CURDIR)/cmd/motefs/docs/page
+
 clean:
 	rm -rf bin .bin
 
@@ -125,7 +129,7 @@ needs-nginx:
 
 # What the tests run over a mount.
 needs-programs:
-	@set -e; for p in rsync:rsync python3:python3 tar:tar xargs:findutils setpriv:util-linux unshare:util-linux nsenter:util-linux ip:iproute2; do \
+	@set -e; for p in rsync:rsync python3:python3 tar:tar xargs:findutils setpriv:util-linux unshare:util-linux mount:mount findmnt:util-linux systemd-analyze:systemd automount:autofs nsenter:util-linux ip:iproute2; do \
 		.ci/need $${p%:*} $${p#*:}; done
 
 # Other people's S3 programs: clients for motefs serve --s3, and a server. With
@@ -134,6 +138,11 @@ needs-s3: needs-go
 	@set -e; for p in rclone:rclone aws:awscli s3cmd:s3cmd; do \
 		.ci/need $${p%:*} $${p#*:} || test -n "$(MOTEFS_TEST_NO_S3_PROGRAMS)"; done
 	@test -x $(VERSITYGW) || $(MAKE) --no-print-directory $(VERSITYGW) || test -n "$(MOTEFS_TEST_NO_S3_PROGRAMS)"
+
+# The browser in which the page is tested. With MOTEFS_TEST_NO_BROWSER set, tests go
+# without one that cannot be had.
+needs-browser:
+	@.ci/need chromium chromium || test -n "$(MOTEFS_TEST_NO_BROWSER)"
 
 # A contender that cannot be had says so in its row.
 needs-bench: needs-go

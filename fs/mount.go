@@ -43,6 +43,9 @@ type Mount struct {
 	done chan struct{}
 	err  error
 
+	// asked is held while Alive waits for an answer.
+	asked sync.Mutex
+
 	// mu makes unmounts take turns. It is held over the unmount.
 	mu struct {
 		sync.Mutex
@@ -185,6 +188,10 @@ func (m *Mount) Done() <-chan struct{} { return m.done }
 
 // Dir is the mountpoint, absolute and without symbolic links.
 func (m *Mount) Dir() string { return m.dir }
+
+// Device is the mount's device, "major:minor" as in proc_pid_mountinfo(5). No other
+// mount has it as long as this one is there, also out of the tree.
+func (m *Mount) Device() string { return m.dev }
 
 // Stats counts what the mount has done so far.
 func (m *Mount) Stats() Stats { return m.fs.stats.snapshot() }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,6 +16,19 @@ const mountTable = "/proc/self/mountinfo"
 type mountEntry struct {
 	// dev is "major:minor".
 	dev, path, fsType, source string
+	// options are the filesystem's own (super options), with commas between.
+	options string
+}
+
+// autofsType is the type of what an automounter mounts: the kernel's autofs, of
+// automount(8) and of systemd.
+const autofsType = "autofs"
+
+// trap reports whether the entry is an automounter's trap: a mountpoint on which that
+// mounts once somebody comes in. An autofs of the other kind, indirect, is a directory
+// in which the automounter makes mountpoints.
+func (e *mountEntry) trap() bool {
+	return e.fsType == autofsType && !slices.Contains(strings.Split(e.options, ","), "indirect")
 }
 
 // mountAt is the topmost mount exactly on path, which has no symbolic links;
@@ -29,9 +43,21 @@ func mountAt(path string) (*mountEntry, error) {
 	return findMount(f, path)
 }
 
-// findMount reads a table in the form of proc_pid_mountinfo(5).
-func findMount(table io.Reader, path string) (*mountEntry, error) {
-	var found *mountEntry
+// findMount is mountAt in a table in the form of proc_pid_mountinfo(5).
+func findMount(table io.Reader, path string) (found *mountEntry, err error) {
+	err = eachMount(table, func(e *mountEntry) {
+		if e.path == path {
+			found = e
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// eachMount hands out the entries of such a table, of those at one place the topmost last.
+func eachMount(table io.Reader, do func(*mountEntry)) error {
 	lines := bufio.NewScanner(table)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -41,14 +67,16 @@ func findMount(table io.Reader, path string) (*mountEntry, error) {
 		if !ok || len(fields) < 5 || len(types) < 2 {
 			continue
 		}
-		if unescape(fields[4]) == path {
-			found = &mountEntry{dev: fields[2], path: path, fsType: types[0], source: unescape(types[1])}
+		e := &mountEntry{dev: fields[2], path: unescape(fields[4]), fsType: types[0], source: unescape(types[1])}
+		if len(types) > 2 {
+			e.options = types[2]
 		}
+		do(e)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", mountTable, err)
+		return fmt.Errorf("read %s: %w", mountTable, err)
 	}
-	return found, nil
+	return nil
 }
 
 // unescape undoes the kernel's octal escapes of space, tab, newline and

@@ -3,6 +3,7 @@ package fs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,24 +20,23 @@ const maxLinks = 40
 // ErrMountpoint. What a killed motefs has left there ("Transport endpoint is not
 // connected") is cleared away.
 //
-// A directory that is not empty is accepted, as mount(8) does: an unmount brings
-// its files back, and leftovers such as lost+found should not stop a mount.
+// An automounter's trap is accepted, and not touched: it is there to be mounted on,
+// and whoever goes into it waits until that is done. So the mount has to be made by
+// a process of the automounter's group, as its children are: the kernel lets no other
+// pass meanwhile, not even mount(2) (Linux fs/autofs/root.c, autofs_d_manage).
+//
+// A directory that is not empty is accepted, as mount(8) does; see CheckEmpty.
 func CheckMountpoint(dir, storeDir string) error {
 	path, err := resolve(dir)
 	if err != nil {
 		return mountpointError(dir, err)
 	}
-	if err := checkFree(path); err != nil {
-		return mountpointError(dir, err)
+	trap, err := checkFree(path)
+	if err == nil && !trap {
+		err = checkDirectory(dir, path)
 	}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return mountpointError(dir, fmt.Errorf("it does not exist; make it with: mkdir -p %s", dir))
-	case err != nil:
+	if err != nil {
 		return mountpointError(dir, err)
-	case !info.IsDir():
-		return mountpointError(dir, errors.New("it is not a directory; give one"))
 	}
 	if err := checkOverlap(path, storeDir); err != nil {
 		return mountpointError(dir, err)
@@ -51,21 +51,68 @@ func mountpointError(dir string, err error) error {
 	return saying(ErrMountpoint, "%s cannot be mounted on: %v", dir, err)
 }
 
-// checkFree makes sure that nothing is mounted exactly on path.
-func checkFree(path string) error {
+// CheckEmpty reports that dir, for which CheckMountpoint has nothing to say, holds
+// files, which a mount would hide until it is unmounted. The error wraps ErrMountpoint.
+func CheckEmpty(dir string) error {
+	path, err := resolve(dir)
+	if err != nil {
+		return mountpointError(dir, err)
+	}
+	if at, err := mountAt(path); err != nil || at != nil && at.trap() {
+		return err // to look into a trap is to spring it
+	}
+	d, err := os.Open(path) //nolint:gosec // the mountpoint that the user names
+	if err != nil {
+		return mountpointError(dir, err)
+	}
+	defer d.Close()
+	switch _, err := d.Readdirnames(1); {
+	case err == nil:
+		return mountpointError(dir, errNotEmpty)
+	case !errors.Is(err, io.EOF):
+		return mountpointError(dir, err)
+	}
+	return nil
+}
+
+// errNotEmpty is a mountpoint with files in it.
+var errNotEmpty = errors.New("it is not empty, and its files would be hidden")
+
+// checkDirectory makes sure that path, which the user calls dir, is a directory.
+func checkDirectory(dir, path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("it does not exist; make it with: mkdir -p %s", dir)
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return errors.New("it is not a directory; give one")
+	}
+	return nil
+}
+
+// checkFree makes sure that nothing is mounted exactly on path but a trap.
+func checkFree(path string) (trap bool, err error) {
 	at, err := mountAt(path)
 	if err != nil || at == nil {
-		return err
+		return false, err
 	}
 	if at.fsType == motefsType {
 		if err := clearDead(path); err != nil {
-			return err
+			return false, err
 		}
 		if at, err = mountAt(path); err != nil || at == nil {
-			return err
+			return false, err
 		}
 	}
-	return fmt.Errorf("already mounted: %s of type %s; give another directory, or end that with: umount %s", at.source, at.fsType, path)
+	switch {
+	case at.trap():
+		return true, nil
+	case at.fsType == autofsType:
+		return false, errors.New("an automounter makes mountpoints in it: mount on one of these")
+	}
+	return false, fmt.Errorf("already mounted: %s of type %s", at.source, at.fsType)
 }
 
 // clearDead detaches the mount on path if nobody serves it any more. Mounts of

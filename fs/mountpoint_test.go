@@ -69,9 +69,9 @@ func TestFindMount(t *testing.T) {
 garbage
 `
 	for path, want := range map[string]mountEntry{
-		"/":        {"0:21", "/", "overlay", "overlay"},
-		"/mnt/a b": {"0:31", "/mnt/a b", "tmpfs", "tmpfs"},
-		"/mnt/c":   {"0:32", "/mnt/c", "ext4", "-"},
+		"/":        {"0:21", "/", "overlay", "overlay", "rw"},
+		"/mnt/a b": {"0:31", "/mnt/a b", "tmpfs", "tmpfs", "rw"},
+		"/mnt/c":   {"0:32", "/mnt/c", "ext4", "-", "rw"},
 	} {
 		if got, err := findMount(strings.NewReader(table), path); err != nil || got == nil || *got != want {
 			t.Errorf("%s: %+v, %v", path, got, err)

@@ -3,7 +3,9 @@ package fs
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 
@@ -74,6 +76,42 @@ func (m *Mount) Unmount() error {
 	}
 	m.mu.detached = true
 	return busy
+}
+
+// Device is that of the mount of motefs at dir, see Mount.Device, and the user whose
+// process serves it; empty where there is none.
+func Device(dir string) (device string, uid uint32, err error) {
+	path, err := resolve(dir)
+	if err != nil {
+		return "", 0, mountpointError(dir, err)
+	}
+	at, err := mountAt(path)
+	if err != nil || at == nil || at.fsType != motefsType {
+		return "", 0, err
+	}
+	for option := range strings.SplitSeq(at.options, ",") {
+		if text, ok := strings.CutPrefix(option, "user_id="); ok {
+			id, err := strconv.ParseUint(text, 10, 32)
+			return at.dev, uint32(id), err
+		}
+	}
+	return at.dev, 0, fmt.Errorf("the mount at %s does not say whose it is", path)
+}
+
+// Elsewhere is a place at which a device is mounted, such as the bind mount of one that
+// was unmounted; empty where there is none in this mount namespace.
+func Elsewhere(device string) (dir string, err error) {
+	table, err := os.Open(mountTable)
+	if err != nil {
+		return "", err
+	}
+	defer table.Close()
+	err = eachMount(table, func(e *mountEntry) {
+		if e.dev == device && e.fsType == motefsType {
+			dir = e.path
+		}
+	})
+	return dir, err
 }
 
 // Unmount unmounts dir, which another process mounted. It refuses what is no mount

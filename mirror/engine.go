@@ -36,6 +36,7 @@ type Engine struct {
 	ahead           readahead
 	arrivals        arrivals
 	refreshing      atomic.Pointer[cache.Refresh] // what Refresh is at, or was
+	asked           sync.Mutex                    // held while Alive waits
 	wg              sync.WaitGroup
 	mu              struct {
 		sync.Mutex

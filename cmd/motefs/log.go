@@ -5,9 +5,41 @@ import (
 	"os"
 	"time"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/journal"
 	"github.com/rs/zerolog"
 	"golang.org/x/term"
 )
+
+// openLog has the log and all output of a daemon go where they shall: to --log-file, or to
+// the system's log. Others log to standard error, or to --log-file.
+func (a *app) openLog() error {
+	switch {
+	case a.child != nil && a.logFile == "":
+		w, err := journal.Open("motefs", a.logFormat != "json", plainMessage)
+		if err != nil { // who started it was told
+			return nil //nolint:nilerr // a mount is worth more than its log
+		}
+		a.journal, a.console = w, w
+		a.stdout, a.stderr = plainWriter{w}, plainWriter{w}
+	case a.child != nil: // its standard output and error are that file
+	case a.logFile != "":
+		file, err := openLogFile(a.logFile)
+		if err != nil {
+			return err
+		}
+		a.console = file // until the process ends
+	}
+	return nil
+}
+
+// openLogFile opens a file to which lines are added, so that others may empty it.
+func openLogFile(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640) //nolint:gosec // the file that the user names
+	if err != nil {
+		return nil, usagef("--log-file: %w", err)
+	}
+	return file, nil
+}
 
 // logger makes the program's one logger, which writes to w.
 func (a *app) logger(w io.Writer) (zerolog.Logger, error) {
@@ -17,6 +49,9 @@ func (a *app) logger(w io.Writer) (zerolog.Logger, error) {
 	}
 	if a.quiet {
 		level = max(level, zerolog.WarnLevel)
+	}
+	if a.journal != nil {
+		return zerolog.New(a.journal).Level(level).With().Timestamp().Logger(), nil
 	}
 	switch a.logFormat {
 	case "json":

@@ -69,6 +69,9 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return err
 	}
 	outliveOutput()
+	if err := a.openLog(); err != nil {
+		return err
+	}
 	on := screen.New(a.console)
 	log, err := a.logger(on)
 	if err != nil {
@@ -82,8 +85,13 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return errors.Join(err, monitor.Close())
 	}
 	defer func() { err = errors.Join(err, monitor.ended(err), monitor.Close()) }()
-	defer context.AfterFunc(ctx, func() { log.Info().Msg("stopping; a second Ctrl-C ends at once") })()
-	s, err := openSession(ctx, sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, as: f.as(raw), dir: dir, prefetch: true, monitor: monitor, log: log})
+	a.openNotify(log)
+	defer context.AfterFunc(ctx, func() {
+		log.Info().Msg("stopping; a second Ctrl-C ends at once")
+		a.notify.Stopping("stopping")
+	})()
+	a.doing("opening the store %s", dir)
+	s, err := openSession(ctx, sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, as: f.as(raw), dir: dir, prefetch: true, monitor: monitor, doing: a.doing, log: log})
 	if err != nil {
 		return err
 	}
@@ -96,6 +104,10 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err := s.store.ReadOnly(); err != nil {
 		return fmt.Errorf("nothing can be stored in %s: %w; see what is free with: df %s", dir, err, dir)
 	}
+	if err := a.serves("mirroring " + id); err != nil {
+		return err
+	}
+	defer a.notify.Start(s.statusLine, s.alive)()
 	a.tell("mirroring %s into %s", id, s.where())
 	monitor.begun()
 	if f.refresh.asked() && s.store.ListingComplete() {

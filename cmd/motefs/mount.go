@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/presence"
 	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
@@ -22,7 +24,9 @@ type mountFlags struct {
 	sourceFlags
 	prefetchAll bool
 	allowOther  bool
+	nonEmpty    bool
 	exec        bool
+	background  daemonFlags
 	refresh     follower
 	monitor     monitorFlags
 	uid, gid    numericID
@@ -36,13 +40,17 @@ func mountCommand(a *app) *cobra.Command {
 		Short: "Mount an origin; fetch its files when they are read, or all",
 		Long: "Mount an origin as a read-only directory. Names are listed in the background,\n" +
 			"and a file that is not in the store is fetched when it is looked up; with\n" +
-			"--prefetch-all, all files are. The command stays in the foreground. End it\n" +
-			"with Ctrl-C, motefs unmount, fusermount3 -u or umount. While programs use the\n" +
-			"mount, Ctrl-C says which, and waits for them; pressed again, it does not.",
+			"--prefetch-all, all files are. The command stays in the foreground unless\n" +
+			"--daemon is given. End it with Ctrl-C, motefs unmount, fusermount3 -u or umount.\n" +
+			"While programs use the mount, Ctrl-C says which, and waits for them; pressed\n" +
+			"again, it does not.",
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd); err != nil {
+				return err
+			}
+			if err := f.background.validate(); err != nil {
 				return err
 			}
 			if f.refresh.every < 0 {
@@ -60,8 +68,11 @@ func mountCommand(a *app) *cobra.Command {
 			return a.mount(cmd.Context(), f, args[0], args[1])
 		},
 	}
+	f.storeBase = a.storeBase()
 	f.register(cmd.Flags())
 	f.monitor.register(cmd.Flags())
+	f.background.register(cmd.Flags())
+	cmd.Flags().BoolVar(&f.nonEmpty, "allow-non-empty", false, "mount over a directory with files in it, which are hidden meanwhile")
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
 	cmd.Flags().DurationVar(&f.refresh.every, "refresh-every", 0, "refresh so often, as in 1h: see --refresh; 0: never")
 	f.refresh.flags.registerWhat(cmd.Flags(), "what --refresh-every looks at, `names|contents`: names lists the origin again, to fetch what is new and remove what is gone; contents also asks for every file and compares it")
@@ -81,13 +92,27 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		return err
 	}
-	if err := fs.CheckMountpoint(mountpoint, dir); err != nil {
+	if err := f.checkMountpoint(mountpoint, dir); err != nil {
 		return err
 	}
 	if err := fs.CheckFUSE(mountpoint, f.allowOther); err != nil {
 		return err
 	}
+	if a.helper != nil && a.helper.Fake {
+		return nil
+	}
+	if f.background.daemon {
+		if err := f.absolute(); err != nil {
+			return err
+		}
+		if a.child == nil {
+			return a.startDaemon(ctx, f)
+		}
+	}
 	outliveOutput()
+	if err := a.openLog(); err != nil {
+		return err
+	}
 	on := screen.New(a.console)
 	log, err := a.logger(on)
 	if err != nil {
@@ -98,19 +123,29 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 		return err
 	}
 	defer func() { err = errors.Join(err, monitor.Close()) }()
+	a.openNotify(log)
 	procs := newProcs()
 	procs.set(servingProcs)
+	abs, err := filepath.Abs(mountpoint) // before a daemon leaves the working directory
+	if err != nil {
+		abs = mountpoint
+	}
 	m, err := a.openMounted(ctx, f, id, dir, mountpoint, monitor, log)
 	if err != nil {
 		return err
 	}
-	abs, err := filepath.Abs(mountpoint)
-	if err != nil {
-		abs = mountpoint
+	if err := presence.Announce(m.mount.Device()); err != nil {
+		log.Warn().Err(err).Msg("motefs unmount does not wait for the end of this process")
 	}
-	a.tell("serving %s at %s from store %s; unmount with Ctrl-C or: motefs unmount %s", id, abs, m.where(), abs)
+	line := fmt.Sprintf("serving %s at %s from store %s; unmount with %smotefs unmount %s", id, abs, m.where(), a.withCtrlC(), abs)
+	if err := a.serves(line); err != nil {
+		return errors.Join(err, m.mount.Close(), m.session.close())
+	}
+	a.tell("%s", line)
+	defer a.notify.Start(m.statusLine, m.alive)()
 	before, start := m.store.Progress(), time.Now()
 	m.procs, m.follower = procs, &f.refresh
+	m.stopping = func() { a.notify.Stopping("unmounting " + abs) }
 	if err := m.serve(ctx, on, f.prefetchAll); err != nil {
 		return err
 	}
@@ -125,6 +160,21 @@ type mounted struct {
 	mount    *fs.Mount
 	procs    procs
 	follower *follower
+	stopping func() // called before the unmount
+}
+
+// checkMountpoint looks at the mountpoint before anything slow begins.
+func (f *mountFlags) checkMountpoint(mountpoint, store string) error {
+	if err := fs.CheckMountpoint(mountpoint, store); err != nil {
+		return err
+	}
+	if f.nonEmpty {
+		return nil
+	}
+	if err := fs.CheckEmpty(mountpoint); err != nil {
+		return fmt.Errorf("%w; give --allow-non-empty if that is right", err)
+	}
+	return nil
 }
 
 func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, monitor *monitored, log zerolog.Logger) (_ *mounted, err error) {
@@ -137,8 +187,9 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		default:
 		}
 	}
-	m.session, err = openSession(ctx, sessionOptions{
-		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, log: log,
+	a.doing("opening the store %s", dir)
+	m.session, err = a.onceFree(ctx, sessionOptions{
+		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, everyone: f.allowOther, doing: a.doing, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {
@@ -147,10 +198,11 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	if f.refresh.every > 0 && m.names != nil && m.names.Once() {
 		return nil, errors.Join(errNamesOnce, m.session.close())
 	}
+	a.doing("mounting on %s", mountpoint)
 	// The mount outlives ctx: ending it is what serve does when ctx ends.
 	o := fs.Options{
 		Mountpoint: mountpoint, StoreDir: dir, Store: m.store, Contents: m.engine,
-		FsName: id, FilesURL: f.filesURL(id), AllowOther: f.allowOther, Exec: f.exec, Log: &log,
+		FsName: a.fsName(id), FilesURL: f.filesURL(id), AllowOther: f.allowOther, Exec: f.exec, Log: &log,
 		Owner: &fs.Owner{UID: f.uid.or(os.Getuid()), GID: f.gid.or(os.Getgid())}, Umask: os.FileMode(f.umask),
 	}
 	if f.refresh.every > 0 {
@@ -183,6 +235,7 @@ func (m *mounted) serve(ctx context.Context, on *screen.Screen, prefetch bool) e
 		m.log.Warn().Err(err).Msg("nothing can be stored, so nothing is listed or fetched; what is in the store is served. Make room, and mount again")
 	}
 	m.untilUnmounted(ctx)
+	m.stopping()
 	// Unmount first: then no reader can meet an engine that is closed.
 	if errors.Is(context.Cause(ctx), errCtrlC) {
 		m.leave()

@@ -6,9 +6,13 @@ import (
 	"io"
 	"sync"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/daemon"
+	"github.com/motefs/motefs/cmd/motefs/internal/journal"
+	"github.com/motefs/motefs/cmd/motefs/internal/notify"
 	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/motefs/motefs/fs"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // app is what the commands share.
@@ -18,6 +22,11 @@ type app struct {
 	console        io.Writer // standard error itself, for the log and the live line
 	logLevel       string
 	logFormat      string
+	logFile        string
+	journal        *journal.Writer // the system's log; nil: there is no need of it
+	child          *daemon.Child   // nil: this process is no daemon
+	helper         *helper         // nil: this is not a mount helper
+	notify         *notify.Manager
 	quiet          bool
 	output         outputFlags
 
@@ -59,12 +68,9 @@ func (a *app) run(ctx context.Context, args []string) error {
 		return usageError{wording.FlagError(cmd, err)}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	flags := root.PersistentFlags()
-	flags.StringVar(&a.logLevel, "log-level", "info", "the least to log: `debug|info|warn|error`")
-	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: `console|json`")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print warnings and errors alone, and what a command is asked for")
+	a.registerLog(root.PersistentFlags())
 	root.AddCommand(mountCommand(a), mirrorCommand(a), statusCommand(a), failuresCommand(a), storesCommand(a), serveCommand(a), verifyCommand(a),
-		unmountCommand(), demoCommand(a), versionCommand(a))
+		unmountCommand(a), demoCommand(a), versionCommand(a))
 	root.SetHelpCommand(helpCommand())
 	root.SetUsageFunc(usageOf)
 	showVersion := root.Flags().Bool("version", false, "print the version, with commit and date")
@@ -79,6 +85,14 @@ func (a *app) run(ctx context.Context, args []string) error {
 		err = helpError{err, cmd.CommandPath()}
 	}
 	return err
+}
+
+// registerLog adds the flags of every command.
+func (a *app) registerLog(flags *pflag.FlagSet) {
+	flags.StringVar(&a.logLevel, "log-level", "info", "the least to log: `debug|info|warn|error`")
+	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: `console|json`")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print warnings and errors alone, and what a command is asked for")
+	flags.StringVar(&a.logFile, "log-file", "", "`file` that the log is added to (default standard error; of a daemon, the journal or syslog)")
 }
 
 // operands checks how many operands a command is given.

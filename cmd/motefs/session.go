@@ -36,6 +36,8 @@ type session struct {
 	status *served
 	// monitor shows what the session counts; nil: nobody
 	monitor *monitored
+	// everyone may see the files.
+	everyone bool
 }
 
 // sessionOptions say how a session is opened.
@@ -48,7 +50,9 @@ type sessionOptions struct {
 	prefetch bool
 	keepOld  bool // see cache.Options.KeepOld
 	events   mirror.Events
-	monitor  *monitored // nil: none
+	monitor  *monitored                       // nil: none
+	everyone bool                             // other users see the files
+	doing    func(format string, args ...any) // says what is about to be done
 	log      zerolog.Logger
 }
 
@@ -56,7 +60,7 @@ type sessionOptions struct {
 // error only where the store has nothing to serve yet; where there is no store, none is
 // made then.
 func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) {
-	s := &session{id: o.id, as: o.as, filesURL: o.flags.filesURL(o.id), server: o.flags.server(o.id), monitor: o.monitor, log: o.log}
+	s := &session{id: o.id, as: o.as, filesURL: o.flags.filesURL(o.id), server: o.flags.server(o.id), monitor: o.monitor, everyone: o.everyone, log: o.log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -73,6 +77,7 @@ func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) 
 		return nil, err
 	}
 	if !there {
+		o.doing("asking %s for its first names", o.id)
 		if err := s.probe(ctx); err != nil {
 			return nil, err
 		}
@@ -86,6 +91,7 @@ func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) 
 		return nil, err
 	}
 	if p := s.store.Progress(); there && !p.ListingComplete && p.Files == 0 {
+		o.doing("asking %s for its first names", o.id)
 		if err := s.probe(ctx); err != nil {
 			return nil, err
 		}

@@ -41,6 +41,7 @@ type sourceFlags struct {
 	outage      time.Duration
 	maxGone     goneLimit
 	reserve     size
+	storeBase   string // of the default for store; empty: the user's cache directory
 	listingFlags
 	s3 s3Flags
 }
@@ -208,6 +209,9 @@ func (f *sourceFlags) storeDir(id string) (string, error) {
 			return "", fmt.Errorf("--store %s: %w", f.store, err)
 		}
 		return dir, nil
+	}
+	if f.storeBase != "" {
+		return filepath.Join(f.storeBase, storeName(id)), nil
 	}
 	root, err := storeRoot()
 	if err != nil {

@@ -73,3 +73,23 @@ func TestUnmountDeadMount(t *testing.T) {
 		t.Errorf("still mounted: %q", left)
 	}
 }
+
+// TestUnmountOfABindMount unmounts at one of two places: that is said, and not waited for.
+func TestUnmountOfABindMount(t *testing.T) {
+	needRoot(t)
+	src, s := fewDirs(t)
+	m := startMount(t, s.URL())
+	m.Logs("every name is listed")
+	at := bind(t, m.dir)
+	p := finish(t, exitOK, "unmount", m.dir)
+	if text := p.Stderr.String(); !strings.Contains(text, "still mounted at "+at) {
+		t.Errorf("unmount says %q", text)
+	}
+	if got := shell(t, `cat "$1/$2"`, at, src.Name(5)); got != string(src.Body(5)) {
+		t.Errorf("at the other place it reads %q", got)
+	}
+	if p := finish(t, exitOK, "unmount", at); p.Stderr.String() != "" {
+		t.Errorf("unmount says %q", p.Stderr)
+	}
+	m.ended()
+}

@@ -107,7 +107,8 @@ func TestStatuses(t *testing.T) {
 		{exitStore, "is not a store of motefs: it has no FORMAT file\n", []string{"verify", "--store", dir}},
 		{exitOrigin, "cannot be listed", []string{"mirror", "--store", filepath.Join(empty, "s1"), down.URL()}},
 		{exitOrigin, "log in", []string{"mirror", "--store", filepath.Join(empty, "s2"), login.URL()}},
-		{exitOrigin, "cannot be listed", []string{"mount", "--store", filepath.Join(t.TempDir(), "s"), down.URL(), empty}},
+		{exitOrigin, "cannot be listed", []string{"mount", "--store", filepath.Join(t.TempDir(), "s"), down.URL(), t.TempDir()}},
+		{exitMountpoint, "give --allow-non-empty", []string{"mount", "--store", filepath.Join(t.TempDir(), "s"), s.URL(), dir}},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			if tc.args[0] == "mount" && tc.status == exitOrigin {

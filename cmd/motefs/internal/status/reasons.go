@@ -35,14 +35,15 @@ var reasons = []struct {
 	{mirror.ErrChanged.Error(), "changed"},
 }
 
-// statusText is what stands before the three digits of an answer's status, in a StatusError
-// and in S3's refusals.
-const statusText = "answered status "
+// answeredText and statusText are what stands before the three digits of an answer's
+// status, the first in a StatusError, both in S3's refusals.
+const answeredText, statusText = "answered ", "status "
 
 // ReasonOf is the word for why a file failed: http_404 for an answer of that status, one of
 // the words above, or "other". It is one of a few hundred, whatever the origin says.
 func ReasonOf(f *cache.Failure) string {
-	if _, rest, ok := strings.Cut(f.Reason, statusText); ok && len(rest) >= 3 {
+	_, rest, _ := strings.Cut(f.Reason, answeredText)
+	if rest = strings.TrimPrefix(rest, statusText); len(rest) >= 3 {
 		if code := rest[:3]; strings.Trim(code, "0123456789") == "" {
 			return "http_" + code
 		}

@@ -150,6 +150,7 @@ func TestReasons(t *testing.T) {
 	}{
 		{&mirror.StatusError{Code: 404}, "http_404"},
 		{fmt.Errorf("get %q: %w", "a", &mirror.StatusError{Code: 503}), "http_503"},
+		{&mirror.StatusError{Code: 599}, "http_599"},
 		{errors.New("S3 answered status 403, AccessDenied: no"), "http_403"},
 		{fmt.Errorf("%w: 17 bytes", mirror.ErrTooLarge), "too_large"},
 		{mirror.ErrCut, "cut_short"},
