@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
@@ -30,12 +31,20 @@ func TestTwoProcessesOneStore(t *testing.T) {
 	for _, args := range [][]string{
 		{"mirror", "--store", m.store, s.URL()},
 		{"mount", "--store", m.store, s.URL(), other},
-		{"verify", "--store", m.store},
+		{"verify", "--reclaim", "--store", m.store},
+		{"verify", "--repair", "--store", m.store},
 	} {
 		p := finish(t, exitStore, args...)
 		if text := p.Stderr.String(); !strings.Contains(text, fmt.Sprint("process ", m.Pid(), " on ")) || len(lines(text)) != 1 || p.Stdout.String() != "" {
 			t.Errorf("%q says %s", args, p)
 		}
+	}
+	p := finish(t, exitOK, "verify", "--store", m.store) // beside the mount
+	if text := p.Stdout.String(); !strings.Contains(text, "the store is sound") || !strings.Contains(text, "a process holds it") {
+		t.Errorf("beside the mount: %s", p)
+	}
+	if st := asked(t, m.dir); *st.PID != m.Pid() {
+		t.Errorf("the mount serves its status no more: %+v", st)
 	}
 	if after := state(t, m.store); after != before {
 		t.Errorf("the store was\n%sand is\n%s", before, after)
@@ -67,4 +76,35 @@ func TestTwoMountsOneMountpoint(t *testing.T) {
 		t.Errorf("the first then reads %q, mounts %q", got, mountsBelow(m.dir))
 	}
 	m.stop()
+}
+
+// TestVerifyBesideAMirror: what is read while a mirror writes is sound, or is called uncertain,
+// and never damaged.
+func TestVerifyBesideAMirror(t *testing.T) {
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1_000_000, LargeEvery: 1000, LargeSize: 70_000})
+	s := serveTest(t, serve.Options{}, src)
+	store := filepath.Join(t.TempDir(), "store")
+	mirror := start(t, "mirror", "--limit-files", "20000", "--store", store, s.URL())
+	eventually.True(t, "files are on the disk", func() bool {
+		p := start(t, "verify", "--store", store)
+		return p.Wait() == exitOK && !strings.Contains(p.Stdout.String(), "store is sound, and empty")
+	})
+	sound := 0
+	for range 6 {
+		p := start(t, "verify", "--store", store)
+		switch status := p.Wait(); {
+		case status == exitOK && strings.Contains(p.Stdout.String(), "the store is sound"):
+			sound++
+		case status != exitStore || !strings.Contains(p.Stderr.String(), fmt.Sprint("process ", mirror.Pid())):
+			t.Errorf("status %d: %s", status, p)
+		}
+	}
+	if sound == 0 {
+		t.Error("it was never found sound")
+	}
+	mirror.Signal(os.Interrupt)
+	if status := mirror.Wait(); status != exitInterrupted {
+		t.Errorf("the mirror was over before: %s", mirror)
+	}
+	finish(t, exitOK, "verify", "--store", store)
 }

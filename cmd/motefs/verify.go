@@ -8,6 +8,7 @@ import (
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/cmd/motefs/internal/wording"
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 )
 
@@ -63,14 +64,16 @@ func (a *app) verify(ctx context.Context, dir, id string, reclaim bool) (err err
 	if err != nil {
 		return err
 	}
-	store, err := cache.Open(limited(cache.Options{Dir: dir, ReadOnly: !reclaim, Holder: holder(), FlushEvery: -1, Log: log}))
+	store, held, err := openToVerify(dir, reclaim, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	says := serveStatus(status.Options{Command: "verify", Version: version(), Store: store}, log)
-	defer func() { err = errors.Join(says.Close(), err) }()
-	says.Set(status.Verifying)
+	if held == nil {
+		says := serveStatus(status.Options{Command: "verify", Version: version(), Store: store}, log)
+		defer func() { err = errors.Join(says.Close(), err) }()
+		says.Set(status.Verifying)
+	}
 	if id != "" && store.Origin() != id {
 		return &storeError{fmt.Sprintf("store %s holds the files of another origin, %s, and not of %s", dir, store.Origin(), id)}
 	}
@@ -81,6 +84,9 @@ func (a *app) verify(ctx context.Context, dir, id string, reclaim bool) (err err
 		return fmt.Errorf("verify %s: %w", dir, err)
 	}
 	a.report(report)
+	if report.Problems > 0 && held != nil {
+		return fmt.Errorf("%s may be none, as the store is written to meanwhile: %w", counted(report.Problems, "problem"), held)
+	}
 	if report.Problems > 0 {
 		return fmt.Errorf("%w: %s; mend it with: motefs verify --store %s --repair", errProblems, counted(report.Problems, "problem"), dir)
 	}
@@ -88,6 +94,9 @@ func (a *app) verify(ctx context.Context, dir, id string, reclaim bool) (err err
 		printLine(a.stdout, "the store is sound, and empty: nothing of its origin has come yet")
 	} else {
 		printLine(a.stdout, "the store is sound")
+	}
+	if held != nil {
+		printLine(a.stdout, "note: a process holds it; what that wrote until the check began, but for the last seconds, was read")
 	}
 	if !reclaim {
 		return nil
@@ -98,6 +107,21 @@ func (a *app) verify(ctx context.Context, dir, id string, reclaim bool) (err err
 		return fmt.Errorf("verify %s: %w", dir, err)
 	}
 	return nil
+}
+
+// openToVerify opens a store to be read. Where a process holds it, held says so, and what is
+// read is what that wrote last; only what is sound can be told for certain then.
+func openToVerify(dir string, reclaim bool, log zerolog.Logger) (store *cache.Store, held, err error) {
+	o := limited(cache.Options{Dir: dir, ReadOnly: !reclaim, Holder: holder(), FlushEvery: -1, Log: log})
+	store, err = cache.Open(o)
+	if reclaim || !errors.Is(err, cache.ErrInUse) {
+		return store, nil, err
+	}
+	held, o.Beside, o.Log = err, true, zerolog.Nop() // what it would call damage may have been put elsewhere
+	if store, err = cache.Open(o); err != nil {
+		return nil, nil, held
+	}
+	return store, held, nil
 }
 
 // problems prints the first problems that it is told.
