@@ -15,7 +15,7 @@ func TestHoleSurvivesAStaleRun(t *testing.T) {
 	backends(t, func(t *testing.T, o Options) {
 		s := open(t, o)
 		commit(t, plan(t, s, "a", "b", "c"))
-		page, _, err := s.Pending(0, s.Progress().Next)
+		page, _, err := s.Pending(0, s.Progress().Next, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +159,7 @@ func TestTwiceListedFileThatFailedFirst(t *testing.T) {
 				if p := s.Progress(); p.Complete() {
 					t.Errorf("complete with a failed file: %+v", p)
 				}
-				again, _, err := s.Failed(0)
+				again, _, err := s.Failed(0, 1000)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -205,9 +205,9 @@ func TestListedSizeIsKept(t *testing.T) {
 	}
 	fail(list(42))
 	for range 2 {
-		page, _, err := s.Failed(0)
+		page, _, err := s.Failed(0, 1000)
 		fail(page, err)
-		page, _, err = s.Pending(0, s.Progress().Next)
+		page, _, err = s.Pending(0, s.Progress().Next, 1000)
 		fail(page, err)
 		fail(s.Ask(RootInode, "a"))
 		if err := s.Rewind(); err != nil {
@@ -227,7 +227,7 @@ func TestLeaveBelow(t *testing.T) {
 			s := open(t, Options{Dir: t.TempDir(), Origin: testOrigin})
 			commit(t, plan(t, s, "a", "b", "c"))
 			limit := s.Progress().Next
-			pending, _, err := s.Pending(0, limit)
+			pending, _, err := s.Pending(0, limit, 1000)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -275,11 +275,11 @@ func TestPendingStopsBetween(t *testing.T) {
 	}
 	commit(t, plan(t, s, "last"))
 	limit := s.Progress().Next
-	page, next, err := s.Pending(0, limit)
+	page, next, err := s.Pending(0, limit, 1000)
 	if err != nil || page != nil || next != FirstInode+pendingScan {
 		t.Fatalf("%v, %d, %v", page, next, err)
 	}
-	page, next, err = s.Pending(next, limit)
+	page, next, err = s.Pending(next, limit, 1000)
 	if err != nil || page == nil || page.Name(0) != "last" || next != limit {
 		t.Fatalf("%v, %d, %v", page, next, err)
 	}

@@ -177,7 +177,7 @@ func TestAskedFileThatIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit(t, ask)
-	page, _, err := s.Pending(0, s.Progress().Next)
+	page, _, err := s.Pending(0, s.Progress().Next, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

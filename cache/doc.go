@@ -16,6 +16,7 @@
 //	LOCK       held by the process that has the store open; OWNER says which
 //	FORMAT     says that it is a store; see format.go
 //	db/        Pebble, without a write-ahead log
+//	status.sock  of who holds the store, where it says what it does
 //	blobs/     contents over Options.InlineLimit, one file each; see blob.go
 //	repair/    during a repair alone; see repair.go
 //

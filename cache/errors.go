@@ -18,7 +18,7 @@ var (
 
 	// ErrFormat says that the store was written in a format that this program
 	// does not read, or that the directory is no store.
-	ErrFormat = errors.New("unknown store format")
+	ErrFormat = errors.New("not a store that this program reads")
 
 	// ErrNewer says that the store was made by a later motefs. It is an ErrFormat
 	// too.
@@ -43,6 +43,20 @@ var (
 	// counterpart on the other side.
 	ErrName = errors.New("name cannot be mapped")
 )
+
+// said is an error of a kind, with a text that says all of it.
+type said struct {
+	text string
+	kind error
+}
+
+func (e *said) Error() string { return e.text }
+func (e *said) Unwrap() error { return e.kind }
+
+// saying is an error of a kind whose own text would add nothing.
+func saying(kind error, format string, args ...any) error {
+	return &said{fmt.Sprintf(format, args...), kind}
+}
 
 // transient reports whether an operation of the disk failed for want of something that
 // may be there later.

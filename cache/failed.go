@@ -107,9 +107,9 @@ func eachFailure(it *pebble.Iterator, fn func(Inode, Failure) bool) error {
 	return nil
 }
 
-// Failed returns a page of files that could not be fetched before, with numbers
+// Failed returns a page of at most that many files that could not be fetched before, with numbers
 // from from on, and the number from which to go on. The page is nil at the end.
-func (s *Store) Failed(from Inode) (page *Page, next Inode, err error) {
+func (s *Store) Failed(from Inode, most int) (page *Page, next Inode, err error) {
 	page = &Page{s: s, lazy: true}
 	var inner error
 	err = s.Failures(from, func(ino Inode, f Failure) bool {
@@ -120,7 +120,7 @@ func (s *Store) Failed(from Inode) (page *Page, next Inode, err error) {
 			return false
 		}
 		page.slots = append(page.slots, slot{origin: f.Name, name: name, parent: parent, inode: ino, size: -1, hadFailed: true, failure: &f})
-		return len(page.slots) < pendingPage
+		return len(page.slots) < most
 	})
 	if err = errors.Join(err, inner); err != nil {
 		return nil, 0, err

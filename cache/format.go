@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	iofs "io/fs"
 
@@ -56,20 +55,20 @@ func decodeFormat(text []byte) (*format, error) {
 	}
 	switch err := json.Unmarshal(text, &head); {
 	case err != nil || head.Store != "motefs" || head.Version < 1:
-		return nil, fmt.Errorf("%w: its %s file is not one of motefs", ErrFormat, formatFile)
+		return nil, saying(ErrFormat, "its %s file is not one of motefs", formatFile)
 	case head.Version > formatVersion:
-		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d to %d; use that one, or another --store", ErrNewer, head.Version, oldestVersion, formatVersion)
+		return nil, saying(ErrNewer, "it was made by a later motefs: it is of version %d, and this program reads %d to %d; use that one, or another --store", head.Version, oldestVersion, formatVersion)
 	case head.Version < oldestVersion:
-		return nil, fmt.Errorf("%w: it is of version %d, and this program reads %d to %d; use the program that wrote it, or another --store", ErrFormat, head.Version, oldestVersion, formatVersion)
+		return nil, saying(ErrFormat, "it is of version %d, and this program reads %d to %d; use the program that wrote it, or another --store", head.Version, oldestVersion, formatVersion)
 	}
 	f := &format{}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(f); err != nil || len(f.Features) > 0 {
-		return nil, fmt.Errorf("%w: it has what this program does not know (features %q); use that one, or another --store", ErrNewer, f.Features)
+		return nil, saying(ErrNewer, "it was made by a later motefs, and has what this program does not know (features %q); use that one, or another --store", f.Features)
 	}
 	if f.ID == "" || f.Origin == "" {
-		return nil, fmt.Errorf("%w: its %s file is damaged", ErrFormat, formatFile)
+		return nil, saying(ErrFormat, "its %s file is damaged", formatFile)
 	}
 	return f, nil
 }

@@ -62,7 +62,7 @@ func frozenFill(t *testing.T, o Options) {
 	if err := errors.Join(r.Remember("", `"page"`, "", FirstInode, 1), r.Advance(Mark{Listing: true, ListingComplete: true}), r.BeginContents()); err != nil {
 		t.Fatal(err)
 	}
-	page, _, err := r.Unreviewed(0)
+	page, _, err := r.Unreviewed(0, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

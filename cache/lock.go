@@ -24,12 +24,17 @@ func inspect(o *Options) (*format, error) {
 	names, err := o.FS.List(o.Dir)
 	if errors.Is(err, iofs.ErrNotExist) {
 		if o.Origin == "" || o.ReadOnly {
-			return nil, fmt.Errorf("%w: there is no store at %s", ErrFormat, o.Dir)
+			return nil, noStore(o.Dir)
 		}
 		return nil, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
+	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, saying(ErrFormat, "store %s: it, or what is above it, is not a directory; give one to --store", o.Dir)
+	case errors.Is(err, iofs.ErrPermission):
+		return nil, saying(err, "store %s: permission denied; give a directory of your own to --store", o.Dir)
+	case err != nil:
+		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
 	}
 	if disk, ok := o.FS.(privateFS); ok {
 		if err := disk.claim(o.Dir); err != nil {
@@ -42,16 +47,31 @@ func inspect(o *Options) (*format, error) {
 	}
 	if f == nil {
 		others := slices.DeleteFunc(names, func(name string) bool { return ofNobody(o.FS, o.Dir, name) })
-		if len(others) > 0 || o.Origin == "" || o.ReadOnly {
-			return nil, fmt.Errorf("%w: %s is not a store (it has no %s file, and %d other names); give an empty or a new directory", ErrFormat, o.Dir, formatFile, len(others))
+		switch {
+		case o.Origin == "" || o.ReadOnly:
+			return nil, saying(ErrFormat, "%s is not a store of motefs: it has no %s file", o.Dir, formatFile)
+		case len(others) > 0:
+			return nil, saying(ErrFormat, "%s is not a store, and not empty (it has no %s file, and %d other names); give an empty or a new directory to --store", o.Dir, formatFile, len(others))
 		}
 		return nil, nil
 	}
 	if o.Origin != "" && o.Origin != f.Origin {
-		return nil, fmt.Errorf("%w: %s holds the files of %s, not of %s; give another --store", ErrOrigin, o.Dir, f.Origin, o.Origin)
+		return nil, saying(ErrOrigin, "store %s holds the files of another origin, %s, and not of %s; give another --store", o.Dir, f.Origin, o.Origin)
 	}
 	return f, nil
 }
+
+// Inspect reports whether there is a store in dir, or could be one of the origin, and
+// touches nothing. The errors are ErrFormat, ErrOrigin, or the disk's.
+func Inspect(dir, origin string) (there bool, err error) {
+	o := Options{Dir: dir, Origin: origin}
+	o.EnsureDefaults()
+	f, err := inspect(&o)
+	return f != nil, err
+}
+
+// noStore says that a directory is not there.
+func noStore(dir string) error { return saying(ErrFormat, "there is no store at %s", dir) }
 
 // ofNobody reports whether a name may stand in a directory in which a store is
 // made: what a crash leaves of making one, and what a new filesystem has.
@@ -76,6 +96,9 @@ type dirLock struct {
 // lockDir locks o.Dir. The error is ErrInUse where another process holds it, and
 // then says which.
 func lockDir(o *Options) (*dirLock, error) {
+	if o.Beside {
+		return &dirLock{fs: o.FS}, nil
+	}
 	lock, err := o.FS.Lock(o.FS.PathJoin(o.Dir, lockFile))
 	if err != nil {
 		if errors.Is(err, syscall.EROFS) {
@@ -88,7 +111,10 @@ func lockDir(o *Options) (*dirLock, error) {
 		if who == "" {
 			who = "another process"
 		}
-		return nil, fmt.Errorf("%w: %s is held by %s (%w); stop it first, or give another --store", ErrInUse, o.Dir, who, err)
+		if !errors.Is(err, syscall.EAGAIN) { // what a lock that is held says
+			who += " (" + err.Error() + ")"
+		}
+		return nil, saying(ErrInUse, "store %s is in use by %s; stop that first, or give another --store", o.Dir, who)
 	}
 	return &dirLock{lock: lock, fs: o.FS}, nil
 }

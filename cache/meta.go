@@ -22,7 +22,7 @@ func (s *Store) loadMeta() error {
 	case errors.Is(err, ErrNotFound):
 		err = fmt.Errorf("%w: the database has no identity", ErrCorrupt)
 	case err == nil && id != s.format.ID:
-		err = fmt.Errorf("%w: the %s file and the database are of two stores", ErrFormat, formatFile)
+		err = saying(ErrFormat, "the %s file and the database are of two stores", formatFile)
 	case err == nil:
 		err = s.loadProgress()
 	}
@@ -80,7 +80,7 @@ func (s *Store) checkEmpty() error {
 		return err
 	}
 	if holds {
-		return fmt.Errorf("%w: %s holds a database that is not a store of this program", ErrFormat, s.opts.Dir)
+		return saying(ErrFormat, "%s holds a database that is not a store of this program", s.opts.Dir)
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func TestGapOfNumbers(t *testing.T) {
 			t.Errorf("inode %d is %+v, %v", ino, e, err)
 		}
 	}
-	page, next, err := s.Pending(FirstInode+500, p.Next)
+	page, next, err := s.Pending(FirstInode+500, p.Next, 1000)
 	if err != nil || page == nil || page.Len() != 2 || page.Name(0) != "c" || next != p.Next {
 		t.Fatalf("pending beyond the gap: %+v, %d, %v", page, next, err)
 	}

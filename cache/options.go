@@ -42,6 +42,11 @@ type Options struct {
 	// ReadOnly has the store be read alone: nothing in it is written or removed but
 	// the lock. A store that does not exist is refused.
 	ReadOnly bool
+	// Beside has the store be read, as ReadOnly does, without its lock: whoever holds or
+	// opens it is not in the way, and nothing at all is written. What is read is what
+	// was flushed last. While another process writes, reading may end with an error that
+	// says ErrCorrupt of tables that went meanwhile.
+	Beside bool
 	// KeepOld has contents that are replaced or removed be read under their old numbers
 	// until the next refresh, by who has them open.
 	KeepOld bool
@@ -95,6 +100,9 @@ const BatchLimit = 4 << 20
 
 // EnsureDefaults fills the fields that are unset.
 func (o *Options) EnsureDefaults() {
+	if o.Beside {
+		o.ReadOnly = true
+	}
 	if o.InlineLimit == 0 {
 		o.InlineLimit = DefaultInlineLimit
 	}

@@ -59,7 +59,9 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		LBaseMaxBytes:              256 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		EventListener: &pebble.EventListener{
-			FlushEnd: func(info pebble.FlushInfo) { flushErr.Store(&info.Err) },
+			FlushEnd:        func(info pebble.FlushInfo) { flushErr.Store(&info.Err) },
+			WriteStallBegin: func(pebble.WriteStallBeginInfo) { s.database.stalls.begin(time.Now()) },
+			WriteStallEnd:   func() { s.database.stalls.end(time.Now()) },
 			// What cannot be flushed cannot be written. Tables that could not be put
 			// together stay as they are, and can be read.
 			BackgroundError: func(err error) {

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	iofs "io/fs"
 	"os"
@@ -104,10 +103,10 @@ func (privateFS) claim(dir string) error {
 		return err
 	}
 	if uid, me, known := ownerOf(info); known && uid != me {
-		return fmt.Errorf("%w: it belongs to user %d, and this is user %d; run as that user, or give another --store", ErrFormat, uid, me)
+		return saying(ErrFormat, "it belongs to user %d, and this is user %d; run as that user, or give another --store", uid, me)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, formatFile)); err == nil && info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%w: others can write to it (mode %04o); take that away with: chmod go-w %s", ErrFormat, info.Mode().Perm(), dir)
+		return saying(ErrFormat, "others can write to it (mode %04o); take that away with: chmod go-w %s", info.Mode().Perm(), dir)
 	}
 	for _, path := range []string{dir, filepath.Join(dir, "db"), filepath.Join(dir, "blobs")} {
 		entries, err := os.ReadDir(path)
@@ -116,7 +115,7 @@ func (privateFS) claim(dir string) error {
 		}
 		for _, e := range entries {
 			if e.Type() == iofs.ModeSymlink {
-				return fmt.Errorf("%w: %s is a link, which no store has", ErrFormat, filepath.Join(path, e.Name()))
+				return saying(ErrFormat, "%s is a link, which no store has", filepath.Join(path, e.Name()))
 			}
 		}
 	}

@@ -126,14 +126,14 @@ func pageOf(t *testing.T, s *Store, ask string, ino Inode) (page *Page) {
 		must(err)
 		return page
 	case "failed":
-		page, _, err = s.Pending(ino, ino+1)
+		page, _, err = s.Pending(ino, ino+1, 1000)
 		must(err)
 		page.Fail(0, MayPass, errors.New("not now"))
 		commit(t, page)
-		page, _, err = s.Failed(ino)
+		page, _, err = s.Failed(ino, 1000)
 		must(err)
 	default:
-		page, _, err = s.Pending(ino, ino+1)
+		page, _, err = s.Pending(ino, ino+1, 1000)
 		must(err)
 		if ask == "without a look" {
 			return page
@@ -293,11 +293,11 @@ func (m *promiseModel) run(steps int) {
 		case 1, 2:
 			m.list()
 		case 3:
-			page, _, err := m.s.Pending(0, m.s.Progress().Next)
+			page, _, err := m.s.Pending(0, m.s.Progress().Next, 1000)
 			m.must(err)
 			m.keep(page)
 		case 4:
-			page, _, err := m.s.Failed(0)
+			page, _, err := m.s.Failed(0, 1000)
 			m.must(err)
 			m.keep(page)
 		case 5:

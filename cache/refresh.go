@@ -313,24 +313,24 @@ func (r *Refresh) NewPlanner() (*Planner, error) {
 	return pl, err
 }
 
-// Unseen returns a page of files that were not listed, with numbers from from on, and
+// Unseen returns a page of at most that many files that were not listed, with numbers from from on, and
 // the number from which to go on, which is Limit at the end. The page is nil where none
 // was met on the way. What they are is found when the page is committed: until then, not
 // even that they are here is known.
-func (r *Refresh) Unseen(from Inode) (*Page, Inode, error) {
-	return r.gather(from, onUnlisted, nil)
+func (r *Refresh) Unseen(from Inode, most int) (*Page, Inode, error) {
+	return r.gather(from, most, onUnlisted, nil)
 }
 
 // Unreviewed is Unseen for the files that are here and were not compared.
-func (r *Refresh) Unreviewed(from Inode) (*Page, Inode, error) {
-	return r.gather(from, onReview, func(e *Entry) bool { return e.Here() })
+func (r *Refresh) Unreviewed(from Inode, most int) (*Page, Inode, error) {
+	return r.gather(from, most, onReview, func(e *Entry) bool { return e.Here() })
 }
 
 // Limit is the lowest number of what came since the refresh began.
 func (r *Refresh) Limit() Inode { return r.state.limit }
 
-func (r *Refresh) gather(from Inode, ev event, take func(*Entry) bool) (*Page, Inode, error) {
-	page, next, err := r.s.gather(from, r.state.limit, func(ino Inode) (bool, error) {
+func (r *Refresh) gather(from Inode, most int, ev event, take func(*Entry) bool) (*Page, Inode, error) {
+	page, next, err := r.s.gather(from, r.state.limit, most, func(ino Inode) (bool, error) {
 		if r.listed != nil {
 			if listed, err := r.listed.has(ino); err != nil || !listed {
 				return false, err

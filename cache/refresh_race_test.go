@@ -74,7 +74,7 @@ func TestGoneUnderARemoval(t *testing.T) {
 	delete(o.contents, "d/x")
 	o.names = []string{"a", "d/y"}
 	o.walk(t, r, 3)
-	unseen, _, err := r.Unseen(0)
+	unseen, _, err := r.Unseen(0, 1000)
 	if err != nil || unseen.Len() != 1 {
 		t.Fatal(unseen, err)
 	}

@@ -82,10 +82,10 @@ func (o *fakeOrigin) page(t *testing.T, r *Refresh, pl *Planner, listed []string
 
 func (o *fakeOrigin) unseen(t *testing.T, r *Refresh) { t.Helper(); o.each(t, r, r.Unseen) }
 
-func (o *fakeOrigin) each(t *testing.T, r *Refresh, next func(Inode) (*Page, Inode, error)) {
+func (o *fakeOrigin) each(t *testing.T, r *Refresh, next func(Inode, int) (*Page, Inode, error)) {
 	t.Helper()
 	for from := Inode(0); from < r.Limit(); {
-		p, end, err := next(from)
+		p, end, err := next(from, 7) // of less than a run of names
 		if err != nil {
 			t.Fatal(err)
 		}

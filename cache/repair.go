@@ -75,7 +75,7 @@ func Repair(ctx context.Context, o Options, tell func(problem string)) (Repaired
 		return Repaired{}, err
 	}
 	if f == nil {
-		return Repaired{}, fmt.Errorf("%w: there is no store at %s", ErrFormat, o.Dir)
+		return Repaired{}, noStore(o.Dir)
 	}
 	lock, err := lockDir(&o)
 	if err != nil {

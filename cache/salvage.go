@@ -2,7 +2,6 @@ package cache
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -72,7 +71,7 @@ func (r *repairer) getOld(s *Store, key []byte) ([]byte, error) {
 // has.
 func (s *Store) better(key, old, value []byte) ([]byte, error) {
 	if string(key) == string(metaID) && string(value) != s.format.ID {
-		return nil, fmt.Errorf("%w: the %s file and a table are of two stores", ErrFormat, formatFile)
+		return nil, saying(ErrFormat, "the %s file and a table are of two stores", formatFile)
 	}
 	if old == nil {
 		return value, nil

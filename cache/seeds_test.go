@@ -121,7 +121,7 @@ func (l *lister) mirror(t *testing.T, s *Store, end int, after func()) {
 	t.Helper()
 	start := s.Progress()
 	for from := start.Settled; from < start.Next; {
-		p, next, err := s.Pending(from, start.Next)
+		p, next, err := s.Pending(from, start.Next, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func (l *lister) mirror(t *testing.T, s *Store, end int, after func()) {
 		}
 	}
 	for from := Inode(0); ; {
-		p, next, err := s.Failed(from)
+		p, next, err := s.Failed(from, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}

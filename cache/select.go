@@ -48,12 +48,12 @@ func (s *Store) Ask(parent Inode, name string) (*Page, error) {
 // Listed reports whether the file of a page from Ask has an entry.
 func (p *Page) Listed() bool { return p.slots[0].known || !p.fresh }
 
-// Pending returns a page of files that were listed and not fetched, with
-// numbers from from on and below limit, and the number from which to go on,
+// Pending returns a page of at most that many files that were listed and not fetched,
+// with numbers from from on and below limit, and the number from which to go on,
 // which is limit once there are no more. The page is nil where none was met on
 // the way. Files that stand in damage are left out; see Damaged.
-func (s *Store) Pending(from, limit Inode) (page *Page, next Inode, err error) {
-	return s.gather(from, limit, func(Inode) (bool, error) { return true, nil }, func(e *Entry) bool { return e.State == Pending })
+func (s *Store) Pending(from, limit Inode, most int) (page *Page, next Inode, err error) {
+	return s.gather(from, limit, most, func(Inode) (bool, error) { return true, nil }, func(e *Entry) bool { return e.State == Pending })
 }
 
 // gatherer makes a page of files whose numbers look likely and whose entries are
@@ -62,17 +62,18 @@ type gatherer struct {
 	s           *Store
 	page        *Page
 	from, limit Inode
+	most        int // files of the page
 	likely      func(Inode) (bool, error)
 	want        func(*Entry) bool
 	entries     cursor
 }
 
-func (s *Store) gather(from, limit Inode, likely func(Inode) (bool, error), want func(*Entry) bool) (page *Page, next Inode, err error) {
+func (s *Store) gather(from, limit Inode, most int, likely func(Inode) (bool, error), want func(*Entry) bool) (page *Page, next Inode, err error) {
 	entries, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyEntry}, UpperBound: []byte{keyEntry + 1}})
 	if err != nil {
 		return nil, 0, storeError("find files", err)
 	}
-	g := &gatherer{s: s, page: &Page{s: s, event: onListed}, from: from, limit: limit, likely: likely, want: want, entries: cursor{it: entries}}
+	g := &gatherer{s: s, page: &Page{s: s, event: onListed}, from: from, limit: limit, most: most, likely: likely, want: want, entries: cursor{it: entries}}
 	next, err = g.gather()
 	if err = errors.Join(err, entries.Close()); err != nil {
 		return nil, 0, err
@@ -92,38 +93,39 @@ func (g *gatherer) gather() (next Inode, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if len(g.page.slots) >= pendingPage || scanned >= pendingScan {
+		if scanned >= pendingScan {
 			return r.first, nil
 		}
 		scanned += r.n
 		if r.kind == Dir || r.first+Inode(r.n) <= g.from {
 			continue
 		}
-		if err := g.run(r); err != nil && !g.s.MetDamage(err) {
-			return 0, err
+		if next, err := g.run(r); err != nil && !g.s.MetDamage(err) || next > 0 {
+			return next, err
 		}
 	}
 	return g.limit, nil
 }
 
-const (
-	// pendingPage is how many files Pending gathers before it stops at a run's
-	// end.
-	pendingPage = 1000
-	// pendingScan is how many names it looks at before it stops there, so that
-	// a billion files that are all here do not make one call of minutes.
-	pendingScan = 64 << 10
-)
+// pendingScan is how many names Pending looks at before it stops at a run's end, so that
+// a billion files that are all here do not make one call of minutes.
+const pendingScan = 64 << 10
 
-func (g *gatherer) run(r *cachedRun) error {
+// run gathers files of a run. Where the page is full before its end, full is the number
+// from which to go on, else 0.
+func (g *gatherer) run(r *cachedRun) (full Inode, err error) {
 	skip := 0
 	if g.from > r.first {
 		skip = int(g.from - r.first)
 	}
 	var inner error
-	err := r.each(skip, func(k int, name []byte) bool {
+	err = r.each(skip, func(k int, name []byte) bool {
 		ino := r.first + Inode(k)
 		if ino >= g.limit {
+			return false
+		}
+		if len(g.page.slots) == g.most {
+			full = ino
 			return false
 		}
 		likely, err := g.likely(ino)
@@ -145,7 +147,7 @@ func (g *gatherer) run(r *cachedRun) error {
 		}
 		return inner == nil
 	})
-	return errors.Join(inner, err)
+	return full, errors.Join(inner, err)
 }
 
 func (g *gatherer) add(parent Inode, name string, e *Entry) error {

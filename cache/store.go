@@ -30,7 +30,8 @@ type Store struct {
 	entries *entryCache
 	runs    *runCache
 
-	room room
+	room     room
+	database databaseState
 	// damage logs what may come often.
 	damage zerolog.Logger
 	// rest is until when no tables are put together, in nanoseconds since 1970.
@@ -97,7 +98,7 @@ func Open(o Options) (*Store, error) {
 	}
 	if f == nil && !o.ReadOnly {
 		if err := makeDir(o.FS, o.Dir, privateDir); err != nil {
-			return nil, fmt.Errorf("make store directory: %w", err)
+			return nil, fmt.Errorf("make store %s: %w; give another --store", o.Dir, err)
 		}
 	}
 	lock, err := lockDir(&o)
@@ -244,6 +245,7 @@ func (s *Store) close() error {
 	s.commit.closed = true
 	s.commit.Unlock()
 	s.stop()
+	s.database.close()
 	s.wg.Wait()
 	err = errors.Join(err, s.Flush(context.Background()), s.db.Close(), s.blobs.Close())
 	if s.lock != nil { // else Open has not come that far
@@ -307,13 +309,14 @@ func (s *Store) Changes() (n uint64, final bool) {
 // Usage is how much a store holds.
 type Usage struct {
 	Files, Dirs uint64
-	Bytes       uint64 // length of the contents that are here
+	Here        uint64 // files whose content is here
+	Bytes       uint64 // length of these contents
 }
 
 // Usage returns how much the store holds.
 func (s *Store) Usage() Usage {
 	p := s.progress.Load()
-	return Usage{Files: p.Files - p.Gone, Dirs: p.Dirs, Bytes: p.Bytes}
+	return Usage{Files: p.Files - p.Gone, Dirs: p.Dirs, Here: p.Fetched, Bytes: p.Bytes}
 }
 
 // applyLocked commits batch together with the progress that it brings about.

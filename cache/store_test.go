@@ -174,7 +174,7 @@ func TestPendingThenFetched(t *testing.T) {
 			t.Fatalf("%+v, %v", e, err)
 		}
 		before, _ := find(s, "e")
-		page, next, err := s.Pending(0, s.Progress().Next)
+		page, next, err := s.Pending(0, s.Progress().Next, 1000)
 		if err != nil || page == nil || page.Len() != 3 || page.Name(1) != "d/b" || next != s.Progress().Next {
 			t.Fatalf("pending: %+v, %d, %v", page, next, err)
 		}
@@ -200,7 +200,7 @@ func TestPendingThenFetched(t *testing.T) {
 			t.Errorf("progress %+v", p)
 		}
 		s = reopen(t, s)
-		failed, _, err := s.Failed(0)
+		failed, _, err := s.Failed(0, 1000)
 		if err != nil || failed.Len() != 1 || failed.Name(0) != "e" {
 			t.Fatalf("failed: %+v, %v", failed, err)
 		}

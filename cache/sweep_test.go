@@ -89,7 +89,7 @@ func sweepRefresh(s *Store) error {
 		return err
 	}
 	for from := Inode(0); from < r.Limit(); {
-		page, next, err := r.Unreviewed(from)
+		page, next, err := r.Unreviewed(from, 1000)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 // dropped; so it can a number that another file has replaced. Both are ESTALE: the kernel
 // then looks the path up once more, and LOOKUP finds what there is.
 func (f *fsys) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	f.stats.getattrs.Add(1)
+	defer f.end(opGetAttr, f.begin(opGetAttr))
 	ino := cache.Inode(in.NodeId)
 	certain := f.certain()
 	e, err := f.entry(ino)

@@ -26,6 +26,7 @@ const (
 // never an error, since ENOSYS must not come out early. Kernels that do not get
 // it right (dirCacheBroken) are never asked to keep one.
 func (f *fsys) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	defer f.end(opOpenDir, f.begin(opOpenDir))
 	if f.store.ListingComplete() && !f.noDirCache {
 		return fuse.ENOSYS
 	}
@@ -72,7 +73,7 @@ func (f *fsys) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 // handed out. A cookie that was never given out continues with the first entry
 // after it.
 func (f *fsys) list(in *fuse.ReadIn, dot func(fuse.DirEntry) bool, rest func(dir, after cache.Inode) error) fuse.Status {
-	f.stats.dirReads.Add(1)
+	defer f.end(opReadDir, f.begin(opReadDir))
 	dir := cache.Inode(in.NodeId)
 	if in.Offset < cookieDot && !dot(fuse.DirEntry{Mode: fuse.S_IFDIR, Name: ".", Ino: in.NodeId, Off: cookieDot}) {
 		return fuse.OK

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -28,7 +27,7 @@ func canMount() bool { return os.Geteuid() == 0 }
 func mountDirect(dir string, o *fuse.MountOptions, exec bool) (int, error) {
 	fd, err := unix.Open(devFuse, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, fmt.Errorf("open %s: %w: %w", devFuse, noDevice(err), err)
+		return -1, noDeviceError(err)
 	}
 	data := fmt.Sprintf("fd=%d,rootmode=%o,user_id=%d,group_id=%d,max_read=%d,default_permissions",
 		fd, unix.S_IFDIR, os.Geteuid(), os.Getegid(), o.MaxWrite)
@@ -41,40 +40,53 @@ func mountDirect(dir string, o *fuse.MountOptions, exec bool) (int, error) {
 	}
 	if err := unix.Mount(o.FsName, dir, "fuse."+o.Name, flags, data); err != nil {
 		unix.Close(fd)
-		if errors.Is(err, unix.ENODEV) {
-			err = fmt.Errorf("%w: %w", noDevice(err), err)
+		switch {
+		case errors.Is(err, unix.ENODEV):
+			return -1, noDeviceError(err)
+		case errors.Is(err, unix.EPERM):
+			return -1, fmt.Errorf("%w: mount %q: %w; a container needs --cap-add SYS_ADMIN", ErrNoFUSE, dir, err)
 		}
-		return -1, fmt.Errorf("mount %q: %w", dir, err)
+		return -1, saying(ErrMountpoint, "%s cannot be mounted on: %v", dir, err)
 	}
 	return fd, nil
 }
 
-// checkHelper says in one line what a mount without privileges lacks.
-func checkHelper() error {
-	if _, err := os.Stat(devFuse); err != nil {
-		return fmt.Errorf("mount: %w: %w", noDevice(err), err)
+// CheckFUSE reports, before anything is made, what this process lacks for a mount on
+// dir: the device, permission for it, fusermount3, or the right to let other users in, all
+// of them ErrNoFUSE; or, as a user who is not root, the permission to write to dir,
+// ErrMountpoint.
+func CheckFUSE(dir string, allowOther bool) error {
+	fd, err := unix.Open(devFuse, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return noDeviceError(err)
 	}
-	_, err := helperPath()
-	return err
+	unix.Close(fd)
+	if canMount() {
+		return nil
+	}
+	if unix.Access(dir, unix.W_OK) != nil { // which fusermount3 asks for
+		return saying(ErrMountpoint, "%s cannot be mounted on: it is not this user's to write to; give a directory of your own", dir)
+	}
+	if _, err := helperPath(); err != nil {
+		return err
+	}
+	if allowOther && !allowsOther() {
+		return fmt.Errorf("%w to other users here: %s", ErrNoFUSE, noAllowOther)
+	}
+	return nil
 }
 
-// noDevice is ErrNoFUSE with what to do about a missing device.
-func noDevice(err error) error {
+// noDeviceError is ErrNoFUSE where the device cannot be opened.
+func noDeviceError(err error) error {
+	return fmt.Errorf("%w: open %s: %w; %s", ErrNoFUSE, devFuse, err, noDevice(err))
+}
+
+// noDevice is what to do where the device cannot be opened.
+func noDevice(err error) string {
 	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("%w: no permission for %s", ErrNoFUSE, devFuse)
+		return "have root give this user access to it (chmod 666 " + devFuse + ", as most systems have it), or mount as root; a container needs --device " + devFuse + " --cap-add SYS_ADMIN"
 	}
-	return fmt.Errorf("%w: no %s: load the kernel's module (modprobe fuse), or give the container the device (--device %s --cap-add SYS_ADMIN)",
-		ErrNoFUSE, devFuse, devFuse)
-}
-
-// helperPath finds fusermount3, or fusermount of FUSE 2.
-func helperPath() (string, error) {
-	for _, name := range []string{"fusermount3", "/bin/fusermount3", "fusermount", "/bin/fusermount"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%w: no fusermount3: install it (package fuse3), or mount as root", ErrNoFUSE)
+	return "load the kernel's module (modprobe fuse), or give the container the device (--device " + devFuse + " --cap-add SYS_ADMIN)"
 }
 
 // cleanFsName makes name fit for the mount table: programs read that by lines.

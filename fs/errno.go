@@ -32,6 +32,21 @@ var errnos = []struct {
 	{errNameTooLong, syscall.ENAMETOOLONG},
 }
 
+// errnoValues are all that errnoOf returns but 0, EIO last.
+var errnoValues = [...]syscall.Errno{
+	syscall.EINTR, syscall.ENOTCONN, syscall.ETIMEDOUT, syscall.ESTALE, syscall.ENOENT, syscall.ENAMETOOLONG, syscall.EIO,
+}
+
+// errnoIndex is where an errno stands in errnoValues.
+func errnoIndex(errno syscall.Errno) int {
+	for i, e := range errnoValues {
+		if e == errno {
+			return i
+		}
+	}
+	return len(errnoValues) - 1 // errnoOf returns no other
+}
+
 // errnoOf is the errno that a program sees for err: 0 for none, EIO for any
 // error that is not in the table.
 func errnoOf(err error) syscall.Errno {

@@ -1,6 +1,9 @@
 package fs
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrMountpoint is a directory that cannot be mounted on; the text says
@@ -19,6 +22,20 @@ var (
 	// aborted rather than unmounted.
 	ErrAborted = errors.New("FUSE connection aborted")
 )
+
+// said is an error of a kind, with a text that says all of it.
+type said struct {
+	text string
+	kind error
+}
+
+func (e *said) Error() string { return e.text }
+func (e *said) Unwrap() error { return e.kind }
+
+// saying is an error of a kind whose own text would add nothing.
+func saying(kind error, format string, args ...any) error {
+	return &said{fmt.Sprintf(format, args...), kind}
+}
 
 var (
 	// errInterrupted is the cause of a wait that the kernel ended (INTERRUPT):

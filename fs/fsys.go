@@ -44,6 +44,8 @@ type fsys struct {
 	hooks    Hooks
 	owner    fuse.Owner
 	filesURL string
+	// storeDir is the store's directory, empty where it is not known.
+	storeDir string
 	fileMode uint32
 	dirMode  uint32
 	// mounted is the time of a root that the store does not know.
@@ -86,6 +88,7 @@ func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
 		hooks:         o.Hooks,
 		owner:         fuse.Owner{Uid: o.Owner.UID, Gid: o.Owner.GID},
 		filesURL:      o.FilesURL,
+		storeDir:      o.StoreDir,
 		fileMode:      fuse.S_IFREG | mode&^uint32(o.Umask),
 		dirMode:       fuse.S_IFDIR | dirMode&^uint32(o.Umask),
 		mounted:       time.Now().Unix(),

@@ -22,13 +22,15 @@ type late struct {
 	fuse.RawFileSystem
 	mu struct {
 		sync.Mutex
-		op string // whose next answer is held
+		op operation // whose next answer is held; operations: none
 	}
 	computed, release chan struct{}
 }
 
 func newLate() *late {
-	return &late{computed: make(chan struct{}), release: make(chan struct{})}
+	l := &late{computed: make(chan struct{}), release: make(chan struct{})}
+	l.next(operations)
+	return l
 }
 
 func (l *late) between(handlers fuse.RawFileSystem) fuse.RawFileSystem {
@@ -37,17 +39,17 @@ func (l *late) between(handlers fuse.RawFileSystem) fuse.RawFileSystem {
 }
 
 // next holds the next answer to op.
-func (l *late) next(op string) {
+func (l *late) next(op operation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.op = op
 }
 
-func (l *late) done(op string) {
+func (l *late) done(op operation) {
 	l.mu.Lock()
 	held := l.mu.op == op
 	if held {
-		l.mu.op = ""
+		l.mu.op = operations
 	}
 	l.mu.Unlock()
 	if held {
@@ -83,8 +85,8 @@ const shortLease = 20 * time.Millisecond
 // The notification overtakes the answer, and so does nothing about what the kernel
 // takes from it; the end of the lease does.
 func TestAnswerUnderWayDuringAChange(t *testing.T) {
-	for _, op := range []string{opReadDir, opGetAttr, opLookup} {
-		t.Run(op, func(t *testing.T) {
+	for _, op := range []operation{opReadDir, opGetAttr, opLookup} {
+		t.Run(op.String(), func(t *testing.T) {
 			s := newFakeStore()
 			s.complete.Store(true)
 			dir := s.dir(cache.RootInode, "dir")

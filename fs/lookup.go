@@ -18,7 +18,7 @@ import (
 // length and time. The kernel sends one LOOKUP however many programs
 // wait for the same name.
 func (f *fsys) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	f.stats.lookups.Add(1)
+	defer f.end(opLookup, f.begin(opLookup))
 	parent := cache.Inode(in.NodeId)
 	if len(name) > maxName {
 		return f.fail(opLookup, parent, name, errNameTooLong)
@@ -82,8 +82,10 @@ func (f *fsys) fetch(cancel <-chan struct{}, parent cache.Inode, name string) (c
 	case err != nil && !errors.Is(err, cache.ErrNotFound):
 		err = f.causeOf(ctx, err)
 	}
+	took := time.Since(start)
+	f.stats.waited.Observe(took)
 	if f.hooks.Miss != nil {
-		f.hooks.Miss(parent, name, time.Since(start), err)
+		f.hooks.Miss(parent, name, took, err)
 	}
 	return e, err
 }

@@ -84,19 +84,16 @@ func Open(ctx context.Context, o Options) (*Mount, error) {
 // attach mounts, and readies the server.
 func (m *Mount) attach(o *Options) error {
 	opts := m.serverOptions(o)
-	target := m.dir
+	mount := func() (int, error) { return mountDirect(m.dir, opts, o.Exec) }
 	if m.helper {
-		if err := checkHelper(); err != nil {
-			return err
-		}
-	} else {
-		fd, err := mountDirect(m.dir, opts, o.Exec)
-		if err != nil {
-			return err
-		}
-		// How go-fuse takes a connection that somebody else has mounted.
-		target = fmt.Sprintf("/dev/fd/%d", fd)
+		mount = func() (int, error) { return mountByHelper(m.dir, opts) }
 	}
+	fd, err := mount()
+	if err != nil {
+		return err
+	}
+	// How go-fuse takes a connection that somebody else has mounted.
+	target := fmt.Sprintf("/dev/fd/%d", fd)
 	var answers fuse.RawFileSystem = m.fs
 	if o.between != nil {
 		answers = o.between(answers)

@@ -35,7 +35,7 @@ func CheckMountpoint(dir, storeDir string) error {
 	}
 	trap, err := checkFree(path)
 	if err == nil && !trap {
-		err = checkDirectory(path)
+		err = checkDirectory(dir, path)
 	}
 	if err != nil {
 		return mountpointError(dir, err)
@@ -50,7 +50,7 @@ func mountpointError(dir string, err error) error {
 	if errors.Is(err, unix.ENOTCONN) {
 		err = fmt.Errorf("%w: it is in a mount that nobody serves any more; unmount that first", err)
 	}
-	return fmt.Errorf("%q is %w: %w", dir, ErrMountpoint, err)
+	return saying(ErrMountpoint, "%s cannot be mounted on: %v", dir, err)
 }
 
 // CheckEmpty reports that dir, for which CheckMountpoint has nothing to say, holds
@@ -80,16 +80,16 @@ func CheckEmpty(dir string) error {
 // errNotEmpty is a mountpoint with files in it.
 var errNotEmpty = errors.New("it is not empty, and its files would be hidden")
 
-// checkDirectory makes sure that path is a directory.
-func checkDirectory(path string) error {
+// checkDirectory makes sure that path, which the user calls dir, is a directory.
+func checkDirectory(dir, path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return errors.New("it does not exist")
+		return fmt.Errorf("it does not exist; make it with: mkdir -p %s", dir)
 	case err != nil:
 		return err
 	case !info.IsDir():
-		return errors.New("it is not a directory")
+		return errors.New("it is not a directory; give one")
 	}
 	return nil
 }
@@ -150,9 +150,9 @@ func checkOverlap(path, storeDir string) error {
 	}
 	switch {
 	case contains(store, path):
-		return fmt.Errorf("it is inside the store %q", storeDir)
+		return fmt.Errorf("it is inside the store %s; give a directory elsewhere", storeDir)
 	case contains(path, store):
-		return fmt.Errorf("the store %q is inside it", storeDir)
+		return fmt.Errorf("the store %s is inside it, and would be hidden; give a directory elsewhere, or another --store", storeDir)
 	}
 	return nil
 }
@@ -194,5 +194,5 @@ func resolve(path string) (string, error) {
 		}
 		path = filepath.Clean(target)
 	}
-	return "", fmt.Errorf("%q: too many symbolic links", path)
+	return "", fmt.Errorf("%s: too many symbolic links", path)
 }

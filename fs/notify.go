@@ -105,7 +105,7 @@ func (f *fsys) inval(ino cache.Inode, to notifier) {
 	case fuse.OK, fuse.ENOENT: // ENOENT: the kernel does not know the inode
 	case fuse.ENODEV, fuse.EBADF, fuse.Status(syscall.ENOTCONN): // the mount is gone
 	default:
-		f.sampled.Warn().Str(fieldOp, opNotify).Uint64(fieldInode, uint64(ino)).
+		f.sampled.Warn().Stringer(fieldOp, opNotify).Uint64(fieldInode, uint64(ino)).
 			Str(fieldErrno, syscall.Errno(status).Error()).Msg("invalidation refused by the kernel")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/histogram"
 )
 
 // Mounting knows Linux's kernel too well to be elsewhere: what it caches, how it lets go,
@@ -24,6 +25,9 @@ func Open(context.Context, Options) (*Mount, error) { return nil, errNotLinux }
 
 // CheckMountpoint returns ErrNoFUSE.
 func CheckMountpoint(string, string) error { return errNotLinux }
+
+// CheckFUSE returns ErrNoFUSE.
+func CheckFUSE(string, bool) error { return errNotLinux }
 
 // CheckEmpty returns ErrNoFUSE.
 func CheckEmpty(string) error { return errNotLinux }
@@ -59,6 +63,18 @@ func (*Mount) Stats() Stats { return Stats{} }
 
 // Invalidate does nothing.
 func (*Mount) Invalidate(cache.Inode, string) {}
+
+// Requests are none.
+func (*Mount) Requests() []Requests { return nil }
+
+// Misses are none.
+func (*Mount) Misses() histogram.Snapshot { return histogram.Snapshot{} }
+
+// Users are none.
+func (*Mount) Users() string { return "" }
+
+// TryUnmount returns ErrNoFUSE.
+func (*Mount) TryUnmount() error { return errNotLinux }
 
 // Unmount returns ErrNoFUSE.
 func (*Mount) Unmount() error { return errNotLinux }

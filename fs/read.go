@@ -15,7 +15,7 @@ import (
 // Read reads into go-fuse's own buffer. An answer shorter than asked for tells
 // the kernel that the file ends there; nothing is the end of the file.
 func (f *fsys) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
-	f.stats.reads.Add(1)
+	defer f.end(opRead, f.begin(opRead))
 	ino := cache.Inode(in.NodeId)
 	n, err := f.readAt(cancel, in, buf)
 	switch {

@@ -14,16 +14,6 @@ import (
 	"github.com/motefs/motefs/cache"
 )
 
-// The operations, as they are named in the log.
-const (
-	opLookup   = "lookup"
-	opGetAttr  = "getattr"
-	opRead     = "read"
-	opReadDir  = "readdir"
-	opGetXAttr = "getxattr"
-	opNotify   = "invalidate"
-)
-
 // The names of log fields.
 const (
 	fieldOp    = "op"
@@ -52,9 +42,10 @@ func sampledLog(log zerolog.Logger) zerolog.Logger {
 
 // fail is the end of every request that ends in an error: the errno, one count
 // and at most one line.
-func (f *fsys) fail(op string, ino cache.Inode, name string, err error) fuse.Status {
+func (f *fsys) fail(op operation, ino cache.Inode, name string, err error) fuse.Status {
 	errno := errnoOf(err)
 	total := f.stats.errors.Add(1)
+	f.stats.failed[op][errnoIndex(errno)].Add(1)
 	level := zerolog.ErrorLevel
 	switch errno {
 	case syscall.ETIMEDOUT:
@@ -66,7 +57,7 @@ func (f *fsys) fail(op string, ino cache.Inode, name string, err error) fuse.Sta
 	case syscall.ENOTCONN, syscall.ENAMETOOLONG, syscall.ENOENT, syscall.ESTALE:
 		level = zerolog.DebugLevel
 	}
-	f.sampled.WithLevel(level).Err(err).Str(fieldOp, op).Uint64(fieldInode, uint64(ino)).Str(fieldName, name).
+	f.sampled.WithLevel(level).Err(err).Stringer(fieldOp, op).Uint64(fieldInode, uint64(ino)).Str(fieldName, name).
 		Str(fieldErrno, errno.Error()).Int64(fieldTotal, total).Msg("request failed")
 	return fuse.Status(errno)
 }
@@ -74,7 +65,7 @@ func (f *fsys) fail(op string, ino cache.Inode, name string, err error) fuse.Sta
 // badName reports an entry that is left out of a listing.
 func (f *fsys) badName(dir cache.Inode, name []byte) {
 	f.stats.badNames.Add(1)
-	f.sampled.Warn().Str(fieldOp, opReadDir).Uint64(fieldInode, uint64(dir)).Bytes(fieldName, name).
+	f.sampled.Warn().Stringer(fieldOp, opReadDir).Uint64(fieldInode, uint64(dir)).Bytes(fieldName, name).
 		Msg("name left out of its directory: no Linux program can use it")
 }
 

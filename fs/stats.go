@@ -1,6 +1,6 @@
 package fs
 
-import "sync/atomic"
+import "github.com/motefs/motefs/histogram"
 
 // Stats counts what a mount has done since it was opened. The kernel answers
 // most of what programs ask from its own caches; that is not in here.
@@ -26,28 +26,24 @@ type Stats struct {
 	NotesDropped int64
 }
 
-// counters are the Stats as they grow.
-type counters struct {
-	lookups, getattrs, reads, dirReads atomic.Int64
-	xattrs, readBytes, misses          atomic.Int64
-	errors, timeouts, interrupts       atomic.Int64
-	panics, badNames, notesDropped     atomic.Int64
+// Requests is what a mount has counted of one operation.
+type Requests struct {
+	// Op is its name: lookup, getattr, read, readdir, opendir, getxattr, statfs, or
+	// invalidate, which the kernel is told and does not ask for.
+	Op string
+	// Asked is false for invalidate.
+	Asked bool
+	// Count is how many there were. Most of what programs do the kernel answers from its
+	// own caches; that is not in here.
+	Count int64
+	// Took is how long one in 64 of them took, the first included.
+	Took histogram.Snapshot
+	// Errors are how many ended in which error. A name that does not exist is none.
+	Errors []ErrorCount
 }
 
-func (c *counters) snapshot() Stats {
-	return Stats{
-		Lookups:      c.lookups.Load(),
-		GetAttrs:     c.getattrs.Load(),
-		Reads:        c.reads.Load(),
-		DirReads:     c.dirReads.Load(),
-		XAttrs:       c.xattrs.Load(),
-		ReadBytes:    c.readBytes.Load(),
-		Misses:       c.misses.Load(),
-		Errors:       c.errors.Load(),
-		Timeouts:     c.timeouts.Load(),
-		Interrupts:   c.interrupts.Load(),
-		Panics:       c.panics.Load(),
-		BadNames:     c.badNames.Load(),
-		NotesDropped: c.notesDropped.Load(),
-	}
+// ErrorCount is how many requests ended in an error.
+type ErrorCount struct {
+	Errno string // such as EIO
+	Count int64
 }

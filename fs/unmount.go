@@ -27,14 +27,17 @@ const (
 	closeGrace = 500 * time.Millisecond
 )
 
-// Unmount takes the mount out of the directory tree. Lookups that wait for the
-// origin are ended first. Where programs still use the mount, it is detached:
-// nobody new can come in, those who are in go on, and the error wraps ErrBusy.
-// Wait returns when the last one has left. Once the mount is gone, by whomever,
-// Unmount returns nil.
-func (m *Mount) Unmount() error {
+// TryUnmount takes the mount out of the directory tree, unless programs still use
+// it: the error is ErrBusy then, and they go on, with what is here. Lookups and reads
+// that wait for the origin are ended first, and none waits any more. Once the mount is
+// gone, by whomever, it returns nil.
+func (m *Mount) TryUnmount() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.tryLocked()
+}
+
+func (m *Mount) tryLocked() error {
 	m.cancel(errUnmounting)
 	if m.mu.detached || !m.mounted() {
 		return nil
@@ -50,8 +53,26 @@ func (m *Mount) Unmount() error {
 			return nil
 		}
 	}
-	busy := fmt.Errorf("unmount %q: %w, and is detached: programs that use it may go on, it ends with the last (%w)",
-		m.dir, ErrBusy, err)
+	if !errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("unmount %q: %w", m.dir, err)
+	}
+	return fmt.Errorf("%s: %w", m.dir, ErrBusy)
+}
+
+// Unmount is TryUnmount where the mount is not in use. Where it is, it is detached:
+// nobody new can come in, those who are in go on, and the error is ErrBusy all the same,
+// and names them.
+// Wait returns when the last one has left.
+func (m *Mount) Unmount() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	busy := m.tryLocked()
+	if busy == nil {
+		return nil
+	}
+	if errors.Is(busy, ErrBusy) {
+		busy = fmt.Errorf("%w by %s", busy, users(m.dir))
+	}
 	if err := detachLazily(m.dir, m.helper); err != nil {
 		return fmt.Errorf("unmount %q: %w", m.dir, err)
 	}
@@ -103,17 +124,16 @@ func Elsewhere(device string) (dir string, err error) {
 func Unmount(dir string) error {
 	path, err := resolve(dir)
 	if err != nil {
-		return mountpointError(dir, err)
+		return saying(ErrMountpoint, "unmount %s: %v", dir, err)
 	}
 	at, err := mountAt(path)
 	switch {
 	case err != nil:
-		return mountpointError(dir, err)
+		return saying(ErrMountpoint, "unmount %s: %v", dir, err)
 	case at == nil:
-		return fmt.Errorf("%w: nothing is mounted at %s", ErrMountpoint, path)
+		return saying(ErrMountpoint, "nothing is mounted at %s", path)
 	case at.fsType != motefsType:
-		return fmt.Errorf("%w: what is mounted at %s is %s of type %s, and not of motefs; umount ends it",
-			ErrMountpoint, path, at.source, at.fsType)
+		return saying(ErrMountpoint, "what is mounted at %s is not of motefs, but %s of type %s; to end it: umount %s", path, at.source, at.fsType, path)
 	}
 	helper := !canMount()
 	err = detach(path, helper, false)
@@ -126,9 +146,9 @@ func Unmount(dir string) error {
 	}
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("%w: %w: leave %s in every shell and close its files, then try again", ErrMountpoint, ErrBusy, path)
+		return &said{fmt.Sprintf("%s is in use by %s: leave it and close its files, then try again", path, users(path)), errors.Join(ErrMountpoint, ErrBusy)}
 	case err != nil:
-		return fmt.Errorf("%w: unmount %s: %w", ErrMountpoint, path, err)
+		return saying(ErrMountpoint, "unmount %s: %v", path, err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package fs
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -29,6 +30,8 @@ const (
 	xattrETag = "user.motefs.etag"
 	// xattrFetched: when a file's content came, in UTC as RFC 3339 has it.
 	xattrFetched = "user.motefs.fetched"
+	// xattrStore: of the root, for who mounted and for root alone, the directory of the store.
+	xattrStore = "user.motefs.store"
 )
 
 const (
@@ -48,20 +51,24 @@ const (
 // ENODATA for ACLs itself (0.07 s of ls -l, now 0.05). ENOSYS would take our own
 // attributes away too. TestLsAsksForFewXAttrs.
 func (f *fsys) GetXAttr(cancel <-chan struct{}, in *fuse.InHeader, attr string, dest []byte) (uint32, fuse.Status) {
-	f.stats.xattrs.Add(1)
+	defer f.end(opGetXAttr, f.begin(opGetXAttr))
 	if !strings.HasPrefix(attr, xattrPrefix) {
 		return 0, errNotSupport
 	}
 	switch attr {
-	case xattrState, xattrURL, xattrETag, xattrFetched:
+	case xattrState, xattrURL, xattrETag, xattrFetched, xattrStore:
 	default:
 		return 0, errNoData
 	}
 	ino := cache.Inode(in.NodeId)
 	e, err := f.entry(ino)
 	value := ""
-	if err == nil {
+	switch {
+	case err != nil:
+	case attr != xattrStore:
 		value, err = f.xattr(attr, &e)
+	case ino == cache.RootInode && (in.Uid == 0 || int(in.Uid) == os.Geteuid()):
+		value = f.storeDir
 	}
 	switch {
 	case err != nil:

@@ -199,7 +199,7 @@ func (a *readahead) fetch(ctx context.Context, w *window) {
 
 func (a *readahead) fetchPages(ctx context.Context, w *window) error {
 	for from := w.from; from < w.to; {
-		page, next, err := a.e.store.Pending(from, w.to)
+		page, next, err := a.e.store.Pending(from, w.to, batchSize)
 		if err != nil {
 			return err
 		}

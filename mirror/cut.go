@@ -91,6 +91,7 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 	c.mark = cache.Mark{}
 	if page.same != nil {
 		c.listed += page.same.Names
+		c.r.e.counts.listed.Add(int64(page.same.Names))
 		if err := c.r.refresh.Unchanged(page.same); err != nil {
 			return err
 		}
@@ -107,8 +108,9 @@ func (c *cutter) add(ctx context.Context, page listed) (err error) {
 		}
 		clear(c.piece)
 		if c.piece, more, err = page.Decode(c.piece[:0], c.room(), c.skip); err != nil {
-			return fmt.Errorf("list page at marker %q: %w", brief(page.marker), err)
+			return fmt.Errorf("page at marker %q: %w", brief(page.marker), err)
 		}
+		c.r.e.counts.listed.Add(int64(len(c.piece)))
 		for i := range c.piece {
 			c.names = append(c.names, cache.Name{Origin: c.piece[i].Name, Size: c.piece[i].Size, ModTime: c.piece[i].ModTime, ETag: c.piece[i].ETag})
 			c.bytes += len(c.piece[i].Name) + len(c.piece[i].ETag)
@@ -180,7 +182,7 @@ func (c *cutter) room() int {
 	if c.r.refresh != nil {
 		return batchSize
 	}
-	return min(c.most()-len(c.names), batchSize)
+	return min(max(c.most()-len(c.names), 1), batchSize)
 }
 
 // most is how many names wait for each other. Those of a listing in no order do so as
@@ -189,7 +191,15 @@ func (c *cutter) most() int {
 	if c.sorts {
 		return cache.SortMost
 	}
-	return batchSize
+	return c.share()
+}
+
+// share is how many names a batch has. Where nothing is fetched they only have to be stored.
+func (c *cutter) share() int {
+	if !c.r.e.opts.Prefetch {
+		return batchSize
+	}
+	return c.r.share.get()
 }
 
 func (c *cutter) full() bool {
@@ -213,8 +223,8 @@ func (c *cutter) cut(ctx context.Context) error {
 		c.planner.Sort(names)
 	}
 	for rest := names; ; {
-		n, bytes := 0, 0
-		for n < min(len(rest), batchSize) && bytes < batchBytes {
+		n, bytes, most := 0, 0, c.share()
+		for n < min(len(rest), most) && bytes < batchBytes {
 			bytes += len(rest[n].Origin) + len(rest[n].ETag)
 			n++
 		}

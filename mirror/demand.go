@@ -242,6 +242,7 @@ func (d *demanded) take(obj *Object) (err error) {
 	}
 	if d.arr == nil {
 		in := intake{e: d.e, ctx: d.ctx, page: d.page}
+		defer in.tell()
 		return in.put(0, obj)
 	}
 	d.tries = arrivingTries
@@ -258,5 +259,6 @@ func (d *demanded) handOver(err error) error {
 		return err
 	}
 	d.arr.handed = true
+	d.e.counts.came(1, d.arr.blob.Size())
 	return asStore(d.page.PutBlob(0, d.arr.blob, d.arr.modTime, []byte(d.arr.etag)))
 }

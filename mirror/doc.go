@@ -5,7 +5,8 @@
 //
 // The origin is the remote service. Its listing is a sequence of pages, each
 // with the marker of the next. A batch is what one connection fetches at a
-// time: about a thousand names, cut from a long page or joined from short ones.
+// time: what it gets in a second or a few, at most about a thousand names, cut from a long
+// page or joined from short ones; see share.
 // The checkpoint is the marker up to which everything is in the store. A demand
 // is a file that a reader waits for.
 //

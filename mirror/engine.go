@@ -29,6 +29,7 @@ type Engine struct {
 	panics zerolog.Logger // see guard
 	pace   *pace
 	health health
+	counts counters
 	demand singleflight.Group
 	// waiting bounds all fetches for readers, places those that are young.
 	waiting, places *semaphore.Weighted
@@ -101,10 +102,27 @@ func (e *Engine) Run(ctx context.Context) error {
 	return e.finish(ctx, newRun(e, e.opts.Connections))
 }
 
+// Retry is Run for nothing but the files that failed before, also those that failed for
+// good: it lists nothing, and asks for no other file. It returns nil once each of them is
+// fetched, gone, or has failed again.
+func (e *Engine) Retry(ctx context.Context) error {
+	if !e.begin() {
+		return ErrClosed
+	}
+	defer e.wg.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(e.ctx, func() { cancel(ErrClosed) })()
+
+	r := newRun(e, e.opts.Connections)
+	r.retryOnly = true
+	return e.finish(ctx, r)
+}
+
 // finish does a run, and puts what it has committed on the disk.
 func (e *Engine) finish(ctx context.Context, r *run) error {
 	err := r.all(ctx)
-	if err == nil && !r.o.DryRun {
+	if err == nil && !r.o.DryRun && !r.retryOnly {
 		err = r.around(e.guard(func() error { return e.store.Tally(ctx) }))
 	}
 	if err == nil {
@@ -114,7 +132,7 @@ func (e *Engine) finish(ctx context.Context, r *run) error {
 		// Nobody may take a cancelled run for a complete one.
 		err = context.Cause(ctx)
 	}
-	if err == nil && !e.store.ListingComplete() {
+	if err == nil && !e.store.ListingComplete() && !r.retryOnly {
 		err = errors.New("the mirror stopped before its listing was complete") // a bug, if ever
 	}
 	// What is committed shall outlive the process, also when the run failed.
@@ -127,11 +145,14 @@ type run struct {
 	e       *Engine
 	started cache.Progress
 	// refresh is what the run brings up to date, nil for one that completes a mirror.
-	refresh  *cache.Refresh
-	o        RefreshOptions
-	queue    chan *batch
-	track    *tracker
-	underWay *semaphore.Weighted // one for each batch that is queued or being fetched
+	refresh *cache.Refresh
+	o       RefreshOptions
+	// retryOnly has nothing be asked for but what failed before.
+	retryOnly bool
+	queue     chan *batch
+	track     *tracker
+	share     *share
+	underWay  *semaphore.Weighted // one for each batch that is queued or being fetched
 
 	// missing counts, by verdict, the files that did not come in this pass.
 	missing [cache.Verdicts]atomic.Int64
@@ -150,7 +171,7 @@ type run struct {
 func newRun(e *Engine, queue int) *run {
 	return &run{
 		e: e, started: e.store.Progress(), queue: make(chan *batch, queue),
-		track: newTracker(e.store, e.opts.Prefetch), underWay: semaphore.NewWeighted(math.MaxInt64),
+		track: newTracker(e.store, e.opts.Prefetch), share: newShare(e.opts.Fetcher), underWay: semaphore.NewWeighted(math.MaxInt64),
 	}
 }
 
@@ -202,6 +223,9 @@ func (r *run) spawn(ctx context.Context, group *errgroup.Group, role string, fn 
 // the listing, then what did not come, or failed in earlier runs. A refresh comes
 // before all of that.
 func (r *run) plan(ctx context.Context) error {
+	if r.retryOnly {
+		return r.retryFailed(ctx)
+	}
 	complete := r.e.opts.Prefetch && !r.o.DryRun
 	if r.refresh != nil { // what it removes is not asked for
 		if err := r.follow(ctx); err != nil {
@@ -227,7 +251,7 @@ func (r *run) plan(ctx context.Context) error {
 // planPending queues what is listed beyond the point up to which all is settled.
 func (r *run) planPending(ctx context.Context) error {
 	for from, limit := r.started.Settled, r.started.Next; from < limit; {
-		page, next, err := r.e.store.Pending(from, limit)
+		page, next, err := r.e.store.Pending(from, limit, r.share.get())
 		if err != nil {
 			return err
 		}

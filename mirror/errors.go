@@ -3,6 +3,7 @@ package mirror
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -69,7 +70,12 @@ type StatusError struct {
 	RetryAfter time.Duration
 }
 
-func (e *StatusError) Error() string { return fmt.Sprintf("origin answered status %d", e.Code) }
+func (e *StatusError) Error() string {
+	if text := http.StatusText(e.Code); text != "" {
+		return fmt.Sprintf("the origin answered %d (%s)", e.Code, text)
+	}
+	return fmt.Sprintf("the origin answered %d", e.Code)
+}
 
 // Temporary reports whether the status is one of those that may pass: 408,
 // 425, 429 and 5xx.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/motefs/motefs/cache"
 )
@@ -119,12 +120,16 @@ func (r *run) fetch(ctx context.Context, page *cache.Page) (gone []int, err erro
 			case err != nil:
 				return nil, err
 			case down:
+				for _, m := range misses {
+					r.e.counts.again(m.err, 1)
+				}
 				continue
 			}
 		}
 		unreached := 0
 		for _, m := range misses {
 			if errors.Is(m.err, ErrUnreachable) {
+				r.e.counts.again(m.err, 1)
 				unreached++
 				continue
 			}
@@ -179,9 +184,10 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 			return 0, nil, err
 		}
 		before := in.bytes
-		done := e.health.await()
+		done, start := e.health.await(), time.Now()
 		err = in.fetch(due[:n])
 		done()
+		r.share.took(n, time.Since(start))
 		if cause := context.Cause(ctx); cause != nil && !storeFailed(err) {
 			err = cause
 		}
@@ -218,6 +224,7 @@ func (r *run) missed(page *cache.Page, m miss) (gone bool, err error) {
 	case (page.Reviewed(m.slot) || page.Unlisted()) && verdict == cache.NotThere:
 		return page.Unlisted(), asStore(page.Gone(m.slot))
 	case page.Reviewed(m.slot) || page.Unlisted():
+		r.e.counts.again(m.err, 1)
 		page.Fail(m.slot, verdict, m.err)
 		return false, nil
 	}
@@ -225,6 +232,9 @@ func (r *run) missed(page *cache.Page, m miss) (gone bool, err error) {
 		return true, asStore(page.Gone(m.slot))
 	}
 	r.missing[verdict].Add(1)
+	if verdict != cache.Final {
+		r.e.counts.again(m.err, 1)
+	}
 	page.Fail(m.slot, verdict, m.err)
 	return false, nil
 }

@@ -26,10 +26,12 @@ type health struct {
 	outages atomic.Int64        // that began, and those that ended
 	turn    *semaphore.Weighted // to ask whether the origin is well
 	checked time.Time           // when it last was; with turn
+	reach   atomic.Int32        // a Reach
 	mu      struct {
 		sync.Mutex
 		known [knownGood]string // files that the origin has given, the latest last
 		why   error             // the last answer that was not good
+		whyAt time.Time         // when it came
 	}
 }
 
@@ -52,6 +54,9 @@ func (h *health) init(e *Engine) { h.e, h.turn = e, semaphore.NewWeighted(1) }
 func (h *health) alive() {
 	if !h.fresh.Load() { // a cache line that everyone reads
 		h.fresh.Store(true)
+	}
+	if h.reach.Load() != int32(ReachUp) {
+		h.reach.Store(int32(ReachUp))
 	}
 }
 
@@ -78,7 +83,13 @@ func (h *health) await() (done func()) {
 func (h *health) bad(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.mu.why = err
+	h.mu.why, h.mu.whyAt = err, time.Now()
+}
+
+// down notes that the origin as a whole is not well, as err says.
+func (h *health) down(err error) {
+	h.bad(err)
+	h.reach.Store(int32(ReachDown))
 }
 
 // watch ends a Run with ErrOutage once nothing good came for limit while something
@@ -223,7 +234,7 @@ func (h *health) recovered(ctx context.Context, files int, some []string, why er
 			h.outages.Add(1)
 			h.e.opts.Log.Warn().Err(err).Msg("the origin gives not even what it gave before; waiting until it is well")
 		}
-		h.bad(err)
+		h.down(err)
 		if err := sleep(ctx, max(wait.NextBackOff(), retryAfter(err))); err != nil {
 			return false, err
 		}

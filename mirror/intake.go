@@ -27,8 +27,13 @@ type intake struct {
 	// and keeps them within a limit.
 	wait func(bytes int64) error
 
-	good    int   // files that came
-	bytes   int64 // their length
+	good   int   // files that came
+	bytes  int64 // their length
+	stored int   // of them those that were not here
+	told   struct {
+		files int
+		bytes int64
+	} // what of stored and bytes is in the engine's counts
 	spooled map[int]*cache.BlobWriter
 	copyBuf []byte
 	latest  int // slot of the last that came
@@ -80,7 +85,14 @@ func (in *intake) fetch(slots []int) error {
 		in.err = errors.Join(in.err, asStoreError(blob.Abort()))
 	}
 	in.spooled = nil
+	in.tell()
 	return errors.Join(in.err, err)
+}
+
+// tell adds what came to the engine's counts.
+func (in *intake) tell() {
+	in.e.counts.came(in.stored-in.told.files, in.bytes-in.told.bytes)
+	in.told.files, in.told.bytes = in.stored, in.bytes
 }
 
 // conditionFrom is from which length on a file that is here is asked for with a
@@ -131,6 +143,7 @@ func (in *intake) settled() {
 		return
 	}
 	in.e.health.good(in.page.Name(in.latest))
+	in.tell()
 	if time.Since(in.committed) >= commitEvery {
 		if err := in.commit(); err != nil {
 			in.end(err)
@@ -165,6 +178,7 @@ func (in *intake) put(k int, obj *Object) (err error) {
 			}
 		}
 		in.bytes += int64(len(obj.Body))
+		in.stored++
 		return asStore(in.page.Put(k, obj.Body, obj.ModTime, obj.ETag))
 	default:
 		if blob, err = in.fill(obj); err != nil {
@@ -172,6 +186,7 @@ func (in *intake) put(k int, obj *Object) (err error) {
 		}
 	}
 	in.bytes += blob.Size()
+	in.stored++
 	return asStore(in.page.PutBlob(k, blob, obj.ModTime, obj.ETag))
 }
 

@@ -70,7 +70,7 @@ func (r *run) walk(ctx context.Context, marker string, pages chan<- listed) erro
 	var loop loopDetector
 	for {
 		if page.Next != "" && (page.Next == marker || loop.seen(page.Next)) {
-			return fmt.Errorf("list page at marker %q: %w: the marker %q comes again, so that the listing has no end", brief(marker), ErrListing, brief(page.Next))
+			return fmt.Errorf("page at marker %q: %w: the marker %q comes again, so that the listing has no end", brief(marker), ErrListing, brief(page.Next))
 		}
 		release, err := budget.acquire(ctx, page.Size)
 		if err != nil {

@@ -116,7 +116,8 @@ func mirrorMade(t *testing.T, o *madeOrigin, connections int) {
 // are busy. Nothing is fetched until the page after these two is asked for.
 func TestRestOfALongPageHoldsNoOther(t *testing.T) {
 	third := make(chan struct{})
-	o := &madeOrigin{pages: []madePage{{2500, 20 << 20}, {2500, 20 << 20}, {2500, 20 << 20}, {1, 100}}}
+	const names = 160 // two batches and a half at first
+	o := &madeOrigin{pages: []madePage{{names, 20 << 20}, {names, 20 << 20}, {names, 20 << 20}, {1, 100}}}
 	o.onList = func(page int) {
 		if page == 2 {
 			close(third)

@@ -122,6 +122,12 @@ type Fetcher interface {
 	Fetch(ctx context.Context, names []string, r Receiver) error
 }
 
+// Pipeliner is a Fetcher that says whether it asks for many names at once.
+type Pipeliner interface {
+	// Pipelines reports whether it takes little longer to fetch many names than one.
+	Pipelines() bool
+}
+
 // Part is a part of one version of a file.
 type Part struct {
 	// Off is where it begins and Len how long it is, in bytes; Len is at

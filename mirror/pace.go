@@ -20,6 +20,7 @@ type pace struct {
 
 	slowed   atomic.Bool // mu holds something to look at
 	answered atomic.Int64
+	waited   stopwatch // because of complaints
 	mu       struct {
 		sync.Mutex
 		until    time.Time // nothing is asked for before
@@ -78,6 +79,7 @@ func (p *pace) take(ctx context.Context, want int) (int, error) {
 }
 
 func (p *pace) takeSlowed(ctx context.Context, want int) (int, error) {
+	defer p.waited.start()()
 	for {
 		limiter, pause := p.current(time.Now())
 		if pause > 0 {

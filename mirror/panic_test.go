@@ -168,6 +168,7 @@ func TestPanicForReaders(t *testing.T) {
 					t.Errorf("a reader then gets %+v, %v", entry, err)
 				}
 			}
+			r.must(e.Close()) // and with it what is fetched ahead
 			r.verify()
 		})
 	}

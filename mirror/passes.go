@@ -63,7 +63,7 @@ func (r *run) retryFailed(ctx context.Context) error {
 
 func (r *run) planFailed(ctx context.Context) error {
 	for from := cache.Inode(0); ; {
-		page, next, err := r.e.store.Failed(from)
+		page, next, err := r.e.store.Failed(from, r.share.get())
 		if err == nil && page != nil {
 			err = r.enqueue(ctx, &batch{page: page})
 		}

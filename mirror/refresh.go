@@ -163,11 +163,11 @@ func (r *run) countMissing(ctx context.Context, limit int64) (uint64, error) {
 	}
 	missing := &atomic.Int64{}
 	r.counting = missing
-	err := r.askOnce(ctx, func(from cache.Inode) (*cache.Page, cache.Inode, error) {
+	err := r.askOnce(ctx, func(from cache.Inode, most int) (*cache.Page, cache.Inode, error) {
 		if missing.Load() > limit {
 			return nil, r.refresh.Limit(), nil
 		}
-		return r.refresh.Unseen(from)
+		return r.refresh.Unseen(from, most)
 	})
 	if err != nil {
 		return 0, err
@@ -191,7 +191,7 @@ func (r *run) acquaint(ctx context.Context) error {
 
 // askAll asks for all files that next hands out, and again for those of which that did
 // not tell what the origin has.
-func (r *run) askAll(ctx context.Context, next func(from cache.Inode) (*cache.Page, cache.Inode, error)) error {
+func (r *run) askAll(ctx context.Context, next func(from cache.Inode, most int) (*cache.Page, cache.Inode, error)) error {
 	pause := r.e.opts.Backoff * passPause
 	for pass := 1; ; pass++ {
 		before := r.refresh.Counts().Kept
@@ -213,10 +213,10 @@ func (r *run) askAll(ctx context.Context, next func(from cache.Inode) (*cache.Pa
 // saveEvery is how often it is written which files were asked for.
 const saveEvery = 2 * time.Second
 
-func (r *run) askOnce(ctx context.Context, next func(from cache.Inode) (*cache.Page, cache.Inode, error)) error {
+func (r *run) askOnce(ctx context.Context, next func(from cache.Inode, most int) (*cache.Page, cache.Inode, error)) error {
 	saved := time.Now()
 	for from := cache.Inode(0); from < r.refresh.Limit(); {
-		page, end, err := next(from)
+		page, end, err := next(from, r.share.get())
 		if err == nil && page != nil {
 			err = r.enqueue(ctx, &batch{page: page})
 		}
@@ -238,7 +238,7 @@ func (r *run) askOnce(ctx context.Context, next func(from cache.Inode) (*cache.P
 // sample asks for files drawn at random.
 func (r *run) sample(ctx context.Context) error {
 	for left := r.o.Sample; left > 0; {
-		page, err := r.refresh.Draw(min(left, batchSize))
+		page, err := r.refresh.Draw(min(left, r.share.get()))
 		if err != nil {
 			return err
 		}

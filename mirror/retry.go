@@ -37,12 +37,28 @@ func (e *Engine) retry(ctx context.Context, tries *int, attempt func() (progress
 		if *tries > 0 && n >= *tries {
 			return err
 		}
+		if errors.Is(err, ErrUnreachable) {
+			e.health.down(err)
+		}
 		pause := max(wait.NextBackOff(), retryAfter(err))
 		e.opts.Log.Debug().Err(err).Dur("pause", pause).Msg("trying again")
-		if err := sleep(ctx, pause); err != nil {
-			return err
+		e.counts.again(err, 1)
+		waited := func() {}
+		if throttling(err) {
+			waited = e.pace.waited.start()
+		}
+		slept := sleep(ctx, pause)
+		waited()
+		if slept != nil {
+			return slept
 		}
 	}
+}
+
+// throttling reports whether err is the origin's way to say "not so fast".
+func throttling(err error) bool {
+	status, ok := errors.AsType[*StatusError](err)
+	return ok && (status.Code == 429 || status.Code == 503 && status.RetryAfter > 0)
 }
 
 func retryAfter(err error) time.Duration {
@@ -71,7 +87,11 @@ func (e *Engine) list(ctx context.Context, marker string) (page Page, err error)
 		page, err = e.opts.Lister.List(ctx, marker)
 		if err != nil && ctx.Err() == nil {
 			e.throttled(err)
-			e.health.bad(err)
+			if throttling(err) {
+				e.health.bad(err) // it is there
+			} else {
+				e.health.down(err)
+			}
 			if limit := e.opts.Outage; limit >= 0 && patience == nil {
 				patience = afterLived(limit, func() { end(e.health.outage(limit)) })
 			}
@@ -91,11 +111,10 @@ func (e *Engine) list(ctx context.Context, marker string) (page Page, err error)
 // fast": a 429, or a 503 with Retry-After. A plain 503 is also what a proxy says of
 // an origin that is down.
 func (e *Engine) throttled(err error) {
-	status, ok := errors.AsType[*StatusError](err)
-	if !ok || status.Code != 429 && (status.Code != 503 || status.RetryAfter == 0) {
+	if !throttling(err) {
 		return
 	}
-	after := status.RetryAfter
+	after := retryAfter(err)
 	if e.opts.Outage >= 0 {
 		after = min(after, e.opts.Outage) // a longer one is an outage
 	}

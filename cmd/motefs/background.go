@@ -76,7 +76,7 @@ func (a *app) startDaemon(ctx context.Context, f *mountFlags) error {
 		printLine(a.stderr, "%s", lost)
 	}
 	if a.helper == nil || a.helper.Verbose {
-		printLine(a.stdout, "%s", line)
+		a.tell("%s", line)
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ const (
 // onceFree opens a session, when its store is free.
 func (a *app) onceFree(ctx context.Context, o sessionOptions) (*session, error) {
 	for deadline := time.Now().Add(storeGrace); ; {
-		s, err := openSession(o)
+		s, err := openSession(ctx, o)
 		if a.child == nil || !errors.Is(err, cache.ErrInUse) || time.Now().After(deadline) {
 			return s, err
 		}
@@ -109,6 +109,9 @@ func (a *app) end(err error) int {
 		printLine(a.stderr, "%s", failure.Line)
 		return failure.Status
 	}
+	if a.helper == nil && a.child == nil {
+		return a.reportEnd(err)
+	}
 	var text strings.Builder
 	var status int
 	if a.helper != nil {
@@ -116,12 +119,11 @@ func (a *app) end(err error) int {
 	} else {
 		status = report(&text, err)
 	}
-	if line := strings.TrimSuffix(text.String(), "\n"); line != "" || a.child != nil {
-		if line != "" {
-			printLine(a.stderr, "%s", line)
-		}
-		a.child.Failed(line, status)
+	line := strings.TrimSuffix(text.String(), "\n")
+	if line != "" {
+		printLine(a.stderr, "%s", line)
 	}
+	a.child.Failed(line, status)
 	return status
 }
 
@@ -152,8 +154,8 @@ func (a *app) withCtrlC() string {
 	return "Ctrl-C or: "
 }
 
-// status is one line about a session, for a service manager.
-func (s *session) status() string {
+// statusLine is one line about a session, for a service manager.
+func (s *session) statusLine() string {
 	p := s.store.Progress()
 	return summary(p, p, 0)
 }

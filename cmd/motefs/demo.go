@@ -15,6 +15,7 @@ import (
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/config"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
 	"github.com/spf13/cobra"
@@ -23,16 +24,16 @@ import (
 func demoCommand(a *app) *cobra.Command {
 	files := 1_000_000
 	cmd := &cobra.Command{
-		Use:   "demo",
-		Short: "Show the main job: an origin, a mount, a mirror, a read meanwhile",
-		Long: "Start an origin of made-up files on this machine, mount it, mirror all of it, read\n" +
-			"the mount with ls and cat meanwhile, say how fast it was, and unmount. Everything\n" +
-			"is in a temporary directory and is removed at the end.",
+		Use:   "demo [flags]",
+		Short: "Show the main job: an origin, a mount, a mirror, reads",
+		Long: "Start an origin of made-up files on this machine, mount it, mirror all of it,\n" +
+			"read the mount with ls and cat meanwhile, say how fast it was, and unmount.\n" +
+			"Everything is in a temporary directory and is removed at the end.",
 		Example: "  motefs demo --files 100000",
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if files < 1 {
-				return usagef("demo: --files %d: give a positive number", files)
+				return usagef("--files %d: give a positive number", files)
 			}
 			return a.demo(cmd.Context(), files)
 		},
@@ -105,13 +106,13 @@ func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err
 	if err != nil {
 		return err
 	}
-	screen := newScreen(a.console)
-	log, err := a.logger(screen)
+	on := screen.New(a.console)
+	log, err := a.logger(on)
 	if err != nil {
 		return err
 	}
 	f := &mountFlags{sourceFlags: sourceFlags{connections: mirror.DefaultConnections, maxFileSize: defaultMaxFileSize}, prefetchAll: true}
-	m, err := a.openMounted(ctx, f, id, store, mountpoint, log)
+	m, err := a.openMounted(ctx, f, id, store, mountpoint, nil, log)
 	if err != nil {
 		return err
 	}
@@ -121,15 +122,15 @@ func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err
 	}()
 	a.say("mounted at %s, mirroring all of it", mountpoint)
 	before, start := usage(), time.Now()
-	progress := startProgress(screen, log, &meter{store: m.store, prefetch: true})
+	progress := a.startProgress(on, log, m.status.Source)
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- m.run(runCtx) }()
-	meanwhile := a.demoMeanwhile(ctx, screen, m.store, mountpoint)
+	meanwhile := a.demoMeanwhile(ctx, on, m.store, mountpoint)
 	err = <-done
 	took, after := time.Since(start), usage()
-	progress.stop()
+	progress.Stop()
 	if err = errors.Join(err, meanwhile); err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err
 }
 
 // demoMeanwhile reads the mount while the mirror runs.
-func (a *app) demoMeanwhile(ctx context.Context, screen *screen, store *cache.Store, mountpoint string) error {
+func (a *app) demoMeanwhile(ctx context.Context, on *screen.Screen, store *cache.Store, mountpoint string) error {
 	for store.Progress().Files == 0 {
 		select {
 		case <-ctx.Done():
@@ -145,10 +146,10 @@ func (a *app) demoMeanwhile(ctx context.Context, screen *screen, store *cache.St
 		case <-time.After(time.Millisecond):
 		}
 	}
-	if err := a.show(ctx, screen, mountpoint, "ls -U | head -n 3"); err != nil {
+	if err := a.show(ctx, on, mountpoint, "ls -U | head -n 3"); err != nil {
 		return err
 	}
-	if err := a.show(ctx, screen, mountpoint, `cat "$(ls -U | head -n 1)"`); err != nil {
+	if err := a.show(ctx, on, mountpoint, `cat "$(ls -U | head -n 1)"`); err != nil {
 		return err
 	}
 	a.say("%s of the files are here by now", count(store.Progress().Fetched))
@@ -157,7 +158,7 @@ func (a *app) demoMeanwhile(ctx context.Context, screen *screen, store *cache.St
 
 func (a *app) demoResult(ctx context.Context, store *cache.Store, mountpoint string, took time.Duration, before, after resources) error {
 	p := store.Progress()
-	if err := a.show(ctx, newScreen(a.console), mountpoint, "ls -U | wc -l"); err != nil {
+	if err := a.show(ctx, screen.New(a.console), mountpoint, "ls -U | wc -l"); err != nil {
 		return err
 	}
 	a.say("%s files in %s: %s files/s, %.1f µs of CPU a file for mirror and mount, %s of memory at most",
@@ -170,12 +171,12 @@ func (a *app) demoResult(ctx context.Context, store *cache.Store, mountpoint str
 }
 
 // show runs a shell command in dir and prints it with what it says.
-func (a *app) show(ctx context.Context, screen *screen, dir, command string) error {
+func (a *app) show(ctx context.Context, on *screen.Screen, dir, command string) error {
 	// The process that serves a mount must not have it as its working
 	// directory, nor read it: a child does.
 	cmd := exec.CommandContext(ctx, "sh", "-c", "cd \"$1\" && "+command, "sh", dir) //nolint:gosec // the commands stand in this file
 	out, err := cmd.CombinedOutput()
-	screen.live("") // it comes again with the next progress
+	on.Live(nil) // it comes again with the next progress
 	a.say("$ %s\n%s", command, strings.TrimSuffix(string(out), "\n"))
 	if err != nil {
 		return fmt.Errorf("demo: %s: %w", command, err)

@@ -96,14 +96,14 @@ func TestSemanticsNamesATestForEachClaim(t *testing.T) {
 }
 
 // othersFlags are those of other programs that documents name.
-var othersFlags = []string{"--device", "--cap-add", "--now", "--timeout"}
+var othersFlags = []string{"--device", "--cap-add", "--now", "--timeout", "--unix-socket"}
 
 // TestReadmeNamesRealFlags checks the commands, flags and statuses of README.md, and the
 // flags of ORIGINS.md and the guides.
 func TestReadmeNamesRealFlags(t *testing.T) {
 	readme := document(t, "README.md")
-	help := ""
-	for _, command := range []string{"mount", "mirror", "verify", "unmount", "serve", "demo", "config", "version"} {
+	help := finish(t, exitOK, "--help").Stdout.String()
+	for _, command := range []string{"mount", "mirror", "status", "failures", "stores", "verify", "unmount", "serve", "demo", "config", "version"} {
 		help += finish(t, exitOK, command, "--help").Stdout.String()
 		if !strings.Contains(readme, "`motefs "+command) {
 			t.Errorf("README.md does not tell of motefs %s", command)

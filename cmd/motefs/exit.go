@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
 )
@@ -36,6 +37,14 @@ func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
+// helpError is a mistake in the command whose help tells what is right.
+type helpError struct {
+	error
+	command string // as in motefs mount
+}
+
+func (e helpError) Unwrap() error { return e.error }
+
 var (
 	// errFailedFiles: the mirror is complete but for files that failed.
 	errFailedFiles = errors.New("some files could not be fetched")
@@ -44,6 +53,12 @@ var (
 	// errOrigin marks whatever went wrong with the listing.
 	errOrigin = errors.New("origin")
 )
+
+// storeError is a store of another origin.
+type storeError struct{ text string }
+
+func (e *storeError) Error() string { return e.text }
+func (e *storeError) Unwrap() error { return cache.ErrOrigin }
 
 // exitStatus is the one place where errors become statuses.
 func exitStatus(err error) int {
@@ -60,6 +75,8 @@ func exitStatus(err error) int {
 		{fs.ErrMountpoint, exitMountpoint},
 		{fs.ErrNoFUSE, exitMountpoint},
 		{cache.ErrInUse, exitStore},
+		{status.ErrSocket, exitStore},
+		{status.ErrNotRunning, exitStore},
 		{cache.ErrOrigin, exitStore},
 		{cache.ErrNewer, exitNewer}, // before ErrFormat, which it is too
 		{cache.ErrFormat, exitStore},
@@ -104,7 +121,11 @@ func report(w io.Writer, err error) int {
 	case status == exitInterrupted && onlyCancelled(err):
 		fmt.Fprintln(w, "motefs: interrupted")
 	case status == exitUsage:
-		fmt.Fprintf(w, "motefs: %s (see motefs --help)\n", oneLine(err.Error()))
+		command := "motefs"
+		if help, ok := errors.AsType[helpError](err); ok {
+			command = help.command
+		}
+		fmt.Fprintf(w, "motefs: %s (see %s --help)\n", oneLine(err.Error()), command)
 	default:
 		fmt.Fprintf(w, "motefs: %s\n", oneLine(err.Error()))
 	}

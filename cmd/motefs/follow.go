@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 )
 
@@ -31,7 +33,7 @@ func (f *follower) nextChange() time.Time {
 }
 
 // follow refreshes the store again and again, until ctx is done or the store breaks.
-func (m *mounted) follow(ctx context.Context, screen *screen) {
+func (m *mounted) follow(ctx context.Context, on *screen.Screen) {
 	f := m.follower
 	wait := f.every
 	if at := m.store.Progress().ListedAt; at != 0 {
@@ -49,11 +51,13 @@ func (m *mounted) follow(ctx context.Context, screen *screen) {
 		}
 		f.next.Store(nil)
 		start := time.Now()
-		progress := startProgress(screen, m.log, &refreshMeter{engine: m.engine, store: m.store})
+		progress := m.app.startProgress(on, m.log, m.status.Source)
 		m.procs.set(mirroringProcs)
+		m.status.Set(status.Refreshing)
 		found, err := m.refresh(ctx, f.flags.options())
 		m.procs.set(servingProcs)
-		progress.stop()
+		progress.Stop()
+		m.status.ended(err, m.store.Progress())
 		if ctx.Err() != nil || m.store.BrokenErr() != nil {
 			return
 		}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -17,7 +17,7 @@ func (f *fraction) Set(text string) error {
 		v /= 100
 	}
 	if err != nil || !(v >= 0 && v <= 1) {
-		return fmt.Errorf("%q is not a part of a whole such as 0.01 or 1%%", text)
+		return errors.New("give a part of a whole, such as 0.01 or 1%")
 	}
 	*f = fraction(v)
 	return nil

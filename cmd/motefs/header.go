@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 )
 
 const (
@@ -34,7 +36,7 @@ func (f *sourceFlags) header() (http.Header, error) {
 		}
 		file, err := os.Open(path) //nolint:gosec // the file that the user names
 		if err != nil {
-			return nil, usagef("--header: %w", err)
+			return nil, usagef("--header @%s: %w", path, wording.Cause(err))
 		}
 		err = addFields(given, file, "--header @"+path)
 		file.Close()

@@ -2,11 +2,15 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"io"
+	"os"
 	"strings"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 )
 
 // groupOf is the annotation of a flag that says in which group it is shown.
@@ -29,9 +33,9 @@ func inGroup(flags *pflag.FlagSet, group string, names ...string) {
 	}
 }
 
-// groupedUsage writes the usage of a command whose flags are in groups: those without one
-// first, then each group, in the order of its first flag.
-func groupedUsage(cmd *cobra.Command) error {
+// usageOf writes the usage of a command: its commands, or its flags by their groups, those
+// without one first, then each in the order of its first flag.
+func usageOf(cmd *cobra.Command) error {
 	var order []string
 	groups := map[string]*pflag.FlagSet{}
 	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
@@ -44,11 +48,60 @@ func groupedUsage(cmd *cobra.Command) error {
 		}
 		groups[group].AddFlag(flag)
 	})
-	text := "Usage:\n  " + cmd.UseLine() + "\n\nExamples:\n" + cmd.Example + "\n"
-	for _, group := range order {
-		text += "\n" + group + ":\n" + groups[group].FlagUsages()
+	out := cmd.OutOrStderr()
+	columns := columnsOf(os.Stdout)
+	text := "Usage:\n  " + cmd.UseLine() + "\n"
+	if cmd.HasExample() {
+		text += "\nExamples:\n" + cmd.Example + "\n"
 	}
-	text += "\nGlobal Flags:\n" + cmd.InheritedFlags().FlagUsages()
-	_, err := io.WriteString(cmd.OutOrStderr(), text)
+	if cmd.HasAvailableSubCommands() {
+		text += "\nCommands:\n"
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() || sub.Name() == "help" {
+				text += fmt.Sprintf("  %-*s  %s\n", sub.NamePadding(), sub.Name(), sub.Short)
+			}
+		}
+	}
+	for _, group := range order {
+		text += "\n" + group + ":\n" + groups[group].FlagUsagesWrapped(columns)
+	}
+	if cmd.HasAvailableInheritedFlags() {
+		text += "\nGlobal Flags:\n" + cmd.InheritedFlags().FlagUsagesWrapped(columns)
+	}
+	if cmd.HasAvailableSubCommands() {
+		text += "\nmotefs COMMAND --help tells more of a command.\n"
+	}
+	_, err := io.WriteString(out, text)
 	return err
+}
+
+// Help is wrapped to the width of the terminal, within these bounds; off one to 80.
+const leastColumns, mostColumns, usualColumns = 60, 120, 80
+
+func columnsOf(f *os.File) int {
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return usualColumns
+	}
+	return min(max(width, leastColumns), mostColumns)
+}
+
+// helpCommand is cobra's, which shows the program's own help for a command that there is
+// not.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, _, err := cmd.Root().Find(args)
+			if err == nil && about == cmd.Root() && len(args) > 0 {
+				err = wording.UnknownCommand(about, args[0])
+			}
+			if err != nil {
+				return usageError{err}
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }

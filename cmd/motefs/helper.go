@@ -103,7 +103,7 @@ func mountStatus(status int, err error) int {
 func (h *helper) report(w io.Writer, err error) int {
 	var line strings.Builder
 	status := mountStatus(report(&line, err), err)
-	text := strings.TrimSuffix(strings.TrimSpace(line.String()), " (see motefs --help)")
+	text, _, _ := strings.Cut(strings.TrimSpace(line.String()), " (see motefs")
 	if text != "" {
 		fmt.Fprintf(w, "%s: %s\n", h.name, strings.TrimPrefix(text, "motefs: "))
 	}

@@ -158,7 +158,7 @@ func TestMountByTypeFails(t *testing.T) {
 		{1, "@FILE", "header=Authorization: geheim", s.URL(), b.dir},
 		{1, "unmount and mount again", "remount", s.URL(), b.dir},
 		{1, "octal", "umask=9", s.URL(), b.dir},
-		{1, "give a URL", "ro", "host:/export", b.dir},
+		{1, "not a URL", "ro", "host:/export", b.dir},
 		{1, "no such file", "env_file=/none", s.URL(), b.dir},
 		{32, "cannot be listed", "ro", down.URL(), b.dir},
 		{32, "not empty", "ro", s.URL(), full},

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/motefs/motefs/fs/fusetest/process"
@@ -73,8 +74,8 @@ func TestLargeFileIsReadWhileItComes(t *testing.T) {
 // kills one; both leave a sound store and nothing of the file.
 func TestUnmountWhileALargeFileComes(t *testing.T) {
 	for what, end := range map[string]func(m *mountedProcess){
-		"Ctrl-C": func(m *mountedProcess) {
-			m.Signal(os.Interrupt)
+		"SIGTERM": func(m *mountedProcess) {
+			m.Signal(syscall.SIGTERM)
 			if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
 				t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.Stderr)
 			}

@@ -63,25 +63,25 @@ func (f *listingFlags) validate(cmd *cobra.Command) error {
 		case !flags.Changed(w.name):
 			continue
 		case f.names != "":
-			return usagef("%s: --names takes the place of the listing: give it or --%s", cmd.Name(), w.name)
+			return usagef("--names takes the place of the listing: give it or --%s", w.name)
 		case *w.value == "" && w.name == "list-path":
 			*w.value = "."
 		case *w.value == "":
-			return usagef("%s: --%s: it is empty", cmd.Name(), w.name)
+			return usagef("--%s: it is empty", w.name)
 		}
 	}
 	switch {
 	case flags.Changed("names") && f.names == "":
-		return usagef("%s: --names: give a file, or - for standard input", cmd.Name())
+		return usagef("--names: give a file, or - for standard input")
 	case f.null && f.names == "":
-		return usagef("%s: -0 goes with --names", cmd.Name())
+		return usagef("-0 goes with --names")
 	case f.layout.GetPath == "" && (f.names != "" || flags.Changed("get-path")):
 		f.layout.GetPath = "."
 	}
 	filled := f.layout
 	filled.EnsureDefaults()
 	if err := filled.Validate(); err != nil {
-		return usagef("%s: %w", cmd.Name(), err)
+		return usagef("%w", err)
 	}
 	return nil
 }

@@ -47,6 +47,9 @@ func (a *app) logger(w io.Writer) (zerolog.Logger, error) {
 	if err != nil || a.logLevel == "" {
 		return zerolog.Logger{}, usagef("--log-level %q: give debug, info, warn or error", a.logLevel)
 	}
+	if a.quiet {
+		level = max(level, zerolog.WarnLevel)
+	}
 	if a.journal != nil {
 		return zerolog.New(a.journal).Level(level).With().Timestamp().Logger(), nil
 	}

@@ -16,11 +16,14 @@ func main() {
 	a.child = daemon.Inherited()
 	ended := make(chan error, 1)
 	go func() { ended <- a.called(ctx, os.Args) }()
-	var err error
-	select {
-	case err = <-ended:
-	case <-again:
-		err = a.abandon()
+	for {
+		select {
+		case err := <-ended:
+			os.Exit(a.end(err))
+		case <-again:
+			if !a.insist() {
+				os.Exit(a.end(a.abandon()))
+			}
+		}
 	}
-	os.Exit(a.end(err))
 }

@@ -4,27 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/mirror"
-	"github.com/motefs/motefs/mirror/s3"
 	"github.com/spf13/cobra"
 )
 
 func mirrorCommand(a *app) *cobra.Command {
 	f := &mirrorFlags{sourceFlags: sourceFlags{outage: 2 * time.Minute}}
 	cmd := &cobra.Command{
-		Use:   "mirror [flags] ORIGIN",
-		Short: "Mirror every file of an origin, then exit",
+		Use:        "mirror [flags] ORIGIN",
+		SuggestFor: []string{"sync", "copy", "clone", "download", "fetch"},
+		Short:      "Mirror every file of an origin, then exit",
 		Long: "Mirror every file of an origin into the store, then exit. A mirror that was\n" +
-			"stopped, by Ctrl-C, a crash or an outage, goes on where it was when it is started\n" +
-			"again with the same store.\n\n" +
+			"stopped, by Ctrl-C, a crash or an outage, goes on where it was when it is\n" +
+			"started again with the same store.\n\n" +
 			"A mirror that is complete is left as it is, unless --refresh has the origin be\n" +
 			"looked at again.",
 		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080",
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd); err != nil {
 				return err
@@ -33,20 +33,32 @@ func mirrorCommand(a *app) *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags())
-	cmd.SetUsageFunc(groupedUsage)
 	f.refresh.register(cmd.Flags())
+	f.monitor.register(cmd.Flags())
+	f.monitor.registerTextfile(cmd.Flags())
+	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "ask for nothing but the files that failed before, also those that failed for good; see motefs failures")
+	a.output.registerProgress(cmd.Flags())
+	a.output.registerJSON(cmd.Flags())
 	return cmd
 }
 
 // mirrorFlags are the flags of mirror.
 type mirrorFlags struct {
 	sourceFlags
-	refresh refreshFlags
+	refresh     refreshFlags
+	monitor     monitorFlags
+	retryFailed bool
 }
 
 func (f *mirrorFlags) validate(cmd *cobra.Command) error {
 	if err := f.refresh.validate(); err != nil {
 		return err
+	}
+	if err := f.monitor.validate(); err != nil {
+		return err
+	}
+	if f.retryFailed && f.refresh.asked() {
+		return usagef("give either --retry-failed, or --refresh or --sample")
 	}
 	return f.sourceFlags.validate(cmd)
 }
@@ -60,18 +72,26 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err := a.openLog(); err != nil {
 		return err
 	}
-	screen := newScreen(a.console)
-	log, err := a.logger(screen)
+	on := screen.New(a.console)
+	log, err := a.logger(on)
 	if err != nil {
 		return err
 	}
+	monitor, err := a.startMonitor(&f.monitor, log)
+	if err != nil {
+		return err
+	}
+	if err := monitor.writeTextfile(&f.monitor, id, dir, log); err != nil {
+		return errors.Join(err, monitor.Close())
+	}
+	defer func() { err = errors.Join(err, monitor.ended(err), monitor.Close()) }()
 	a.openNotify(log)
-	a.doing("opening the store %s", dir)
 	defer context.AfterFunc(ctx, func() {
 		log.Info().Msg("stopping; a second Ctrl-C ends at once")
 		a.notify.Stopping("stopping")
 	})()
-	s, err := openSession(sessionOptions{flags: &f.sourceFlags, id: id, dir: dir, prefetch: true, log: log})
+	a.doing("opening the store %s", dir)
+	s, err := openSession(ctx, sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, as: f.as(raw), dir: dir, prefetch: true, monitor: monitor, doing: a.doing, log: log})
 	if err != nil {
 		return err
 	}
@@ -84,66 +104,77 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err := s.store.ReadOnly(); err != nil {
 		return fmt.Errorf("nothing can be stored in %s: %w; see what is free with: df %s", dir, err, dir)
 	}
-	printLine(a.stdout, "motefs: mirroring %s into %s", id, dir)
-	a.doing("asking %s for its first names", id)
-	if err := s.probe(ctx); err != nil {
-		return err
-	}
 	if err := a.serves("mirroring " + id); err != nil {
 		return err
 	}
-	defer a.notify.Start(s.status, s.alive)()
+	defer a.notify.Start(s.statusLine, s.alive)()
+	a.tell("mirroring %s into %s", id, s.where())
+	monitor.begun()
 	if f.refresh.asked() && s.store.ListingComplete() {
-		return a.mirrorRefresh(ctx, s, &f.refresh, screen, log)
+		err := a.mirrorRefresh(ctx, s, &f.refresh, on, log)
+		a.summaryJSON(s, err)
+		return err
 	}
 	start, before := time.Now(), s.store.Progress()
-	progress := startProgress(screen, log, &meter{store: s.store, prefetch: true})
-	runErr := s.run(ctx)
-	progress.stop()
-	return a.mirrorResult(s, runErr, before, time.Since(start))
+	s.status.begin()
+	progress := a.startProgress(on, log, s.status.Source)
+	work := s.run
+	if f.retryFailed {
+		work = s.retry
+	}
+	runErr := work(ctx)
+	progress.Stop()
+	s.status.ended(runErr, s.store.Progress())
+	if f.retryFailed && runErr == nil {
+		err = a.retryResult(s, before)
+	} else {
+		err = a.mirrorResult(s, runErr, before, time.Since(start))
+	}
+	a.summaryJSON(s, err)
+	return err
 }
 
 // mirrorResult says how a mirror ended.
 func (a *app) mirrorResult(s *session, runErr error, before cache.Progress, took time.Duration) error {
 	p := s.store.Progress()
-	printLine(a.stdout, "motefs: %s", summary(p, before, took))
+	a.tell("%s", summary(p, before, took))
+	a.tellStore(s)
+	if errors.Is(runErr, context.Canceled) {
+		a.tell("the mirror is not complete, run the same command again to go on")
+	}
 	if runErr != nil {
 		if !errors.Is(runErr, context.Canceled) {
-			advice := "run the same command again to go on"
-			if status, ok := errors.AsType[*mirror.StatusError](runErr); ok && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
-				advice = "give the access that it wants with --header @FILE, then " + advice
-			}
-			if refusal, ok := errors.AsType[*s3.Refusal](runErr); ok && refusal.Advice() != "" {
-				advice = refusal.Advice() + ", then run the same command again"
+			do := "run the same command again to go on"
+			if _, first := s.advice().Of(runErr); first != "" && !mirror.Temporary(runErr) {
+				do = first + ", then " + do
 			}
 			if s.names != nil && p.Fetched == 0 && errors.Is(runErr, mirror.ErrOutage) {
-				advice = "check that the files of the list are at " + s.filesURL + "NAME, see --get-path, then " + advice
+				do = "check that the files of the list are at " + s.filesURL + "NAME, see --get-path, then " + do
 			}
 			if cache.NoRoom(runErr) {
-				advice = "make room, then " + advice
+				do = "make room, then " + do
 			}
 			if errors.Is(runErr, cache.ErrCorrupt) {
-				advice = "and goes on after that"
+				do = "and goes on after that"
 			}
-			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, advice)
+			runErr = fmt.Errorf("%w; the mirror of %s is not complete, %s", runErr, s.id, do)
 		}
 		return runErr
 	}
-	if p.Failed > 0 {
-		a.namesFailed(s.store)
-		return fmt.Errorf("%w: %d of %d; list them with: motefs verify --store %s --list-failed", errFailedFiles, p.Failed, p.Files, s.store.Dir())
+	if err := a.failedFiles(s, p); err != nil {
+		return err
 	}
 	if !p.Complete() {
 		return fmt.Errorf("the mirror of %s ended with files missing: %+v", s.id, p) // a bug, if ever
 	}
 	if n := s.twice(); n > 0 {
-		printLine(a.stdout, "motefs: %s names stand in the list more than once, and once in the mirror", count(n))
+		a.tell("%s names stand in the list more than once, and once in the mirror", count(n))
 	}
 	text := "the mirror is complete"
 	if before.Complete() {
 		text += fmt.Sprintf(": listed on %s, and not looked at again; --refresh lists again", listedOn(p))
 	}
-	printLine(a.stdout, "motefs: %s", text)
+	a.tell("%s; use it with: %s", text, nextStep(s, nil))
 	return nil
 }
 
@@ -153,37 +184,4 @@ func listedOn(p cache.Progress) string {
 		return "a day that is not known"
 	}
 	return time.Unix(p.ListedAt, 0).Format("2006-01-02 15:04")
-}
-
-// summary is one line about what a store holds, and how fast it got there.
-func summary(p, before cache.Progress, took time.Duration) string {
-	text := fmt.Sprintf("%s listed, %s fetched (%s)", count(p.Files), count(p.Fetched), bytesText(float64(p.Bytes)))
-	if p.Gone > 0 {
-		text += fmt.Sprintf(", %s gone", count(p.Gone))
-	}
-	if p.Failed > 0 {
-		text += fmt.Sprintf(", %s failed", count(p.Failed))
-	}
-	if p.Skipped > 0 {
-		text += fmt.Sprintf(", %s names left out", count(p.Skipped))
-	}
-	if n := p.Fetched - before.Fetched; n > 0 && took > 0 {
-		text += fmt.Sprintf("; %s now, in %s, %s files/s", count(n), took.Round(10*time.Millisecond), count(uint64(float64(n)/took.Seconds())))
-	}
-	return text
-}
-
-// failedShown is how many of the files that failed are named at the end.
-const failedShown = 10
-
-func (a *app) namesFailed(store *cache.Store) {
-	shown := 0
-	err := store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
-		printLine(a.stderr, "motefs: failed after %d tries: %q: %s", f.Tries, f.Name, f.Reason)
-		shown++
-		return shown < failedShown
-	})
-	if err != nil {
-		printLine(a.stderr, "motefs: the failed files cannot be listed: %v", err)
-	}
 }

@@ -29,7 +29,7 @@ func TestMirrorThenMount(t *testing.T) {
 	}
 	finish(t, exitOK, "mirror", "--store", store, s.URL())
 	// Beside the files' own there are the probe and the guards, some for each round.
-	if n := s.Counts().Gets; n < 3000 || n > 3000+wire.ProbeGets+100 {
+	if n := s.Counts().Gets; n < 3000 || n > 3000+wire.ProbeGets+200 {
 		t.Errorf("%d gets", n)
 	}
 	v := finish(t, exitOK, "verify", "--store", store, s.URL())
@@ -130,12 +130,12 @@ func TestFailedFilesAreNamed(t *testing.T) {
 	}})
 	store := filepath.Join(t.TempDir(), "store")
 	p := finish(t, exitFailed, "mirror", "--store", store, s.URL())
-	if text := p.Stderr.String(); !strings.Contains(text, bad) || !strings.Contains(text, "403") || !strings.Contains(text, "--list-failed") {
+	if text := p.Stderr.String(); !strings.Contains(text, bad) || !strings.Contains(text, "403") || !strings.Contains(text, "motefs failures") {
 		t.Errorf("the failed file is not named:\n%s", text)
 	}
-	l := finish(t, exitOK, "verify", "--store", store, "--list-failed")
+	l := finish(t, exitOK, "failures", "--store", store)
 	if text := l.Stdout.String(); !strings.Contains(text, bad) || len(lines(text)) != 1 {
-		t.Errorf("--list-failed says %q", text)
+		t.Errorf("motefs failures says %q", text)
 	}
 	s.SetFaults(origintest.Faults{})
 	finish(t, exitOK, "mirror", "--store", store, s.URL())

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/presence"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
 	"github.com/rs/zerolog"
@@ -26,6 +28,7 @@ type mountFlags struct {
 	exec        bool
 	background  daemonFlags
 	refresh     follower
+	monitor     monitorFlags
 	uid, gid    numericID
 	umask       octal
 }
@@ -34,13 +37,15 @@ func mountCommand(a *app) *cobra.Command {
 	f := &mountFlags{}
 	cmd := &cobra.Command{
 		Use:   "mount [flags] ORIGIN MOUNTPOINT",
-		Short: "Mount an origin; fetch its files when they are read, or all of them",
-		Long: "Mount an origin as a read-only directory. Names are listed in the background, and\n" +
-			"a file that is not in the store is fetched when it is looked up; with\n" +
-			"--prefetch-all, all files are. The command stays in the foreground unless --daemon is\n" +
-			"given. End it with Ctrl-C, motefs unmount, fusermount3 -u or umount.",
+		Short: "Mount an origin; fetch its files when they are read, or all",
+		Long: "Mount an origin as a read-only directory. Names are listed in the background,\n" +
+			"and a file that is not in the store is fetched when it is looked up; with\n" +
+			"--prefetch-all, all files are. The command stays in the foreground unless\n" +
+			"--daemon is given. End it with Ctrl-C, motefs unmount, fusermount3 -u or umount.\n" +
+			"While programs use the mount, Ctrl-C says which, and waits for them; pressed\n" +
+			"again, it does not.",
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
-		Args:    usageArgs(cobra.ExactArgs(2)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd); err != nil {
 				return err
@@ -49,18 +54,24 @@ func mountCommand(a *app) *cobra.Command {
 				return err
 			}
 			if f.refresh.every < 0 {
-				return usagef("--refresh-every: give a time such as 1h")
+				return usagef("--refresh-every %v: give a time such as 1h", f.refresh.every)
 			}
 			if f.refresh.every == 0 && f.refresh.flags.what != "" {
-				return usagef("--refresh goes with --refresh-every")
+				return usagef("--refresh goes with --refresh-every, which says how often")
+			}
+			if strings.Contains(args[1], "://") && !strings.Contains(args[0], "://") {
+				return usagef("ORIGIN comes before MOUNTPOINT: motefs mount [flags] ORIGIN MOUNTPOINT")
+			}
+			if err := f.monitor.validate(); err != nil {
+				return err
 			}
 			return a.mount(cmd.Context(), f, args[0], args[1])
 		},
 	}
 	f.storeBase = a.storeBase()
 	f.register(cmd.Flags())
+	f.monitor.register(cmd.Flags())
 	f.background.register(cmd.Flags())
-	cmd.SetUsageFunc(groupedUsage)
 	cmd.Flags().BoolVar(&f.nonEmpty, "allow-non-empty", false, "mount over a directory with files in it, which are hidden meanwhile")
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
 	cmd.Flags().DurationVar(&f.refresh.every, "refresh-every", 0, "refresh so often, as in 1h: see --refresh; 0: never")
@@ -72,6 +83,7 @@ func mountCommand(a *app) *cobra.Command {
 	cmd.Flags().Var(&f.gid, "gid", "`number` of the group that owns everything (default: that of who mounts)")
 	f.umask = defaultUmask
 	cmd.Flags().Var(&f.umask, "umask", "permissions that nobody has, in `octal`; those to write are always taken, as the mount is read-only")
+	a.output.registerProgress(cmd.Flags())
 	inGroup(cmd.Flags(), groupRefresh, "refresh", "refresh-every", "max-delete")
 	inGroup(cmd.Flags(), groupOwner, "allow-other", "exec", "uid", "gid", "umask")
 	return cmd
@@ -83,6 +95,9 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 		return err
 	}
 	if err := f.checkMountpoint(mountpoint, dir); err != nil {
+		return err
+	}
+	if err := fs.CheckFUSE(mountpoint, f.allowOther); err != nil {
 		return err
 	}
 	if a.helper != nil && a.helper.Fake {
@@ -100,11 +115,16 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err := a.openLog(); err != nil {
 		return err
 	}
-	screen := newScreen(a.console)
-	log, err := a.logger(screen)
+	on := screen.New(a.console)
+	log, err := a.logger(on)
 	if err != nil {
 		return err
 	}
+	monitor, err := a.startMonitor(&f.monitor, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, monitor.Close()) }()
 	a.openNotify(log)
 	procs := newProcs()
 	procs.set(servingProcs)
@@ -112,32 +132,33 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if err != nil {
 		abs = mountpoint
 	}
-	m, err := a.openMounted(ctx, f, id, dir, mountpoint, log)
+	m, err := a.openMounted(ctx, f, id, dir, mountpoint, monitor, log)
 	if err != nil {
 		return err
 	}
 	if err := presence.Announce(m.mount.Device()); err != nil {
 		log.Warn().Err(err).Msg("motefs unmount does not wait for the end of this process")
 	}
-	line := fmt.Sprintf("motefs: serving %s at %s from store %s; unmount with %smotefs unmount %s", id, abs, dir, a.withCtrlC(), abs)
+	line := fmt.Sprintf("serving %s at %s from store %s; unmount with %smotefs unmount %s", id, abs, m.where(), a.withCtrlC(), abs)
 	if err := a.serves(line); err != nil {
 		return errors.Join(err, m.mount.Close(), m.session.close())
 	}
-	printLine(a.stdout, "%s", line)
-	defer a.notify.Start(m.status, m.alive)()
+	a.tell("%s", line)
+	defer a.notify.Start(m.statusLine, m.alive)()
 	before, start := m.store.Progress(), time.Now()
 	m.procs, m.follower = procs, &f.refresh
 	m.stopping = func() { a.notify.Stopping("unmounting " + abs) }
-	if err := m.serve(ctx, screen, f.prefetchAll); err != nil {
+	if err := m.serve(ctx, on, f.prefetchAll); err != nil {
 		return err
 	}
-	printLine(a.stdout, "motefs: unmounted %s: %s", abs, summary(m.store.Progress(), before, time.Since(start)))
+	a.tell("unmounted %s: %s", abs, m.unmountText(before, time.Since(start)))
 	return nil
 }
 
 // mounted is a session with its mount.
 type mounted struct {
 	*session
+	app      *app
 	mount    *fs.Mount
 	procs    procs
 	follower *follower
@@ -158,8 +179,8 @@ func (f *mountFlags) checkMountpoint(mountpoint, store string) error {
 	return nil
 }
 
-func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, log zerolog.Logger) (_ *mounted, err error) {
-	m := &mounted{}
+func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoint string, monitor *monitored, log zerolog.Logger) (_ *mounted, err error) {
+	m := &mounted{app: a}
 	ready := make(chan struct{}) // m.mount is set; the mount is there a moment before
 	gone := func(parent cache.Inode, name string) {
 		select {
@@ -170,7 +191,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	}
 	a.doing("opening the store %s", dir)
 	m.session, err = a.onceFree(ctx, sessionOptions{
-		flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, log: log,
+		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, doing: a.doing, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {
@@ -178,10 +199,6 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	}
 	if f.refresh.every > 0 && m.names != nil && m.names.Once() {
 		return nil, errors.Join(errNamesOnce, m.session.close())
-	}
-	a.doing("asking %s for its first names", id)
-	if err := m.probe(ctx); err != nil {
-		return nil, errors.Join(err, m.session.close())
 	}
 	a.doing("mounting on %s", mountpoint)
 	// The mount outlives ctx: ending it is what serve does when ctx ends.
@@ -198,42 +215,51 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		return nil, errors.Join(err, m.session.close())
 	}
 	close(ready)
+	m.status.Mounted(m.mount.Dir(), m.mount.Stats)
+	monitor.mounted(m.mount)
 	return m, nil
 }
 
 // serve mirrors in the background until the mount is unmounted, by whomever, or
 // ctx ends; then it closes everything.
-func (m *mounted) serve(ctx context.Context, screen *screen, prefetch bool) error {
+func (m *mounted) serve(ctx context.Context, on *screen.Screen, prefetch bool) error {
 	runCtx, stopRun := context.WithCancel(ctx)
 	defer stopRun()
 	var wg sync.WaitGroup
 	if err := m.store.ReadOnly(); err == nil {
 		wg.Go(func() {
-			if m.keepRunning(runCtx, screen, prefetch) && m.follower.every > 0 {
-				m.follow(runCtx, screen)
+			if m.keepRunning(runCtx, on, prefetch) && m.follower.every > 0 {
+				m.follow(runCtx, on)
 			}
 		})
 	} else {
+		m.status.Fail(err)
 		m.log.Warn().Err(err).Msg("nothing can be stored, so nothing is listed or fetched; what is in the store is served. Make room, and mount again")
 	}
 	m.untilUnmounted(ctx)
 	m.stopping()
 	// Unmount first: then no reader can meet an engine that is closed.
+	if errors.Is(context.Cause(ctx), errCtrlC) {
+		m.leave()
+	}
+	if ctx.Err() != nil {
+		m.log.Info().Msg("unmounting; Ctrl-C now ends at once")
+	}
 	err := m.mount.Close()
 	if errors.Is(err, fs.ErrBusy) {
-		m.log.Warn().Err(err).Msg("programs were still using the mount; they get errors from now on")
+		m.log.Warn().Msgf("%v; it is unmounted all the same, and they get errors from now on", err)
 		err = nil
 	}
 	stopRun()
 	wg.Wait()
 	if broken := m.store.BrokenErr(); broken != nil {
-		return errors.Join(broken, err) // what hangs in it ends with the process
+		return errors.Join(broken, err, m.status.Close()) // what hangs in it ends with the process
 	}
 	select {
 	case <-m.mount.Done():
 		return errors.Join(err, m.session.close())
 	default: // requests are still served, from a store that must not be closed under them
-		return errors.Join(err, m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
+		return errors.Join(err, m.status.Close(), m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
 	}
 }
 
@@ -243,11 +269,11 @@ func (m *mounted) untilUnmounted(ctx context.Context) {
 	for broken := m.store.Broken(); ; {
 		select {
 		case <-ctx.Done():
-			m.log.Info().Msg("unmounting; a second Ctrl-C ends at once")
 			return
 		case <-m.mount.Done():
 			return
 		case <-broken:
+			m.status.Fail(m.store.BrokenErr())
 			m.log.Error().Err(m.store.BrokenErr()).Msg("nothing more can be stored; what is in the store is served until it is unmounted")
 			broken = nil
 		}
@@ -260,17 +286,19 @@ const tryListingAgain = time.Minute
 
 // keepRunning runs the engine until all is here. A mount goes on serving what it
 // has whatever becomes of the listing. It reports whether all names are listed.
-func (m *mounted) keepRunning(ctx context.Context, screen *screen, prefetch bool) bool {
+func (m *mounted) keepRunning(ctx context.Context, on *screen.Screen, prefetch bool) bool {
 	for {
 		start, before := time.Now(), m.store.Progress()
-		progress := startProgress(screen, m.log, &meter{store: m.store, prefetch: prefetch})
+		m.status.begin()
+		progress := m.app.startProgress(on, m.log, m.status.Source)
 		if prefetch {
 			m.procs.set(mirroringProcs)
 		}
 		err := m.run(ctx)
 		m.procs.set(servingProcs)
-		progress.stop()
+		progress.Stop()
 		p := m.store.Progress()
+		m.status.ended(err, p)
 		if ctx.Err() != nil || m.store.BrokenErr() != nil {
 			return false
 		}

@@ -181,12 +181,48 @@ func TestUnmountWhileInUse(t *testing.T) {
 	m := startMount(t, s.URL())
 	startUser(t, "sh").Eval("cd " + m.dir)
 	p := finish(t, exitMountpoint, "unmount", m.dir)
-	if !strings.Contains(p.Stderr.String(), "in use") {
+	if !strings.Contains(p.Stderr.String(), "in use by sh (process ") {
 		t.Errorf("unmount says %q", p.Stderr)
 	}
-	m.Signal(os.Interrupt) // and Ctrl-C ends it all the same
-	if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
+	m.Signal(syscall.SIGTERM) // and a system that ends it does not wait
+	if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 || !strings.Contains(m.Stderr.String(), "unmounted all the same") {
 		t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.Stderr)
+	}
+}
+
+// TestCtrlCWhileInUse presses Ctrl-C while a program stands in the mount: it is told of,
+// and left in peace. The mount goes once it has left, or with the second Ctrl-C.
+func TestCtrlCWhileInUse(t *testing.T) {
+	src := synthetic(10)
+	s := serveTest(t, serve.Options{}, src)
+	for _, how := range []string{"it leaves", "Ctrl-C again", "SIGTERM"} {
+		t.Run(how, func(t *testing.T) {
+			m := startMount(t, s.URL(), "--prefetch-all")
+			m.Logs("mirror is complete")
+			user := startUser(t, "sh")
+			user.Eval("cd " + m.dir)
+			m.Signal(os.Interrupt)
+			m.Logs(m.dir + " is in use by sh (process ")
+			if got := user.Eval("cat " + src.Name(5)); got != string(src.Body(5)) || len(mountsBelow(m.dir)) != 1 {
+				t.Errorf("who uses the mount reads %q, mounts %q", got, mountsBelow(m.dir))
+			}
+			switch how {
+			case "it leaves":
+				user.Eval("cd /")
+			case "Ctrl-C again":
+				m.Signal(os.Interrupt)
+			default:
+				m.Signal(syscall.SIGTERM)
+			}
+			if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 || !strings.Contains(m.Stdout.String(), "unmounted") {
+				t.Errorf("status %d, mounts %q:\n%s%s", status, mountsBelow(m.dir), m.Stdout, m.Stderr)
+			}
+			cutOff := strings.Contains(m.Stderr.String(), "unmounted all the same, and they get errors")
+			if left := how == "it leaves"; left == cutOff {
+				t.Errorf("%s", m.Stderr)
+			}
+			finish(t, exitOK, "verify", "--store", m.store)
+		})
 	}
 }
 

@@ -71,7 +71,7 @@ func TestNamesOfNginx(t *testing.T) {
 	}
 	for _, other := range [][]string{{url}, {"--get-path", "files", url}} {
 		p := finish(t, exitStore, append([]string{"mirror", "--store", m.store}, other...)...)
-		if !strings.Contains(p.Stderr.String(), "/{name}, not of") {
+		if !strings.Contains(p.Stderr.String(), "/{name}, and not of") {
 			t.Errorf("another layout: %s", p.Stderr)
 		}
 	}

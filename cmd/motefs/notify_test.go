@@ -67,7 +67,7 @@ func TestNotifyOfAMount(t *testing.T) {
 		cmd := motefs(t, args...)
 		cmd.Env = append(cmd.Env, manager.env...)
 		p := process.Start(t, cmd)
-		manager.until("READY=1\nSTATUS=motefs: serving " + s.URL())
+		manager.until("READY=1\nSTATUS=serving " + s.URL())
 		if len(mountsBelow(b.dir)) != 1 {
 			t.Error("it is ready, and not mounted")
 		}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
@@ -23,7 +25,7 @@ type refreshFlags struct {
 
 func (f *refreshFlags) register(flags *pflag.FlagSet) {
 	f.registerWhat(flags, "look again at an origin whose mirror is complete, at its `names|contents`: list it again, fetch what is new and remove what is gone; contents also asks for every file and compares it")
-	flags.IntVar(&f.sample, "sample", 0, "compare so `many` files that are drawn at random with the origin's, and change nothing")
+	flags.IntVar(&f.sample, "sample", 0, "compare `N` files that are drawn at random with the origin's, and change nothing")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "with --refresh: say what would change, and change nothing")
 	f.registerMaxDelete(flags)
 	inGroup(flags, groupRefresh, "refresh", "sample", "dry-run", "max-delete")
@@ -41,9 +43,9 @@ func (f *refreshFlags) registerMaxDelete(flags *pflag.FlagSet) {
 func (f *refreshFlags) validate() error {
 	switch {
 	case f.sample < 0:
-		return usagef("--sample: give a number of files")
+		return usagef("--sample %d: give a number of files", f.sample)
 	case f.sample > 0 && f.what != "":
-		return usagef("give either --refresh or --sample")
+		return usagef("--refresh and --sample do not go together: give one of them")
 	case f.dryRun && f.what == "":
 		return usagef("--dry-run goes with --refresh")
 	}
@@ -91,17 +93,18 @@ func (s *session) refresh(ctx context.Context, o mirror.RefreshOptions) (found c
 }
 
 // mirrorRefresh refreshes, and says what was found.
-func (a *app) mirrorRefresh(ctx context.Context, s *session, f *refreshFlags, screen *screen, log zerolog.Logger) error {
+func (a *app) mirrorRefresh(ctx context.Context, s *session, f *refreshFlags, on *screen.Screen, log zerolog.Logger) error {
 	start := time.Now()
 	o := f.options()
-	progress := startProgress(screen, log, &refreshMeter{engine: s.engine, store: s.store})
+	progress := a.startProgress(on, log, s.status.Source)
+	s.status.Set(status.Refreshing)
 	found, err := s.refresh(ctx, o)
-	progress.stop()
+	progress.Stop()
 	if o.Sample > 0 && err == nil {
-		printLine(a.stdout, "motefs: %s", sampleText(found))
+		a.tell("%s", sampleText(found))
 		return nil
 	}
-	printLine(a.stdout, "motefs: %s; in %s", refreshText(found, o.DryRun), time.Since(start).Round(10*time.Millisecond))
+	a.tell("%s; in %s", refreshText(found, o.DryRun), time.Since(start).Round(10*time.Millisecond))
 	switch {
 	case errors.Is(err, mirror.ErrManyUnlisted):
 		return fmt.Errorf("%w; if that is right, give --max-delete", err)
@@ -111,7 +114,7 @@ func (a *app) mirrorRefresh(ctx context.Context, s *session, f *refreshFlags, sc
 		return err
 	}
 	if found.Kept > 0 {
-		return fmt.Errorf("%w: for %d the origin gave no certain answer, and they were kept as they are", errFailedFiles, found.Kept)
+		return fmt.Errorf("%w: for %s the origin gave no certain answer, and they were kept as they are; run the same command again to ask again", errFailedFiles, count(found.Kept))
 	}
 	return nil
 }
@@ -145,7 +148,7 @@ func sampleText(r cache.Refreshed) string {
 	}
 	text := fmt.Sprintf("%s of %s changed", count(r.Changed), count(r.Reviewed))
 	if r.Changed == 0 {
-		text += ": fewer than " + perMillion(3/float64(r.Reviewed)) + ", at 95 %"
+		text += ": fewer than " + perMillion(3/float64(r.Reviewed)) + ", with 95 % confidence"
 	} else {
 		text += ": about " + perMillion(float64(r.Changed)/float64(r.Reviewed))
 	}
@@ -161,37 +164,4 @@ func perMillion(share float64) string {
 		return strconv.FormatFloat(100*share, 'g', 2, 64) + " %"
 	}
 	return strconv.FormatFloat(1e6*share, 'g', 2, 64) + " in a million"
-}
-
-// refreshMeter is the progress of a refresh.
-type refreshMeter struct {
-	engine  *mirror.Engine
-	store   *cache.Store
-	samples samples[cache.Refreshed]
-}
-
-func (m *refreshMeter) sample(at time.Time) { m.samples.add(at, m.engine.Refreshed()) }
-
-// rate is names or files a second, whichever are being looked at.
-func (m *refreshMeter) rate() uint64 {
-	a, b, t := m.samples.over()
-	if t <= 0 {
-		return 0
-	}
-	return uint64(float64(b.Listed-a.Listed+b.Reviewed-a.Reviewed) / t)
-}
-
-func (m *refreshMeter) line() string {
-	r := m.samples.last()
-	text := fmt.Sprintf("%s of about %s listed", count(r.Listed), count(m.store.Usage().Files))
-	if r.Reviewed > 0 {
-		text = fmt.Sprintf("%s of %s compared", count(r.Reviewed), count(m.store.Usage().Files))
-	}
-	return fmt.Sprintf("%s  %s new  %s changed  %s removed  %s/s", text, count(r.New), count(r.Changed), count(r.Removed), count(m.rate()))
-}
-
-func (m *refreshMeter) log(log zerolog.Logger) {
-	r := m.samples.last()
-	log.Info().Uint64(fieldListed, r.Listed).Uint64("new", r.New).Uint64("changed", r.Changed).Uint64("removed", r.Removed).
-		Uint64("compared", r.Reviewed).Uint64("per_second", m.rate()).Msg("refresh")
 }

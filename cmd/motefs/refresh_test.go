@@ -55,7 +55,7 @@ func TestRefreshCommand(t *testing.T) {
 	says(run(exitOK, "--refresh"), "0 new, 0 changed, "+count(removed)+" removed")
 	says(run(exitOK, "--refresh=contents"), "0 new, "+count(changed)+" changed, 0 removed")
 	says(run(exitOK, "--refresh=contents"), " 0 changed", "compared")
-	says(run(exitOK, "--sample", "500"), "0 of 500 changed: fewer than 0.6 %, at 95 %")
+	says(run(exitOK, "--sample", "500"), "0 of 500 changed: fewer than 0.6 %, with 95 % confidence")
 	finish(t, exitOK, "verify", "--store", store, s.URL())
 	is(t, store, s, after)
 

@@ -9,10 +9,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 	"github.com/motefs/motefs/mirror/s3"
 	"github.com/motefs/motefs/mirror/wire"
 	"github.com/rs/zerolog"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -42,15 +42,15 @@ func (f *s3Flags) register(flags *pflag.FlagSet) {
 
 var pathStyles = map[string]s3.PathStyle{"auto": s3.PathAuto, "on": s3.PathOn, "off": s3.PathOff}
 
-func (f *s3Flags) validate(cmd *cobra.Command) error {
+func (f *s3Flags) validate() error {
 	if _, ok := pathStyles[f.pathStyle]; !ok {
-		return usagef("%s: --path-style %q: give auto, on or off", cmd.Name(), f.pathStyle)
+		return usagef("--path-style %q: give auto, on or off", f.pathStyle)
 	}
 	if f.listers < 1 || f.listers > s3.MaxListers {
-		return usagef("%s: --listers %d: give 1 to %d", cmd.Name(), f.listers, s3.MaxListers)
+		return usagef("--listers %d: give 1 to %d", f.listers, s3.MaxListers)
 	}
 	if f.noSign && f.profile != "" {
-		return usagef("%s: --no-sign-request and --profile: give one of them", cmd.Name())
+		return usagef("--no-sign-request and --profile do not go together: give one of them")
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func onS3(raw string) bool {
 func (f *s3Flags) identity(raw string) (id string, err error) {
 	bucket, prefix, _ := strings.Cut(raw[len(s3Scheme):], "/")
 	if bucket == "" || strings.ContainsAny(bucket, "@:?#") {
-		return "", usagef("origin: give a bucket as s3://BUCKET or s3://BUCKET/PREFIX, and its server with --endpoint-url")
+		return "", usagef("give a bucket as s3://BUCKET or s3://BUCKET/PREFIX, and its server, if that is not Amazon, with --endpoint-url")
 	}
 	if err := f.load(); err != nil {
 		return "", err
@@ -98,12 +98,16 @@ const atServer = " at "
 // load reads what AWS's configuration says where the flags say nothing. It asks nobody
 // for credentials yet.
 func (f *s3Flags) load() error {
-	var options []func(*config.LoadOptions) error
+	// Its own lines would stand among ours; what they tell of is in its errors.
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if f.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(f.profile))
 	}
 	c, err := config.LoadDefaultConfig(context.Background(), options...)
 	if err != nil {
+		if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
+			return usagef("--profile %s: AWS's configuration files have no such profile", missing.Profile)
+		}
 		return usagef("AWS's configuration: %w", err)
 	}
 	f.config = c
@@ -140,7 +144,12 @@ func configuredEndpoint(c *aws.Config) (string, error) {
 }
 
 // errNoKeys tells what to do where no credentials are found.
-var errNoKeys = errors.New("none were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --profile, or --no-sign-request for a public bucket")
+var errNoKeys = errors.New("none were found: " + howKeys)
+
+const howKeys = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --profile, or --no-sign-request for a public bucket"
+
+// noRole is how the last in the chain says that there was nothing to find.
+const noRole = "no EC2 IMDS role found"
 
 // keys asks AWS's standard chain for credentials: environment, configuration files, single sign-on,
 // the container's or the machine's role.
@@ -156,8 +165,10 @@ func (f *s3Flags) keys(ctx context.Context) (s3.Keys, error) {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return s3.Keys{}, ctx.Err()
+	case err != nil && strings.Contains(err.Error(), noRole):
+		return s3.Keys{}, errNoKeys
 	case err != nil:
-		return s3.Keys{}, fmt.Errorf("%w (%w)", errNoKeys, err)
+		return s3.Keys{}, fmt.Errorf("AWS's chain of credentials: %w", err)
 	}
 	keys := s3.Keys{ID: c.AccessKeyID, Secret: c.SecretAccessKey, Token: c.SessionToken}
 	if c.CanExpire {

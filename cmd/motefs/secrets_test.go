@@ -154,7 +154,7 @@ func TestSecrets(t *testing.T) {
 		if status := mirror.Wait(); status != exitInterrupted {
 			t.Errorf("status %d: %s", status, mirror)
 		}
-		failed := finish(t, exitOK, "verify", "--list-failed", "--store", m.store)
+		failed := finish(t, exitOK, "failures", "--store", m.store)
 		if text := failed.Stdout.String(); !strings.Contains(text, "bucket.test") {
 			t.Errorf("the redirect is not told of: %s", text)
 		}

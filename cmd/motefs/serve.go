@@ -4,10 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/motefs/motefs/mirror/origin/serve"
 	"github.com/spf13/cobra"
 )
@@ -39,10 +40,12 @@ func serveCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [flags] [DIR]",
 		Short: "Serve a directory, or made-up files, as an origin",
-		Long: "Run a reference origin: the files of DIR, or with --synthetic any number of files\n" +
-			"whose names and contents are computed, without memory or disk.",
+		Long: "Run a reference origin: the files of DIR, or with --synthetic any number of\n" +
+			"files whose names and contents are computed, without memory or disk. Of DIR\n" +
+			"regular files are served; symbolic links, FIFOs, sockets, devices and empty\n" +
+			"directories are not.",
 		Example: "  motefs serve --synthetic 1000000\n  motefs serve /var/log\n  motefs serve --s3 /var/log",
-		Args:    usageArgs(cobra.MaximumNArgs(1)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := ""
 			if len(args) == 1 {
@@ -75,23 +78,29 @@ func serveCommand(a *app) *cobra.Command {
 	flags.Var(&f.added, "added", "how many have a new file behind them")
 	inGroup(flags, "Made-up files", "synthetic", "body-size", "files-per-dir", "shuffle", "compressible", "validators", "changed", "removed", "added")
 	inGroup(flags, "S3", "s3", "bucket", "region", "access-key", "secret-key", "checksums")
-	cmd.SetUsageFunc(groupedUsage)
+
 	return cmd
 }
 
-func (f *serveFlags) source(dir string) (serve.Source, func() error, error) {
+func (a *app) source(f *serveFlags, dir string) (serve.Source, func() error, error) {
 	nothing := func() error { return nil }
 	switch {
 	case (dir == "") == (f.synthetic == 0):
-		return nil, nothing, usagef("serve: give either DIR or --synthetic N")
+		return nil, nothing, usagef("give either DIR or --synthetic N")
 	case f.synthetic < 0 || f.bodySize < 0 || f.filesPerDir < 0:
-		return nil, nothing, usagef("serve: --synthetic, --body-size and --files-per-dir are not negative")
+		return nil, nothing, usagef("--synthetic, --body-size and --files-per-dir are not negative")
 	case f.changed+f.removed > 1:
-		return nil, nothing, usagef("serve: --changed and --removed are more than all files together")
+		return nil, nothing, usagef("--changed and --removed are more than all files together")
 	case dir != "":
 		tree, err := serve.OpenTree(dir)
 		if err != nil {
-			return nil, nothing, usagef("serve: %w", err)
+			return nil, nothing, usagef("%s: %w", dir, wording.Cause(err))
+		}
+		tree.LeftOut = func(kind, path string) {
+			printLine(a.stderr, "motefs: %s are left out, such as %s: an origin has regular files alone", kind, filepath.Join(dir, path))
+		}
+		tree.Unreadable = func(path string, err error) {
+			printLine(a.stderr, "motefs: %s cannot be read, and so the listing fails there: %v", filepath.Join(dir, path), wording.Cause(err))
 		}
 		return tree, tree.Close, nil
 	}
@@ -108,16 +117,22 @@ func (f *serveFlags) source(dir string) (serve.Source, func() error, error) {
 
 func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) {
 	outliveOutput()
-	source, closeSource, err := f.source(dir)
+	if err := wording.Address("--listen", f.listen); err != nil {
+		return usageError{err}
+	}
+	source, closeSource, err := a.source(f, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSource()) }()
 	o := serve.Options{Addr: f.listen, PageSize: f.pageSize, ListLatency: f.latency, GetLatency: f.latency, Token: f.token}
-	if f.cert != "" || f.key != "" {
+	switch {
+	case (f.cert == "") != (f.key == ""):
+		return usagef("https needs both --cert and --key")
+	case f.cert != "":
 		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
 		if err != nil {
-			return usagef("serve: --cert %q, --key %q: %w", f.cert, f.key, err)
+			return usagef("--cert %s, --key %s: %w", f.cert, f.key, err)
 		}
 		o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
@@ -125,14 +140,14 @@ func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) 
 		return err
 	}
 	if err := o.EnsureDefaults().Validate(); err != nil {
-		return usagef("serve: %w", err)
+		return usagef("%w", err)
 	}
 	server, err := serve.Open(o, source)
 	switch {
 	case errors.Is(err, serve.ErrUnordered):
-		return usagef("serve: %w", err)
+		return usagef("%w", err)
 	case err != nil:
-		return fmt.Errorf("serve at %s: %w", f.listen, err)
+		return wording.ListenError("--listen", f.listen, err)
 	}
 	if o.S3 != nil {
 		printLine(a.stdout, "motefs: S3 at %s, bucket %s, region %s, %s; stop it with Ctrl-C", server.URL(), f.bucket, f.region, whoMayAsk(o.S3))
@@ -146,7 +161,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, dir string) (err error) 
 func (f *serveFlags) s3Options() (*serve.S3Options, error) {
 	if !f.s3 {
 		if f.accessKey != "" || f.secretKey != "" {
-			return nil, usagef("serve: --access-key and --secret-key go with --s3")
+			return nil, usagef("--access-key and --secret-key go with --s3")
 		}
 		return nil, nil
 	}
@@ -161,7 +176,7 @@ func (f *serveFlags) s3Options() (*serve.S3Options, error) {
 		o.SecretKey, o.SessionToken = os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")
 	}
 	if o.AccessKey == "" || o.SecretKey == "" {
-		return nil, usagef("serve: give an access key and its secret, by --access-key and --secret-key or by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+		return nil, usagef("give an access key and its secret, by --access-key and --secret-key or by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 	}
 	return o, nil
 }

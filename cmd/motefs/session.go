@@ -3,56 +3,81 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/advice"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/namelist"
-	"github.com/motefs/motefs/mirror/s3"
 	"github.com/rs/zerolog"
 )
 
 // session is an origin, its store and the engine between them.
 type session struct {
-	id     string
+	id string
+	// as is how the origin and the store are named to another command; see sourceFlags.as.
+	as     string
 	log    zerolog.Logger
 	client client
 	names  *namelist.Lister // nil where the origin lists
 	// filesURL is what the URLs of files begin with.
 	filesURL string
-	store    *cache.Store
-	engine   *mirror.Engine
+	// server is the URL of who is asked; of Amazon's S3 empty.
+	server string
+	store  *cache.Store
+	engine *mirror.Engine
+	made   bool // the store is new
+	// status says what the session is doing, to whom is asking: see served.
+	status *served
+	// monitor shows what the session counts; nil: nobody
+	monitor *monitored
 }
 
 // sessionOptions say how a session is opened.
 type sessionOptions struct {
+	command  string // mount or mirror
 	flags    *sourceFlags
 	id       string
+	as       string // see session
 	dir      string
 	prefetch bool
 	keepOld  bool // see cache.Options.KeepOld
 	events   mirror.Events
+	monitor  *monitored                       // nil: none
+	doing    func(format string, args ...any) // says what is about to be done
 	log      zerolog.Logger
 }
 
 // openSession opens what a mirror needs. An origin that does not answer is an
-// error only where the store has nothing to serve yet.
-func openSession(o sessionOptions) (_ *session, err error) {
-	s := &session{id: o.id, filesURL: o.flags.filesURL(o.id), log: o.log}
+// error only where the store has nothing to serve yet; where there is no store, none is
+// made then.
+func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) {
+	s := &session{id: o.id, as: o.as, filesURL: o.flags.filesURL(o.id), server: o.flags.server(o.id), monitor: o.monitor, log: o.log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.log); err != nil {
+	if s.client, err = o.flags.client(o.id, cache.DefaultInlineLimit, o.monitor.counts(), o.log); err != nil {
 		return nil, err
 	}
 	if s.names, err = o.flags.openNames(o.id, o.log); err != nil {
 		return nil, err
+	}
+	there, err := cache.Inspect(o.dir, o.id)
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		o.doing("asking %s for its first names", o.id)
+		if err := s.probe(ctx); err != nil {
+			return nil, err
+		}
 	}
 	opts := limited(cache.Options{Dir: o.dir, Origin: o.id, Holder: holder(), Reserve: o.flags.reserved(), KeepOld: o.keepOld, Log: o.log})
 	connections := cmp.Or(o.flags.connections, o.flags.s3.connections(o.id), mirror.DefaultConnections)
@@ -62,6 +87,13 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	if s.store, err = cache.Open(opts); err != nil {
 		return nil, err
 	}
+	if p := s.store.Progress(); there && !p.ListingComplete && p.Files == 0 {
+		o.doing("asking %s for its first names", o.id)
+		if err := s.probe(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s.made = !there
 	s.engine, err = mirror.Open(mirror.Options{
 		Store: s.store, Lister: s.lister(), Fetcher: s.client,
 		Prefetch: o.prefetch, Connections: connections, Outage: o.flags.patience(), MaxGone: mirror.GoneLimit(o.flags.maxGone),
@@ -71,6 +103,14 @@ func openSession(o sessionOptions) (_ *session, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.status = serveStatus(status.Options{
+		Command: o.command, Version: version(), Store: s.store, Engine: s.engine, Prefetch: o.prefetch,
+		Network: func() (connections, requests int64) {
+			n := s.client.Counts()
+			return n.Open, n.Requests
+		},
+	}, o.log)
+	s.monitor.attach(s)
 	return s, nil
 }
 
@@ -85,33 +125,62 @@ func (s *session) lister() mirror.Lister {
 // probeTimeout is how long an origin may take to show that it is there.
 const probeTimeout = 10 * time.Second
 
-// probe asks for the listing's first page, or any file, where the store is empty, so that a
-// wrong URL is an error at once and not an empty directory.
+// probe asks for the listing's first page, or any file, of an origin of which nothing is
+// here, so that a wrong URL is an error at once, and neither an empty directory nor a
+// store of nothing.
 func (s *session) probe(ctx context.Context) error {
-	if p := s.store.Progress(); p.ListingComplete || p.Files > 0 {
+	probing, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	err := s.reach(probing)
+	if err == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	err := s.reach(ctx)
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = fmt.Errorf("%w: no answer within %v: %w", mirror.ErrUnreachable, probeTimeout, err)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	if err != nil && ctx.Err() == nil || errors.Is(err, mirror.ErrUnreachable) {
-		advice := "check the URL, and that the service is up"
-		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-			advice = "if the service has a certificate of its own, give that with --ca-cert"
-		}
-		if refusal, ok := errors.AsType[*s3.Refusal](err); ok && refusal.Advice() != "" {
-			advice = refusal.Advice()
-		}
-		what := "listed"
-		if s.names != nil {
-			what = "reached"
-		}
-		return fmt.Errorf("%w %s cannot be %s: %w; %s", errOrigin, s.id, what, err, advice)
+	if inner := errors.Unwrap(err); inner != nil && s.names == nil {
+		err = inner // that it is the first page goes without saying
 	}
-	return err
+	of := s.advice()
+	what, do := of.Of(err)
+	switch {
+	case errors.Is(probing.Err(), context.DeadlineExceeded):
+		what = fmt.Sprintf("no answer within %v", probeTimeout)
+	case advice.WantsTLS(ctx, s.server, err):
+		what, do = "what listens there speaks TLS", "give "+of.URL()+" with https:// in the place of http://"
+	case errors.Is(err, mirror.ErrGone) && strings.HasSuffix(s.server, "/list"):
+		do = "leave out /list at the end of the URL: that is where the listing is looked for"
+	case errors.Is(err, errNoKeys):
+		what, do = "no credentials were found", howKeys
+	}
+	verb := "listed"
+	if s.names != nil {
+		verb = "reached"
+	}
+	return &originError{err: err, text: fmt.Sprintf("origin %s cannot be %s: %s; %s", s.id, verb,
+		cmp.Or(what, err.Error()), cmp.Or(do, "check "+of.URL()+", and that the service is up"))}
+}
+
+// advice is what to do where the origin does not do what it should.
+func (s *session) advice() advice.Origin {
+	return advice.Origin{S3: onS3(s.id), Endpoint: onS3(s.id) && s.server != ""}
+}
+
+// originError is an origin that cannot be listed, with a text that says all of it.
+type originError struct {
+	text string
+	err  error
+}
+
+func (e *originError) Error() string   { return e.text }
+func (e *originError) Unwrap() []error { return []error{errOrigin, e.err} }
+
+// where is the store's directory, and a word where it is new: it tells of a typo.
+func (s *session) where() string {
+	if s.made {
+		return s.store.Dir() + " (a new store)"
+	}
+	return s.store.Dir()
 }
 
 // holder says who holds a store, for whoever finds it locked. It has nothing of the
@@ -133,6 +202,10 @@ const closePatience = time.Second
 // does not wait for commits that hang: the process is about to end.
 func (s *session) close() error {
 	var errs []error
+	s.monitor.detach()
+	if s.status != nil {
+		errs = append(errs, s.status.Close())
+	}
 	if s.engine != nil {
 		ended := make(chan error, 1)
 		go func() { ended <- s.engine.Close() }()
@@ -159,6 +232,11 @@ func (s *session) close() error {
 // run mirrors until everything is here, ctx is done, or the store breaks.
 func (s *session) run(ctx context.Context) error {
 	return s.untilBroken(ctx, func() error { return s.engine.Run(ctx) })
+}
+
+// retry asks for the files that failed before, as run does.
+func (s *session) retry(ctx context.Context) error {
+	return s.untilBroken(ctx, func() error { return s.engine.Retry(ctx) })
 }
 
 // untilBroken does what the engine does until ctx is done, and lets go of it where the

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin"
 	"github.com/motefs/motefs/mirror/wire"
@@ -47,7 +48,7 @@ type sourceFlags struct {
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.store, "store", "", "`directory` of the store (default: one for each origin in the user's cache directory)")
-	flags.IntVar(&f.connections, "connections", 0, fmt.Sprintf("`number` of connections that fetch at the same time (default %d, from Amazon's S3 %d)", mirror.DefaultConnections, awsConnections))
+	flags.IntVar(&f.connections, "connections", 0, fmt.Sprintf("number `N` of connections that fetch at the same time (default %d, from Amazon's S3 %d)", mirror.DefaultConnections, awsConnections))
 	flags.StringArrayVar(&f.headers, "header", nil, "extra request header, `'Name: value'`, or @FILE with one a line; may be given several times. Other users see a command line, say by ps: put secrets into a file of your own, or into MOTEFS_HEADER")
 	flags.StringVar(&f.pipeline, "pipeline", "auto", "requests written ahead on a connection: `off|auto|N`")
 	flags.StringVar(&f.caCert, "ca-cert", "", "`file` of PEM certificates to trust for https beside the system's")
@@ -58,7 +59,7 @@ func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	f.maxFileSize = defaultMaxFileSize
 	flags.Var(&f.maxFileSize, "max-file-size", "refuse files longer than this, in bytes or with K, M, G")
 	flags.Var(&f.limitRate, "limit-rate", "mirror at most so many `bytes` a second, also with K, M, G; 0: no limit")
-	flags.Int64Var(&f.limitFiles, "limit-files", 0, "mirror at most so `many` files a second; 0: no limit")
+	flags.Int64Var(&f.limitFiles, "limit-files", 0, "mirror at most `N` files a second; 0: no limit")
 	inGroup(flags, groupLimits, "connections", "limit-files", "limit-rate", "max-file-size", "max-gone", "outage", "pipeline", "reserve")
 	f.listingFlags.register(flags)
 	f.s3.register(flags)
@@ -77,18 +78,16 @@ func (f *sourceFlags) reserved() int64 {
 // what may be one.
 func originID(raw string) (string, error) {
 	u, err := url.Parse(raw)
-	taken := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
+	taken := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && wire.ValidPort(u.Port())
 	switch {
 	case err == nil && u.User != nil:
-		return "", usagef("origin: its URL has user-info; use --header @FILE instead")
+		return "", usagef("the URL of the origin has a user or password in it; give that with --header @FILE instead")
 	case err == nil && (u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#")):
-		return "", usagef("origin: its URL has a query or a fragment; use --header @FILE for what gives access")
+		return "", usagef("the URL of the origin has a query (?) or a fragment (#); give what lets you in with --header @FILE, and a query of the listing with --list-path")
 	case !taken && strings.ContainsAny(raw, "@?#"):
-		return "", usagef("origin: give a URL such as http://host:port or https://host/path, without user-info, query and fragment")
-	case err != nil:
-		return "", usagef("origin %q is not a URL: %w", raw, errors.Unwrap(err))
+		return "", usagef("the origin is not a URL: give one such as http://host:port or https://host/path, without user, query and fragment")
 	case !taken:
-		return "", usagef("origin %q: give a URL such as http://host:port, https://host/path or s3://bucket/prefix", raw)
+		return "", usageError{wording.NotURL(raw)}
 	}
 	host, port := strings.ToLower(u.Hostname()), u.Port()
 	if port == "" || u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
@@ -109,11 +108,13 @@ type client interface {
 	mirror.Lister
 	mirror.Fetcher
 	mirror.RangeFetcher
+	Counts() wire.Counts
 	Close() error
 }
 
-// client makes the client for an origin.
-func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (client, error) {
+// client makes the client for an origin, which counts its requests into traffic; nil:
+// nobody reads the counts.
+func (f *sourceFlags) client(id string, inlineLimit int, traffic *wire.Traffic, log zerolog.Logger) (client, error) {
 	depth, err := f.pipelineDepth()
 	if err != nil {
 		return nil, err
@@ -128,7 +129,7 @@ func (f *sourceFlags) client(id string, inlineLimit int, log zerolog.Logger) (cl
 	}
 	w := wire.Options{
 		Header: header, UserAgent: "motefs/" + version(), TLS: trust,
-		InlineLimit: min(inlineLimit, int(f.maxFileSize)), MaxFileSize: int64(f.maxFileSize), Pipeline: depth,
+		InlineLimit: min(inlineLimit, int(f.maxFileSize)), MaxFileSize: int64(f.maxFileSize), Pipeline: depth, Traffic: traffic,
 		OnPipelineOff: func(reason string) {
 			log.Warn().Str("reason", reason).Msg("the origin does not answer pipelined requests rightly; asking one at a time, which is slower")
 		},
@@ -160,11 +161,11 @@ func (f *sourceFlags) trust() (*tls.Config, error) {
 	}
 	pem, err := os.ReadFile(f.caCert)
 	if err != nil {
-		return nil, usagef("--ca-cert: %w", err)
+		return nil, usagef("--ca-cert %s: %w", f.caCert, wording.Cause(err))
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
-		return nil, fmt.Errorf("the system's certificates: %w", err)
+		return nil, fmt.Errorf("the system's certificates cannot be read: %w", err)
 	}
 	if !roots.AppendCertsFromPEM(pem) {
 		return nil, usagef("--ca-cert %s: no PEM certificate in it", f.caCert)
@@ -172,15 +173,23 @@ func (f *sourceFlags) trust() (*tls.Config, error) {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
+// server is the URL of who is asked for an origin, empty for Amazon.
+func (f *sourceFlags) server(id string) string {
+	if onS3(id) {
+		return f.s3.endpoint
+	}
+	return f.baseOf(id)
+}
+
 // target is the origin that raw names, and where its store stands.
 func (f *sourceFlags) target(raw string) (id, dir string, err error) {
 	switch {
 	case onS3(raw) && f.layout.Given():
-		err = usagef("origin %s: S3 lists in its own way: the flags for other words do not go with it", raw)
+		err = usagef("origin %s: a bucket lists in its own way: --list-path, --get-path, --names-field and the like do not go with it", raw)
 	case onS3(raw):
 		id, err = f.s3.identity(raw)
 	case f.s3.given():
-		err = usagef("origin: --endpoint-url, --region, --profile, --no-sign-request, --request-payer, --path-style and --listers go with s3://BUCKET")
+		err = usagef("--endpoint-url, --region, --profile, --no-sign-request, --request-payer, --path-style and --listers go with an origin s3://BUCKET")
 	default:
 		if id, err = originID(raw); err == nil {
 			id = f.identity(id)
@@ -205,11 +214,11 @@ func (f *sourceFlags) storeDir(id string) (string, error) {
 	if f.storeBase != "" {
 		return filepath.Join(f.storeBase, storeName(id)), nil
 	}
-	base, err := os.UserCacheDir()
+	root, err := storeRoot()
 	if err != nil {
-		return "", usagef("no default place for the store: %w; give --store", err)
+		return "", err
 	}
-	return filepath.Join(base, "motefs", storeName(id)), nil
+	return filepath.Join(root, storeName(id)), nil
 }
 
 // storeName makes a readable directory name of an origin, with a sum that keeps
@@ -231,18 +240,18 @@ func storeName(id string) string {
 // validate checks a flag that the engine would refuse later.
 func (f *sourceFlags) validate(cmd *cobra.Command) error {
 	if f.connections < 1 && cmd.Flags().Changed("connections") || f.connections > mirror.MaxConnections {
-		return usagef("%s: --connections %d: give 1 to %d", cmd.Name(), f.connections, mirror.MaxConnections)
+		return usagef("--connections %d: give 1 to %d", f.connections, mirror.MaxConnections)
 	}
 	if f.outage < 0 {
-		return usagef("%s: --outage %v: give a time such as 10m, or 0 for ever", cmd.Name(), f.outage)
+		return usagef("--outage %v: give a time such as 10m, or 0 for ever", f.outage)
 	}
 	if f.maxFileSize == 0 {
-		return usagef("%s: --max-file-size 0: give a positive number", cmd.Name())
+		return usagef("--max-file-size 0: give a positive number")
 	}
 	if f.limitFiles < 0 {
-		return usagef("%s: --limit-files %d: give 0 or more", cmd.Name(), f.limitFiles)
+		return usagef("--limit-files %d: give 0 or more", f.limitFiles)
 	}
-	if err := f.s3.validate(cmd); err != nil {
+	if err := f.s3.validate(); err != nil {
 		return err
 	}
 	return f.listingFlags.validate(cmd)
@@ -311,14 +320,23 @@ func (s *size) Set(text string) error {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n < 0 || n > (1<<62)/unit {
-		return fmt.Errorf("%q is not a number of bytes such as 500, 64K, 10M or 2GiB", text)
+		return errors.New("give a number of bytes such as 500, 64K, 10M or 2GiB")
 	}
 	*s = size(n * unit)
 	return nil
 }
 
-// String and Type are for the help.
-func (s *size) String() string { return strconv.FormatInt(int64(*s), 10) }
+// String is the number with the largest unit of which it is a multiple, as in 16GiB.
+func (s *size) String() string {
+	n, unit := int64(*s), ""
+	for _, larger := range []string{"KiB", "MiB", "GiB"} {
+		if n == 0 || n%1024 != 0 {
+			break
+		}
+		n, unit = n/1024, larger
+	}
+	return strconv.FormatInt(n, 10) + unit
+}
 
 // Type is the name of the value in the help.
 func (s *size) Type() string { return "bytes" }

@@ -3,48 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
+
+	"github.com/motefs/motefs/cmd/motefs/internal/text"
 )
 
-// Names, markers and what errors quote are the origin's, OWNER is of whoever may
-// write into the store, and a terminal obeys what it is sent. So everything that
-// is printed goes through this file: no control character of either set (ESC,
-// U+009B), no override of the direction of text and no byte that is not UTF-8
-// comes out. The colours of the log and the live line are added behind it.
+// Everything that is printed goes through this file and package text, which escapes what a
+// terminal obeys. The colours of the log and the live line are added behind it.
 
-// printable is text with everything escaped that strconv.IsPrint does not take for
-// printable, but for newlines and tabs. Characters are escaped as JSON does, so
-// that JSON stays what it is.
-func printable(text string) string {
-	plain := func(r rune) bool { return strconv.IsPrint(r) || r == '\n' || r == '\t' }
-	if strings.IndexFunc(text, func(r rune) bool { return r == utf8.RuneError || !plain(r) }) < 0 {
-		return text
-	}
-	var out strings.Builder
-	for len(text) > 0 {
-		r, n := utf8.DecodeRuneInString(text)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&out, `\x%02x`, text[0])
-		case plain(r):
-			out.WriteRune(r)
-		default:
-			for _, unit := range utf16.Encode([]rune{r}) {
-				fmt.Fprintf(&out, `\u%04x`, unit)
-			}
-		}
-		text = text[n:]
-	}
-	return out.String()
-}
-
-// oneLine is printable text without newlines. Joined errors have them between.
-func oneLine(text string) string {
-	return printable(strings.ReplaceAll(text, "\n", "; "))
-}
+func printable(s string) string { return text.Printable(s) }
+func oneLine(s string) string   { return text.OneLine(s) }
 
 // printLine prints one line, whatever its operands hold.
 func printLine(w io.Writer, format string, args ...any) {
@@ -55,9 +22,9 @@ func printLine(w io.Writer, format string, args ...any) {
 // whole characters.
 type plainWriter struct{ w io.Writer }
 
-func (p plainWriter) Write(text []byte) (int, error) {
-	if _, err := io.WriteString(p.w, printable(string(text))); err != nil {
+func (p plainWriter) Write(b []byte) (int, error) {
+	if _, err := io.WriteString(p.w, printable(string(b))); err != nil {
 		return 0, err
 	}
-	return len(text), nil
+	return len(b), nil
 }

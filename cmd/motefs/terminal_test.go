@@ -27,7 +27,7 @@ const evilHead = "\u009b31m\u202egpj\x9b2J"
 
 // ours is what motefs itself sends to a terminal: the live line's erasing and the
 // colours of the log, none of which is in evil. The terminal makes CR LF of LF.
-var ours = regexp.MustCompile(`\r\n|\r\x1b\[K|\x1b\[(?:0|1|3[0-7]|90)m`)
+var ours = regexp.MustCompile(`\r\n|\r(?:\x1b\[\d+A)?\x1b\[2K|\x1b\[1B\x1b\[2K|\x1b\[\d+A|\x1b\[(?:0|1|3[0-7]|90)m`)
 
 // raw returns the first character of text that a terminal obeys, and whether there
 // is one.
@@ -173,7 +173,7 @@ func TestTerminals(t *testing.T) {
 				if err := os.Truncate(blobs[0], 1000); err != nil {
 					t.Fatal(err)
 				}
-				p = startIn(t, at, "verify", "--list-failed", "--store", store)
+				p = startIn(t, at, "failures", "--store", store)
 				if p.Wait(); strings.Count(p.Stdout.String(), " tries\t") != 2 {
 					t.Errorf("not two failed files: %s", p)
 				}

@@ -31,7 +31,6 @@ func TestTwoProcessesOneStore(t *testing.T) {
 		{"mirror", "--store", m.store, s.URL()},
 		{"mount", "--store", m.store, s.URL(), other},
 		{"verify", "--store", m.store},
-		{"verify", "--store", m.store, "--list-failed"},
 	} {
 		p := finish(t, exitStore, args...)
 		if text := p.Stderr.String(); !strings.Contains(text, fmt.Sprint("process ", m.Pid(), " on ")) || len(lines(text)) != 1 || p.Stdout.String() != "" {

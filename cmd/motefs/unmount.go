@@ -17,12 +17,12 @@ const unmountWait = time.Minute
 
 func unmountCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "unmount MOUNTPOINT",
+		Use:   "unmount [flags] MOUNTPOINT",
 		Short: "Unmount a directory that motefs mounted",
 		Long: "Unmount a directory that motefs mounted, and wait until the process that served\n" +
 			"it has closed its store and ended: the next one can use that at once.",
 		Example: "  motefs unmount /mnt/files",
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    operands,
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.unmount(cmd.Context(), args[0]) },
 	}
 }

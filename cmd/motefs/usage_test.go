@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"github.com/motefs/motefs/fs/fusetest"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -34,14 +36,25 @@ func TestStatuses(t *testing.T) {
 		says   string
 		args   []string
 	}{
-		{exitUsage, "unknown command", []string{"munt"}},
-		{exitUsage, "accepts 2 arg", []string{"mount", s.URL()}},
-		{exitUsage, "unknown flag", []string{"mirror", "--conections", "3", s.URL()}},
+		{exitUsage, "did you mean motefs mount", []string{"mont"}},
+		{exitUsage, "or motefs unmount?", []string{"umount", dir}},
+		{exitUsage, "did you mean motefs mirror", []string{"sync", dir}},
+		{exitUsage, `motefs: unknown command "ls" (see motefs --help)`, []string{"ls"}},
+		{exitUsage, "did you mean motefs mount", []string{"help", "mont"}},
+		{exitUsage, "motefs: MOUNTPOINT is missing: motefs mount [flags] ORIGIN MOUNTPOINT (see motefs mount --help)", []string{"mount", s.URL()}},
+		{exitUsage, "ORIGIN and MOUNTPOINT are missing", []string{"mount"}},
+		{exitUsage, "more words", []string{"mirror", s.URL(), "more"}},
+		{exitUsage, "nothing but flags", []string{"version", "more"}},
+		{exitUsage, "unknown flag --conections: did you mean --connections? (see motefs mirror --help)", []string{"mirror", "--conections", "3", s.URL()}},
+		{exitUsage, "unknown flag -x", []string{"mirror", "-xsecret", s.URL()}},
+		{exitUsage, "its value is missing", []string{"mirror", s.URL(), "--store"}},
+		{exitUsage, "do not go together", []string{"verify", "--store", store, "--repair", "--reclaim"}},
 		{exitUsage, "--connections", []string{"mirror", "--connections", "0", s.URL()}},
-		{exitUsage, "invalid argument", []string{"mirror", "--connections", "many", s.URL()}},
-		{exitUsage, "give a URL", []string{"mirror", "ftp://host"}},
-		{exitUsage, "give a URL", []string{"mirror", "host:80"}},
-		{exitUsage, "not a URL", []string{"mirror", "http://host:port"}},
+		{exitUsage, `--connections "many": give a whole number (`, []string{"mirror", "--connections", "many", s.URL()}},
+		{exitUsage, "scheme ftp is not known; give one such as", []string{"mirror", "ftp://host"}},
+		{exitUsage, "give http://host:80 or https://host:80 (", []string{"mirror", "host:80"}},
+		{exitUsage, "its port is no number", []string{"mirror", "http://host:port"}},
+		{exitUsage, "unit, such as 90s", []string{"mirror", "--outage", "5", s.URL()}},
 		{exitUsage, "query", []string{"mirror", "--store", empty, s.URL() + "?a=b"}},
 		{exitUsage, "--header", []string{"mirror", "--store", empty, "--header", "no colon", s.URL()}},
 		{exitUsage, "eader", []string{"mirror", "--store", empty, "--header", "Host: x", s.URL()}},
@@ -63,6 +76,9 @@ func TestStatuses(t *testing.T) {
 		{exitUsage, "--log-level", []string{"mirror", "--log-level", "loud", s.URL()}},
 		{exitUsage, "--log-format", []string{"mirror", "--log-format", "xml", s.URL()}},
 		{exitUsage, "give either", []string{"serve"}},
+		{exitUsage, "both --cert and --key", []string{"serve", "--cert", file, dir}},
+		{exitUsage, "an address and a port", []string{"serve", "--listen", "host", dir}},
+		{exitError, "another program listens there", []string{"serve", "--listen", strings.TrimPrefix(s.URL(), "http://"), dir}},
 		{exitUsage, "serve", []string{"serve", filepath.Join(dir, "nothing")}},
 		{exitUsage, "part of a whole", []string{"serve", "--synthetic", "10", "--changed", "101%"}},
 		{exitUsage, "more than all", []string{"serve", "--synthetic", "10", "--changed", "60%", "--removed", "60%"}},
@@ -81,14 +97,23 @@ func TestStatuses(t *testing.T) {
 		{exitMountpoint, "store", []string{"mount", "--store", filepath.Join(empty, "store"), s.URL(), empty}},
 		{exitMountpoint, "nothing is mounted", []string{"unmount", empty}},
 		{exitStore, "other", []string{"mirror", "--store", store, login.URL()}},
+		{exitUsage, "ORIGIN comes before MOUNTPOINT", []string{"mount", dir, s.URL()}},
+		{exitOrigin, "leave out /list at the end", []string{"mirror", "--store", filepath.Join(empty, "s5"), s.URL() + "/list"}},
+		{exitStore, "not a directory; give one to --store", []string{"mirror", "--store", file, s.URL()}},
+		{exitStore, "not a directory; give one to --store", []string{"mirror", "--store", filepath.Join(file, "store"), s.URL()}},
+		{exitMountpoint, "make it with: mkdir -p", []string{"mount", s.URL(), filepath.Join(dir, "nothing")}},
 		{exitStore, "not a store", []string{"mirror", "--store", filepath.Dir(file), s.URL()}},
-		{exitStore, "no store", []string{"verify", "--store", filepath.Join(dir, "nothing")}},
+		{exitStore, "motefs: there is no store at", []string{"verify", "--store", filepath.Join(dir, "nothing")}},
+		{exitStore, "is not a store of motefs: it has no FORMAT file\n", []string{"verify", "--store", dir}},
 		{exitOrigin, "cannot be listed", []string{"mirror", "--store", filepath.Join(empty, "s1"), down.URL()}},
 		{exitOrigin, "log in", []string{"mirror", "--store", filepath.Join(empty, "s2"), login.URL()}},
 		{exitOrigin, "cannot be listed", []string{"mount", "--store", filepath.Join(t.TempDir(), "s"), down.URL(), t.TempDir()}},
 		{exitMountpoint, "give --allow-non-empty", []string{"mount", "--store", filepath.Join(t.TempDir(), "s"), s.URL(), dir}},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
+			if tc.args[0] == "mount" && tc.status == exitOrigin {
+				fusetest.Need(t) // else that is told first
+			}
 			p := finish(t, tc.status, tc.args...)
 			text := p.Stderr.String()
 			if !strings.Contains(text, tc.says) || strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "motefs: ") {
@@ -105,10 +130,17 @@ func TestStatuses(t *testing.T) {
 }
 
 func TestHelpAndVersion(t *testing.T) {
-	for _, args := range [][]string{{}, {"--help"}, {"mount", "--help"}, {"version"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"help"}, {"help", "mount"}, {"mount", "--help"}, {"version"}, {"--version"}} {
 		p := finish(t, exitOK, args...)
 		if p.Stdout.String() == "" || p.Stderr.String() != "" {
 			t.Errorf("motefs %q prints %q and %q", args, p.Stdout, p.Stderr)
+		}
+	}
+	for _, command := range []string{"help", "mount", "mirror", "verify", "serve", "unmount", "demo", "version"} {
+		for _, line := range lines(finish(t, exitOK, command, "--help").Stdout.String()) {
+			if utf8.RuneCountInString(line) > usualColumns {
+				t.Errorf("the help of %s has a line of over %d columns: %q", command, usualColumns, line)
+			}
 		}
 	}
 }

@@ -172,6 +172,8 @@ func testUnmountOfAnOrdinaryUsersMountInUse(t *testing.T) {
 		t.Errorf("unmount of what is not mounted: %v, %s", err, out)
 	}
 	m.Signal(os.Interrupt)
+	m.Logs("in use by sh (process ")
+	m.Signal(os.Interrupt)
 	if status := m.Wait(); status != 0 || len(mountsBelow(m.dir)) > 0 {
 		t.Errorf("status %d, mounts %q:\n%s", status, mountsBelow(m.dir), m.Stderr)
 	}

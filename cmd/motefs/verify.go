@@ -4,26 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
+	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/spf13/cobra"
 )
 
 func verifyCommand(a *app) *cobra.Command {
 	var store string
-	var listFailed, reclaim, repair bool
+	var reclaim, repair bool
 	cmd := &cobra.Command{
-		Use:   "verify --store DIR [ORIGIN]",
-		Short: "Check that a store is sound, or mend it",
-		Long: "Read the whole store and check it against itself: every checksum, names, entries,\n" +
-			"numbers, the checkpoint and the counts. Nothing is written, and memory stays\n" +
-			"constant. With ORIGIN, also that the store is that origin's; then --store may be\n" +
-			"left out. With --repair, what is damaged is dropped, and the next mirror fetches it\n" +
-			"again.",
+		Use:        "verify [flags] [ORIGIN]",
+		SuggestFor: []string{"check", "fsck", "repair"},
+		Short:      "Check that a store is sound, or mend it",
+		Long: "Read the whole store and check it against itself: every checksum, names,\n" +
+			"entries, numbers, the checkpoint and the counts. Nothing is written, and\n" +
+			"memory stays constant. With ORIGIN, also that the store is that origin's; then\n" +
+			"--store may be left out. With --repair, what is damaged is dropped, and the\n" +
+			"next mirror fetches it again.",
 		Example: "  motefs verify http://127.0.0.1:8080\n  motefs verify --store /srv/store --repair",
-		Args:    usageArgs(cobra.MaximumNArgs(1)),
+		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := wording.OneOf(cmd, "reclaim", "repair"); err != nil {
+				return usageError{err}
+			}
 			f := &sourceFlags{store: store}
 			id := ""
 			if len(args) == 1 {
@@ -32,7 +37,7 @@ func verifyCommand(a *app) *cobra.Command {
 					return err
 				}
 			} else if store == "" {
-				return usagef("verify: give --store, or the origin whose store it is")
+				return usagef("give --store DIR, or the ORIGIN whose store it is")
 			}
 			dir, err := f.storeDir(id)
 			if err != nil {
@@ -41,38 +46,33 @@ func verifyCommand(a *app) *cobra.Command {
 			if repair {
 				return a.repair(cmd.Context(), dir, id)
 			}
-			return a.verify(cmd.Context(), dir, id, listFailed, reclaim)
+			return a.verify(cmd.Context(), dir, id, reclaim)
 		},
 	}
 	cmd.Flags().StringVar(&store, "store", "", "`directory` of the store")
-	cmd.Flags().BoolVar(&listFailed, "list-failed", false, "only list the files that could not be fetched, and why")
 	cmd.Flags().BoolVar(&reclaim, "reclaim", false, "of a store that is sound, remove the blob files that belong to no entry")
 	cmd.Flags().BoolVar(&repair, "repair", false, "drop what is damaged, so that the next mirror fetches it again")
-	cmd.MarkFlagsMutuallyExclusive("list-failed", "reclaim", "repair")
 	return cmd
 }
 
 // problemsShown bounds the problems that are printed; all are counted.
 const problemsShown = 100
 
-func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bool) (err error) {
+func (a *app) verify(ctx context.Context, dir, id string, reclaim bool) (err error) {
 	log, err := a.logger(a.console)
 	if err != nil {
 		return err
-	}
-	if _, err := os.Stat(dir); err != nil {
-		return fmt.Errorf("%w: there is no store at %s", cache.ErrFormat, dir)
 	}
 	store, err := cache.Open(limited(cache.Options{Dir: dir, ReadOnly: !reclaim, Holder: holder(), FlushEvery: -1, Log: log}))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	says := serveStatus(status.Options{Command: "verify", Version: version(), Store: store}, log)
+	defer func() { err = errors.Join(says.Close(), err) }()
+	says.Set(status.Verifying)
 	if id != "" && store.Origin() != id {
-		return fmt.Errorf("%w: %s holds the files of %s, not of %s", cache.ErrOrigin, dir, store.Origin(), id)
-	}
-	if listFailed {
-		return a.listFailed(ctx, store)
+		return &storeError{fmt.Sprintf("store %s holds the files of another origin, %s, and not of %s", dir, store.Origin(), id)}
 	}
 	p := store.Progress()
 	printLine(a.stdout, "store %s of %s: %s, %s", dir, store.Origin(), summary(p, p, 0), completeness(p))
@@ -82,9 +82,13 @@ func (a *app) verify(ctx context.Context, dir, id string, listFailed, reclaim bo
 	}
 	a.report(report)
 	if report.Problems > 0 {
-		return fmt.Errorf("%w: %d problems; mend them with: motefs verify --store %s --repair", errProblems, report.Problems, dir)
+		return fmt.Errorf("%w: %s; mend it with: motefs verify --store %s --repair", errProblems, counted(report.Problems, "problem"), dir)
 	}
-	printLine(a.stdout, "the store is sound")
+	if p.Files == 0 && !p.ListingComplete {
+		printLine(a.stdout, "the store is sound, and empty: nothing of its origin has come yet")
+	} else {
+		printLine(a.stdout, "the store is sound")
+	}
 	if !reclaim {
 		return nil
 	}
@@ -144,13 +148,4 @@ func completeness(p cache.Progress) string {
 		return "every name is listed"
 	}
 	return "the listing is not complete"
-}
-
-func (a *app) listFailed(ctx context.Context, store *cache.Store) error {
-	var writeErr error
-	err := store.Failures(0, func(_ cache.Inode, f cache.Failure) bool {
-		_, writeErr = fmt.Fprintln(a.stdout, oneLine(fmt.Sprintf("%q\t%d tries\t%s", f.Name, f.Tries, f.Reason)))
-		return writeErr == nil && ctx.Err() == nil
-	})
-	return errors.Join(err, writeErr, ctx.Err())
 }

@@ -10,14 +10,14 @@ import (
 var (
 	// ErrChanged is a list that is not the one it was: before the checkpoint, or when
 	// it was opened.
-	ErrChanged = fmt.Errorf("%w: the list of names has changed", mirror.ErrListing)
+	ErrChanged error = listError("the list of names has changed")
 	// ErrDamaged is a compressed list that is cut short or damaged.
-	ErrDamaged = fmt.Errorf("%w: the list of names is cut short or damaged", mirror.ErrListing)
+	ErrDamaged error = listError("the list of names is cut short or damaged")
 	// ErrOnce is a list that was read already, and cannot be read again.
-	ErrOnce = fmt.Errorf("%w: the list of names can be read only once", mirror.ErrListing)
+	ErrOnce error = listError("the list of names can be read only once")
 	// ErrFormat is what is no list of names: of two bytes a character, or compressed in
 	// a way that is not known here.
-	ErrFormat = fmt.Errorf("%w: not a list of names", mirror.ErrListing)
+	ErrFormat error = listError("not a list of names")
 )
 
 // errClosed is a Lister that was closed.
@@ -36,3 +36,11 @@ var (
 	errSlash    = errors.New("a URL with an encoded slash (%2F), which would be asked for as a slash")
 	errDots     = errors.New(`a URL with a component "." or "..", which leads elsewhere`)
 )
+
+// listError is a mirror.ErrListing whose text says all of it.
+type listError string
+
+func (e listError) Error() string { return string(e) }
+
+// Unwrap is what it is to an engine.
+func (listError) Unwrap() error { return mirror.ErrListing }

@@ -46,7 +46,7 @@ func openInput(o *Options) (*input, error) {
 	if o.Path != "-" {
 		var err error
 		if in.file, err = os.OpenFile(o.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err != nil {
-			return nil, fmt.Errorf("open the list of names: %w", err)
+			return nil, err
 		}
 		in.owned = true
 		info, err := in.file.Stat()

@@ -34,7 +34,10 @@ func (c *Client) ListIf(ctx context.Context, marker, etag string) (mirror.Page, 
 	}
 	page, err := c.list(ctx, said, etag)
 	if err != nil {
-		return mirror.Page{}, fmt.Errorf("list page %q: %w", wire.Clip(said), err)
+		if said == "" {
+			return mirror.Page{}, fmt.Errorf("first page: %w", err)
+		}
+		return mirror.Page{}, fmt.Errorf("page at marker %q: %w", wire.Clip(said), err)
 	}
 	if page.Next != "" {
 		page.Next = c.layout.tag + page.Next
@@ -93,7 +96,7 @@ func (c *Client) listOn(ctx context.Context, marker, etag string, fresh bool) (p
 	fields := files.AppendCondition(nil, []byte(etag), 0)
 	for hops := 0; ; hops++ {
 		location, status := "", 0
-		err = c.One(ctx, target, fields, fresh, func(r *wire.Response) (err error) {
+		err = c.One(ctx, wire.List, target, fields, fresh, func(r *wire.Response) (err error) {
 			reused, status = reused || r.Reused(), r.Status()
 			if location = r.Location(); location != "" {
 				return nil
@@ -117,8 +120,8 @@ func (c *Client) listOn(ctx context.Context, marker, etag string, fresh bool) (p
 // and what the response says of itself.
 type pageRequest struct {
 	marker, etag, target string
-	reused               bool // the response may be another's
-	contentType          string
+	reused               bool   // the response may be another's
+	contentType          string // in words
 	links                [][]byte
 }
 
@@ -143,8 +146,12 @@ func (c *Client) takePage(r *wire.Response, q *pageRequest) (mirror.Page, error)
 	if err != nil {
 		return mirror.Page{}, err
 	}
-	if q.contentType = string(r.ContentType()); c.layout.words != nil {
-		q.links = r.Fields("Link")
+	q.contentType = "no content type"
+	if of := r.Field("content-type"); len(of) > 0 {
+		q.contentType = fmt.Sprintf("content type %.60q", of)
+	}
+	if c.layout.words != nil {
+		q.links = r.Fields("link")
 	}
 	page, err := c.newPage(raw, q)
 	if err != nil {
@@ -186,7 +193,7 @@ type decoder interface {
 func (c *Client) newPage(raw []byte, q *pageRequest) (mirror.Page, error) {
 	d, next, err := c.skim(raw, q)
 	if err != nil {
-		return mirror.Page{}, fmt.Errorf("%w (content type %.60q, page begins %.60q)", err, q.contentType, raw)
+		return mirror.Page{}, fmt.Errorf("%w (%s, page begins %.60q)", err, q.contentType, raw)
 	}
 	if len(next) > maxMarker {
 		return mirror.Page{}, listingError("next marker of %d bytes", len(next))

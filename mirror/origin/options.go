@@ -65,7 +65,7 @@ func (o *Options) resolve() (*base, *layout, error) {
 		problems = append(problems, o.Options.Validate())
 	}
 	if err := errors.Join(problems...); err != nil {
-		return nil, nil, fmt.Errorf("origin options: %w", err)
+		return nil, nil, err
 	}
 	return b, l, nil
 }

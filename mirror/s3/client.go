@@ -251,6 +251,9 @@ func (c *Client) Fetch(ctx context.Context, names []string, r mirror.Receiver) e
 	return c.files.Fetch(ctx, names, r)
 }
 
+// Pipelines implements mirror.Pipeliner.
+func (c *Client) Pipelines() bool { return c.files.Pipelines() }
+
 // FetchRange implements mirror.RangeFetcher.
 func (c *Client) FetchRange(ctx context.Context, name string, part mirror.Part, use func(obj *mirror.Object) error) error {
 	if err := c.credentialsForGet(ctx); err != nil {
@@ -282,6 +285,7 @@ func (c *Client) Counts() (n wire.Counts) {
 	for _, e := range c.mu.endpoints {
 		more := e.Client.Counts()
 		n.Requests, n.Guards, n.Again = n.Requests+more.Requests, n.Guards+more.Guards, n.Again+more.Again
+		n.Open += more.Open
 	}
 	return n
 }

@@ -215,3 +215,10 @@ func (r *recorder) add(s string) {
 	defer r.Unlock()
 	r.asked = append(r.asked, s)
 }
+
+// all is what was added so far.
+func (r *recorder) all() []string {
+	r.Lock()
+	defer r.Unlock()
+	return slices.Clone(r.asked)
+}

@@ -24,7 +24,10 @@ const (
 func (c *Client) List(ctx context.Context, marker string) (mirror.Page, error) {
 	p, err := c.walks.list(ctx, c, marker)
 	if err != nil {
-		return mirror.Page{}, fmt.Errorf("list page %q: %w", wire.Clip(marker), err)
+		if marker == "" {
+			return mirror.Page{}, fmt.Errorf("first page: %w", err)
+		}
+		return mirror.Page{}, fmt.Errorf("page at marker %q: %w", wire.Clip(marker), err)
 	}
 	return p, nil
 }
@@ -122,7 +125,7 @@ const maxMends = 4
 
 func (c *Client) askOnce(ctx context.Context, at place, fresh bool) (p *page, err error) {
 	e := c.at.Load()
-	err = e.One(ctx, c.listTarget(e, at), nil, fresh, func(r *wire.Response) error {
+	err = e.One(ctx, wire.List, c.listTarget(e, at), nil, fresh, func(r *wire.Response) error {
 		reused := r.Reused()
 		if p, err = c.takePage(r); err != nil {
 			if reused && !mirror.Temporary(err) {

@@ -53,6 +53,13 @@ type pageDecoder struct {
 	told    bool // the page says so
 	arena   strings.Builder
 	scratch [2][]byte
+	known   [16]knownTag // by their place in the last object
+}
+
+// knownTag is a tag without attributes or a prefix.
+type knownTag struct {
+	tag
+	spelled []byte // all of it
 }
 
 var (
@@ -152,8 +159,8 @@ func (d *pageDecoder) document() error {
 func (d *pageDecoder) contents() error {
 	o := mirror.Listed{Size: -1}
 	key, found := "", false
-	for {
-		_, t, err := d.next()
+	for i := 0; ; i++ {
+		t, err := d.nextInObject(i)
 		if err != nil {
 			return err
 		}
@@ -184,6 +191,27 @@ func (d *pageDecoder) contents() error {
 		return errXML
 	}
 	return d.add(key, o)
+}
+
+// nextInObject returns the i-th tag in an object, which mostly is that of the object
+// before: that is quick to see.
+func (d *pageDecoder) nextInObject(i int) (tag, error) {
+	if i >= len(d.known) {
+		_, t, err := d.next()
+		return t, err
+	}
+	known := &d.known[i]
+	if n := len(known.spelled); n > 0 && bytes.HasPrefix(d.rest, known.spelled) {
+		d.rest = d.rest[n:]
+		return known.tag, nil
+	}
+	before := d.rest
+	_, t, err := d.next()
+	spelled := before[:len(before)-len(d.rest)]
+	if plain := len(t.name) + len("<>"); len(spelled) == plain || t.end && len(spelled) == plain+len("/") {
+		known.tag, known.spelled = t, spelled
+	}
+	return t, err
 }
 
 // add adds an object to the page, unless it is none.

@@ -160,6 +160,47 @@ func FuzzPage(f *testing.F) {
 	})
 }
 
+// TestObjectsOfAllForms has pages of objects that are written in one way or another, by a
+// seed: what the ones before looked like is only to make it quick.
+func TestObjectsOfAllForms(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	between := func() string { return []string{"", "", "", "\n  ", "<!-- <Key>no</Key> -->"}[rnd.IntN(5)] }
+	element := func(name, text string) string {
+		switch rnd.IntN(8) {
+		case 0:
+			return fmt.Sprintf("<s:%s>%s</s:%s>", name, text, name)
+		case 1:
+			return fmt.Sprintf("<%s a='<>'>%s</%s >", name, text, name)
+		}
+		return fmt.Sprintf("<%s>%s</%s>", name, text, name)
+	}
+	for range 300 {
+		raw, want := pageHead+"<IsTruncated>false</IsTruncated>", []mirror.Listed{}
+		for i := range 20 {
+			o := mirror.Listed{Name: fmt.Sprintf("key%02d", i), Size: int64(rnd.IntN(100)), ModTime: 1255369830}
+			parts := []string{element("Key", o.Name), element("Size", fmt.Sprint(o.Size)), element("LastModified", "2009-10-12T17:50:30.000Z")}
+			if rnd.IntN(3) == 0 {
+				parts = append(parts, element("Owner", "<Key>no</Key><Size>7</Size>"), "<Other/>")
+			}
+			if rnd.IntN(3) == 0 {
+				rnd.Shuffle(len(parts), func(i, k int) { parts[i], parts[k] = parts[k], parts[i] })
+			}
+			raw += "<Contents>"
+			for _, part := range parts {
+				raw += between() + part
+			}
+			raw += between() + "</Contents>"
+			want = append(want, o)
+		}
+		raw += "</ListBucketResult>"
+		if p, err := decodePage([]byte(raw), "", nil); err != nil || !reflect.DeepEqual(p.objects, want) {
+			t.Fatalf("%s\nis %+v, %v", raw, p, err)
+		}
+	}
+}
+
 // bigPage is a page of a thousand keys as AWS writes it.
 func bigPage(encoded bool) []byte {
 	var b strings.Builder

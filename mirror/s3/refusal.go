@@ -28,7 +28,7 @@ type Refusal struct {
 func (r *Refusal) Error() string {
 	text := r.status.Error()
 	if r.Code != "" {
-		text = fmt.Sprintf("S3 answered status %d, %s", r.status.Code, wire.Clip(r.Code))
+		text = fmt.Sprintf("S3 answered %d, %s", r.status.Code, wire.Clip(r.Code))
 		if r.Message != "" {
 			text += ": " + wire.Clip(r.Message)
 		}
@@ -122,10 +122,10 @@ func refusalFrom(r *wire.Response) error {
 	}
 	refusal := refusalOf(raw, status)
 	refusal.status = refusal.statusOf()
-	if region := r.Field("X-Amz-Bucket-Region"); len(region) > 0 {
+	if region := r.Field("x-amz-bucket-region"); len(region) > 0 {
 		refusal.Region = string(region)
 	}
-	if at, err := http.ParseTime(string(r.Field("Date"))); err == nil {
+	if at, err := http.ParseTime(string(r.Field("date"))); err == nil {
 		refusal.date = at
 	}
 	return refusal
@@ -154,7 +154,7 @@ func (c *Client) explain(ctx context.Context, target string, _ *mirror.StatusErr
 	if c.state() != before {
 		return true, nil // somebody else has mended it
 	}
-	err = c.at.Load().One(ctx, target, nil, true, func(r *wire.Response) error {
+	err = c.at.Load().One(ctx, wire.Get, target, nil, true, func(r *wire.Response) error {
 		defer r.End()
 		if r.Status() == http.StatusOK {
 			return nil

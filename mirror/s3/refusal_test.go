@@ -127,7 +127,7 @@ func TestFinalRefusals(t *testing.T) {
 		"another one":  {status: 301, code: "PermanentRedirect", more: "<Region>../../x</Region>", says: "--region"},
 		"busy":         {status: 503, code: "SlowDown", temporary: true},
 		"ill":          {status: 500, code: "InternalError", temporary: true},
-		"no words":     {status: 403, code: "", says: "status 403"},
+		"no words":     {status: 403, code: "", says: "answered 403"},
 	} {
 		b := &bucket{keys: keysOf(1)}
 		var asked atomic.Int64
@@ -262,5 +262,44 @@ func TestRenewal(t *testing.T) {
 	ids := slices.Compact(seen.asked)
 	if !slices.Equal(ids, []string{"first", "third"}) {
 		t.Errorf("signed by %q", ids)
+	}
+}
+
+// TestRefusedAtOnce has all pages that are under way be refused for one reason: the first
+// to hear of it mends it, the others only ask again.
+func TestRefusedAtOnce(t *testing.T) {
+	b := &bucket{keys: shapes(2000, 1)["folders"], perPage: 40}
+	var expired atomic.Bool
+	var refused atomic.Int64
+	all := make(chan struct{})
+	b.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !expired.Load() || !strings.Contains(r.Header.Get("Authorization"), "Credential=key1/") {
+			return false
+		}
+		if refused.Add(1) == 4 {
+			close(all)
+		}
+		<-all
+		refuse(w, 400, "ExpiredToken", "")
+		return true
+	}
+	b.start(t)
+	var asked atomic.Int64
+	client := b.client(t, Options{Listers: 4, Keys: func(context.Context) (Keys, error) {
+		return Keys{ID: fmt.Sprintf("key%d", asked.Add(1)), Secret: "s"}, nil
+	}})
+	p, err := client.List(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, _ := namesOf(t, p), expired.Swap(true)
+	for p.Next != "" {
+		if p, err = client.List(t.Context(), p.Next); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, namesOf(t, p)...)
+	}
+	if !slices.Equal(names, b.keys) || asked.Load() != 2 || refused.Load() != 4 {
+		t.Errorf("%d names, %d times asked for keys, %d refused", len(names), asked.Load(), refused.Load())
 	}
 }

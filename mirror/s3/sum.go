@@ -14,7 +14,7 @@ import (
 
 // checksum is one of the sums that S3 has of an object, in a field of its own.
 type checksum struct {
-	field string // its name behind sumPrefix and sumSought
+	field string
 	size  int
 	wire.Algorithm
 }
@@ -22,11 +22,11 @@ type checksum struct {
 // checksums are those, the one first that is looked at where there are several: those that
 // cost little, the longer before the shorter.
 var checksums = []checksum{
-	{"crc64nvme", crc64nvme.Size, wire.Algorithm{Name: "CRC-64/NVME", New: func() hash.Hash { return crc64nvme.New() }}},
-	{"crc32c", crc32.Size, wire.Algorithm{Name: "CRC-32C", New: func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }}},
-	{"crc32", crc32.Size, wire.Algorithm{Name: "CRC-32", New: func() hash.Hash { return crc32.NewIEEE() }}},
-	{"sha256", sha256.Size, wire.Algorithm{Name: "SHA-256", New: sha256.New}},
-	{"sha1", sha1.Size, wire.Algorithm{Name: "SHA-1", New: sha1.New}},
+	{"x-amz-checksum-crc64nvme", crc64nvme.Size, wire.Algorithm{Name: "CRC-64/NVME", New: func() hash.Hash { return crc64nvme.New() }}},
+	{"x-amz-checksum-crc32c", crc32.Size, wire.Algorithm{Name: "CRC-32C", New: func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }}},
+	{"x-amz-checksum-crc32", crc32.Size, wire.Algorithm{Name: "CRC-32", New: func() hash.Hash { return crc32.NewIEEE() }}},
+	{"x-amz-checksum-sha256", sha256.Size, wire.Algorithm{Name: "SHA-256", New: sha256.New}},
+	{"x-amz-checksum-sha1", sha1.Size, wire.Algorithm{Name: "SHA-1", New: sha1.New}},
 }
 
 const (
@@ -34,74 +34,26 @@ const (
 	// so servers know it, or ignore it.
 	sumMode    = "x-amz-checksum-mode"
 	sumsWanted = "ENABLED"
-
-	sumPrefix = "x-amz-c" // and sumSought
-	sumType   = "type"
-	composite = "composite"
+	sumType    = "x-amz-checksum-type"
 )
 
-// sumSought is what heads are searched for: what names have behind sumPrefix, the same
-// whether words begin with capitals or not. A server that shouts is not heard.
-var sumSought = []byte("hecksum-")
+var composite = []byte("COMPOSITE")
 
 // sumOf is wire.Options.Sum. An object that came in parts may have only a sum of its
 // parts' sums, which says nothing of the whole: "-" and their number stand behind it, or
 // its type says so. Whatever else is not base64 of the right length is no sum either.
-func sumOf(dst, head []byte) ([]byte, *wire.Algorithm) {
-	best, said := len(checksums), []byte(nil)
-	for {
-		i := bytes.Index(head, sumSought)
-		if i < 0 {
-			break
-		}
-		at := i - len(sumPrefix)
-		isField := at > 0 && head[at-1] == '\n' && hasPrefix(head[at:], sumPrefix)
-		head = head[i+len(sumSought):]
-		colon := bytes.IndexByte(head, ':')
-		if !isField || colon < 0 {
+func sumOf(dst []byte, fields *wire.Fields) ([]byte, *wire.Algorithm) {
+	for k := range checksums {
+		c := &checksums[k]
+		said := fields.Get(c.field)
+		if said == nil {
 			continue
 		}
-		name, value := head[:colon], head[colon+1:]
-		if end := bytes.IndexByte(value, '\r'); end >= 0 {
-			value = value[:end]
-		}
-		for len(value) > 0 && value[0] == ' ' {
-			value = value[1:]
-		}
-		if same(name, sumType) && same(value, composite) {
+		sum, err := base64.StdEncoding.AppendDecode(dst, said)
+		if err != nil || len(sum)-len(dst) != c.size || bytes.EqualFold(fields.Get(sumType), composite) {
 			return dst, nil
 		}
-		for k := range best {
-			if same(name, checksums[k].field) {
-				best, said = k, value
-				break
-			}
-		}
+		return sum, &c.Algorithm
 	}
-	if best == len(checksums) {
-		return dst, nil
-	}
-	c := &checksums[best]
-	sum, err := base64.StdEncoding.AppendDecode(dst, said)
-	if err != nil || len(sum)-len(dst) != c.size {
-		return dst, nil
-	}
-	return sum, &c.Algorithm
-}
-
-// same reports whether text is lower but for its case.
-func same(text []byte, lower string) bool { return len(text) == len(lower) && hasPrefix(text, lower) }
-
-// hasPrefix reports whether text, which is not shorter, begins with lower but for its case.
-func hasPrefix(text []byte, lower string) bool {
-	for i := range len(lower) {
-		c := text[i]
-		if c-'A' < 26 {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
+	return dst, nil
 }

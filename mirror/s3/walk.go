@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/motefs/motefs/mirror"
 )
@@ -69,7 +69,7 @@ func (ws *walks) list(ctx context.Context, c *Client, marker string) (mirror.Pag
 	}
 	ws.mu.Unlock()
 	if w != nil {
-		p, err := w.take(ctx)
+		p, err := w.take(ctx, marker)
 		if errors.Is(err, errOver) && c.ctx.Err() == nil {
 			return ws.list(ctx, c, marker)
 		}
@@ -100,7 +100,7 @@ func (p *page) inOrder(at place) bool {
 	return p.sorted && (p.keys == 0 || at.after == "" || p.first > at.after)
 }
 
-// errOver is a walk that has ended while a page of it was waited for.
+// errOver is a walk that has ended, or gone on, while a page of it was waited for.
 var errOver = errors.New("the walk is over")
 
 // sequence reports whether the listing is walked in one sequence.
@@ -153,8 +153,11 @@ type keyRange struct {
 	expected float64
 	found    int
 	slack    float64 // by how much the walk's stretch is too large here: 1, or less
-	err      error   // of the last request
-	told     bool    // that error was told to who waits
+	// Of the last request: why it failed, until when the server wants to be left in peace,
+	// and whether that was told to who waits, who then waits that out.
+	err   error
+	until time.Time
+	told  bool
 }
 
 func newWalk(c *Client, at place, before *page) *walk {
@@ -180,8 +183,8 @@ func (w *walk) expects(marker string) bool {
 	return w.mu.next == marker && w.ctx.Err() == nil
 }
 
-// take waits for the next page.
-func (w *walk) take(ctx context.Context) (mirror.Page, error) {
+// take waits for the page at marker, which is errOver where another was handed it.
+func (w *walk) take(ctx context.Context, marker string) (mirror.Page, error) {
 	w.mu.Lock()
 	if head := w.mu.ranges[0]; head.told { // and has been waited out
 		head.err, head.told = nil, false
@@ -189,6 +192,10 @@ func (w *walk) take(ctx context.Context) (mirror.Page, error) {
 	w.mu.Unlock()
 	for {
 		w.mu.Lock()
+		if w.mu.next != marker {
+			w.mu.Unlock()
+			return mirror.Page{}, errOver
+		}
 		p, next, err := w.headLocked()
 		w.scheduleLocked()
 		changed := w.mu.changed
@@ -300,8 +307,11 @@ func (w *walk) request(r *keyRange, at place) {
 		w.c.onlyTokens.Store(true)
 	case err != nil:
 		r.err = err
-		if status, ok := errors.AsType[*mirror.StatusError](err); ok && (status.Code == http.StatusServiceUnavailable || status.Code == http.StatusTooManyRequests) {
-			w.mu.width, w.mu.pages = max(1, w.mu.width/2), 0
+		if status, ok := errors.AsType[*mirror.StatusError](err); ok {
+			r.until = time.Now().Add(status.RetryAfter)
+			if status.Code == http.StatusServiceUnavailable || status.Code == http.StatusTooManyRequests {
+				w.mu.width, w.mu.pages = max(1, w.mu.width/2), 0
+			}
 		}
 	case !p.inOrder(at):
 		w.c.noOrder()
@@ -332,7 +342,9 @@ func (w *walk) cameLocked(r *keyRange, p *page) {
 		w.mu.width, w.mu.pages = w.mu.width+1, 0
 	}
 	for _, other := range w.mu.ranges[1:] {
-		other.err, other.told = nil, false // it may be better now
+		if other.err != nil && time.Now().After(other.until) {
+			other.err, other.told = nil, false // it may be better now
+		}
 	}
 	if p.keys > 0 {
 		first, last := strings.Clone(p.first), strings.Clone(p.last)
@@ -385,28 +397,5 @@ func (w *walk) endLocked(r *keyRange) {
 		case other.endless || other.to > end:
 			other.to, other.endless = end, false
 		}
-	}
-}
-
-const (
-	// stretchMost bounds by how much one range changes the stretch, and stretchFar the
-	// stretch itself.
-	stretchMost, stretchFar = 16.0, 1 << 30
-	// stretchBy is the weight of one range among those before.
-	stretchBy = 0.25
-)
-
-// stretchLocked learns from a page of a range how many pages there were of those that were
-// expected. Keys are spread unevenly: where file numbers go on from folder to folder,
-// say, most of what a folder could have is empty.
-func (w *walk) stretchLocked(r *keyRange, p *page) {
-	found := float64(r.found) / float64(max(w.mu.full, 1))
-	switch {
-	case r.expected == 0 || p.keys == 0: // behind all keys is no measure
-	case r.listed:
-		off := min(max(r.expected/max(found, 1/stretchMost), 1/stretchMost), stretchMost)
-		w.mu.stretch = min(max(w.mu.stretch*math.Pow(off, stretchBy), 1.0/stretchFar), stretchFar)
-	case found > 2*r.expected+2:
-		r.slack = max(r.slack/2, 1.0/stretchFar)
 	}
 }

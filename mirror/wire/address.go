@@ -48,10 +48,8 @@ func addressProblems(u *url.URL) (problems []error) {
 			break
 		}
 	}
-	if port := u.Port(); port != "" {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			problems = append(problems, fmt.Errorf("port %q: not within 1 to 65535", port))
-		}
+	if port := u.Port(); !ValidPort(port) {
+		problems = append(problems, fmt.Errorf("port %q: not within 1 to 65535", port))
 	}
 	if u.User != nil {
 		problems = append(problems, errors.New("has user-info; use a header instead"))
@@ -69,4 +67,10 @@ func PortOf(u *url.URL) string {
 	default:
 		return "80"
 	}
+}
+
+// ValidPort reports whether the port of a URL is one, or left out.
+func ValidPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }

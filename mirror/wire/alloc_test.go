@@ -31,9 +31,9 @@ func TestAllocations(t *testing.T) {
 func TestAllocationsOfSums(t *testing.T) {
 	s := wiretest.ReplayWith(t, func(body string) string { return fmt.Sprintf("X-Sum: %08x\r\n", crc32.ChecksumIEEE([]byte(body))) })
 	checked := 0
-	c := newAuto(t, Options{URL: s.Base(), Sum: func(dst, head []byte) ([]byte, *Algorithm) {
+	c := newAuto(t, Options{URL: s.Base(), Sum: func(dst []byte, fields *Fields) ([]byte, *Algorithm) {
 		checked++
-		return sumField(dst, head)
+		return sumField(dst, fields)
 	}})
 	checkAllocations(t, c, nil)
 	if checked < 3000 {

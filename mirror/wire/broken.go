@@ -17,6 +17,8 @@ type brokenRound struct {
 	// which of the pending requests was owed the next one, -1 where that was a
 	// guard.
 	held, suspect int
+	// owed are its requests that have no answer.
+	owed int
 	// fresh says that nothing had been asked on the connection before the round.
 	fresh bool
 	// served says that there were responses other than that the server is busy.
@@ -156,6 +158,9 @@ func (c *Client) askGuard(ctx context.Context, want guard) (found guard, ok bool
 	defer ca.end()
 	cn, err := c.take(ca, true)
 	if err != nil {
+		if ca.err() == nil {
+			c.o.Traffic.lost(Guard)
+		}
 		return guard{}, false
 	}
 	c.counts.requests.Add(1)
@@ -166,6 +171,7 @@ func (c *Client) askGuard(ctx context.Context, want guard) (found guard, ok bool
 			return err
 		}
 		status, body, err := cn.small(maxGuard)
+		cn.report(Guard)
 		if err == nil || errors.Is(err, errEnd) {
 			found, ok = newGuard(want.target, status, body, cn.clock.waited), !temporary(status)
 			found.ranged = want.ranged

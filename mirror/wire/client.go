@@ -37,7 +37,7 @@ type Client struct {
 
 	guards     guards
 	pipelining pipelining
-	counts     struct{ requests, guards, taken atomic.Int64 }
+	counts     struct{ requests, guards, taken, open atomic.Int64 }
 
 	mu struct {
 		sync.Mutex
@@ -96,6 +96,7 @@ func (c *Client) Close() error {
 	c.mu.Unlock()
 	c.cancel()
 	for _, cn := range idle {
+		c.counts.open.Add(-1)
 		cn.kill()
 	}
 	c.wg.Wait()
@@ -108,11 +109,13 @@ type Counts struct {
 	// their connection ended; Guards those among them that only prove the
 	// others; Again those that had to be written for another time.
 	Requests, Guards, Again int64
+	// Open is how many connections there are now, idle ones too.
+	Open int64
 }
 
 // Counts returns them.
 func (c *Client) Counts() Counts {
-	n := Counts{Requests: c.counts.requests.Load(), Guards: c.counts.guards.Load()}
+	n := Counts{Requests: c.counts.requests.Load(), Guards: c.counts.guards.Load(), Open: c.counts.open.Load()}
 	n.Again = n.Requests - n.Guards - c.counts.taken.Load()
 	return n
 }
@@ -197,7 +200,7 @@ func (c *Client) endTarget(dst []byte, at int) []byte {
 // server, which is not the file's; nil for any other.
 func (c *Client) refusal(status int) error {
 	if c.viaHTTP() && status == http.StatusProxyAuthRequired {
-		return fmt.Errorf("%w: proxy %s: status %d", mirror.ErrUnreachable, c.proxy.name, status)
+		return fmt.Errorf("%w: %w", mirror.ErrUnreachable, &ProxyError{c.proxy.name, fmt.Errorf("status %d", status)})
 	}
 	return nil
 }

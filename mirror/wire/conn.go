@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror"
-	"github.com/valyala/fasthttp"
 )
 
 const (
@@ -32,14 +31,13 @@ type conn struct {
 	gather gatherer
 	head   head
 	dates  dateCache
-	// rawHead is where head was read from, valid until the next read from br.
-	rawHead []byte
 
 	born   time.Time
 	idle   struct{ mono, wall time.Time } // since when, by both clocks
 	pooled bool                           // comes from the idle pool, and has answered nothing since
 
 	total int64        // responses over its life
+	came  [codes]int32 // responses that are not reported yet; see Traffic
 	asked atomic.Int64 // requests over its life that may be on their way or answered
 	ahead bool         // more than one request is on its way
 	left  bool         // this side ended it, with a response that it did not read whole
@@ -50,11 +48,12 @@ type buffers struct {
 	in      *bufio.Reader
 	out     []byte
 	scratch []byte // bodies that are not in one piece in the read buffer
-	parsed  fasthttp.ResponseHeader
+	fields  Fields // of the response at hand
 	sum     sum
 }
 
 func (c *Client) newConn(raw, nc net.Conn) *conn {
+	c.counts.open.Add(1)
 	cn := &conn{raw: raw, nc: nc, born: time.Now(), gather: gatherer{raw: raw, lowat: 1}}
 	cn.clock = clock{nc: nc, t: &c.o.Timeouts}
 	if b, ok := c.buffs.Get().(*buffers); ok {
@@ -82,6 +81,7 @@ func (cn *conn) old() bool { return time.Since(cn.born) > cn.clock.t.Age }
 func (cn *conn) answered() {
 	cn.clock.restart()
 	cn.total++
+	cn.came[codeOf(cn.head.status)]++
 	cn.pooled = false
 }
 

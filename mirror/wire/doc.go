@@ -90,10 +90,11 @@
 //
 // # Framing
 //
-// Heads are parsed by fasthttp, and checked for what it lets pass: Content-Length
-// beside Transfer-Encoding, Transfer-Encoding in HTTP/1.0, blank lines before the
-// status line, bare line feeds. Bodies are framed here: by length, by chunks, or
-// by the end of the connection, which is believed only alone.
+// Heads are parsed as strictly as RFC 9112 has them: nothing that two parsers could read
+// in two ways is taken, such as two lengths, a length beside chunks, folded lines, blanks
+// before a colon, blank lines before the status line, line feeds or returns alone. Bodies
+// are framed by length, by chunks, or by the end of the connection, which is believed only
+// alone.
 //
 // A connection that speaks before it was asked is dropped, but under TLS, where
 // that cannot be told from the session's own records.

@@ -139,6 +139,9 @@ func (g *get) connect() error {
 	slow := len(g.pending) == 1 && g.c.pipelining.depth() == 1
 	cn, err := g.c.take(g.call, g.fresh || g.lone(guards) || slow)
 	if err != nil {
+		if g.err() == nil {
+			g.c.o.Traffic.lost(Get)
+		}
 		return err
 	}
 	end := g.c.with(cn, func() error { return g.rounds(cn, guards) })
@@ -149,9 +152,16 @@ func (g *get) connect() error {
 		// Servers close idle connections when they like, and some say so with
 		// an answer that nobody asked for.
 		g.fresh = true
+		g.noteAgain(end, 0)
 		return nil
 	}
-	return g.broke(cn, end)
+	g.noteEnd(end)
+	before := len(g.pending) + len(g.alone)
+	if err := g.broke(cn, end); err != nil {
+		return err
+	}
+	g.noteAgain(end, before-len(g.pending)-len(g.alone))
+	return nil
 }
 
 // lone reports whether each request has to be the first of its connection, which

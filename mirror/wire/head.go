@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-
-	"github.com/valyala/fasthttp"
 )
 
 const (
@@ -22,7 +20,7 @@ const (
 var headEnd = []byte("\r\n\r\n")
 
 // head is what the client wants to know of an answer's head. The rest stays in
-// conn.buf.parsed until the next head is read.
+// conn.buf.fields until the next head is read.
 type head struct {
 	status  int
 	length  int64 // of the body; or chunked, or untilEOF
@@ -57,15 +55,16 @@ func (cn *conn) readAnyHead() error {
 	if !threeDigits(raw[len(headStart)+2:]) {
 		return framingError("status %.40q", raw)
 	}
-	h, before := &cn.buf.parsed, cn.br.Buffered()
-	if err := h.Read(cn.br); err != nil {
-		return framingError("%s", Clip(err.Error()))
+	if err := cn.buf.fields.Parse(raw); err != nil {
+		return err
 	}
-	if before-cn.br.Buffered() != len(raw) {
-		return framingError("blank line inside the head")
+	length, closing, err := cn.buf.fields.framing()
+	if err != nil {
+		return err
 	}
-	cn.rawHead = raw
-	cn.head = head{status: h.StatusCode(), length: int64(h.ContentLength()), closing: old || h.ConnectionClose()}
+	status := raw[len(headStart)+2:]
+	cn.head = head{status: digits(status[:3]), length: length, closing: old || closing}
+	cn.br.Discard(len(raw))
 	switch {
 	case cn.head.status < 200:
 		return nil
@@ -73,26 +72,18 @@ func (cn *conn) readAnyHead() error {
 		// These have no body whatever they declare (RFC 9110 sections 15.3.5
 		// and 15.4.5). Whoever sends one all the same is found out by the guards.
 		cn.head.length = 0
-	case cn.head.length == chunked:
-		// Which of the two was meant is how requests and answers are
-		// smuggled (RFC 9112 section 6.3).
-		if hasField(raw, "content-length") {
-			return framingError("both Content-Length and Transfer-Encoding")
-		}
-	case cn.head.length == untilEOF || old:
+	case cn.head.length == chunked && old:
+		return framingError("Transfer-Encoding in HTTP/1.0")
+	case cn.head.length == untilEOF:
 		cn.head.closing = true
-		if hasField(raw, "transfer-encoding") {
-			return framingError("Transfer-Encoding in HTTP/1.0")
-		}
-		if cn.ahead && cn.head.length == untilEOF {
+		if cn.ahead {
 			return errAlone
 		}
 	}
 	return nil
 }
 
-// threeDigits reports whether a status follows, from 100 to 999. The parser takes
-// 000 for 200, and any number of digits.
+// threeDigits reports whether a status follows, from 100 to 999.
 func threeDigits(raw []byte) bool {
 	return len(raw) > 3 && raw[0]-'1' < 9 && raw[1]-'0' < 10 && raw[2]-'0' < 10 && (raw[3] == ' ' || raw[3] == '\r')
 }
@@ -127,21 +118,9 @@ func (cn *conn) peekHead() ([]byte, error) {
 	}
 }
 
-// hasField looks for a header in a raw head. The parser drops some that
-// contradict others.
-func hasField(raw []byte, lower string) bool {
-	for line := range bytes.Lines(raw) {
-		key, _, ok := bytes.Cut(line, []byte(":"))
-		if ok && string(bytes.ToLower(bytes.TrimRight(key, " \t"))) == lower {
-			return true
-		}
-	}
-	return false
-}
-
 // encoding is the Content-Encoding, empty for identity.
 func (cn *conn) encoding() []byte {
-	e := cn.buf.parsed.ContentEncoding()
+	e := cn.buf.fields.Get("content-encoding")
 	if bytes.EqualFold(e, []byte("identity")) {
 		return nil
 	}
@@ -157,7 +136,7 @@ type dateCache struct {
 
 // modTime is the Last-Modified in seconds since 1970, or 0.
 func (cn *conn) modTime() int64 {
-	date, d := cn.buf.parsed.Peek(fasthttp.HeaderLastModified), &cn.dates
+	date, d := cn.buf.fields.Get("last-modified"), &cn.dates
 	if len(date) == 0 || bytes.Equal(date, d.text) {
 		if len(date) == 0 {
 			return 0

@@ -10,7 +10,6 @@ import (
 	"net/http"
 
 	"github.com/motefs/motefs/mirror"
-	"github.com/valyala/fasthttp"
 )
 
 // hold reads the response for request i into the ledger. first says that it is
@@ -37,7 +36,7 @@ func (r *round) hold(cn *conn, i int32, first bool) error {
 		}
 		h.modTime, etag = cn.modTime(), cn.etag()
 	case isRedirect(cn.head.status):
-		location = cn.buf.parsed.Peek(fasthttp.HeaderLocation)
+		location = cn.buf.fields.Get("location")
 	default:
 		h.err = r.c.refusal(cn.head.status)
 		h.retryAfterMilli = uint32(min(cn.retryAfter().Milliseconds(), math.MaxUint32))
@@ -156,7 +155,7 @@ func (r *round) stream(cn *conn, h held, start []byte, rest body, use func(i int
 var errStale = errors.New("stream used after it was handed back")
 
 // etag is the validator of the response at hand, as it stands there.
-func (cn *conn) etag() []byte { return cn.buf.parsed.Peek(fasthttp.HeaderETag) }
+func (cn *conn) etag() []byte { return cn.buf.fields.Get("etag") }
 
 // small reads a whole response with a body of at most limit bytes.
 func (cn *conn) small(limit int) (status int, body []byte, err error) {

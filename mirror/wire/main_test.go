@@ -147,7 +147,7 @@ func fetchSpooled(t testing.TB, c *Client, names ...string) ([]result, int) {
 
 // fetchOne asks by One for a target, and returns its body.
 func fetchOne(ctx context.Context, c *Client, target string) (body string, err error) {
-	err = c.One(ctx, target, nil, false, func(r *Response) error {
+	err = c.One(ctx, List, target, nil, false, func(r *Response) error {
 		if r.Status() != 200 {
 			return r.Err()
 		}

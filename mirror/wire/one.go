@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/motefs/motefs/mirror"
-	"github.com/valyala/fasthttp"
 )
 
 // Response is the response of One, valid until the function that it was handed to
@@ -22,14 +22,11 @@ func (r *Response) Status() int { return r.cn.head.status }
 // Length is the length of the body in bytes, -1 where it is not said beforehand.
 func (r *Response) Length() int64 { return max(r.cn.head.length, -1) }
 
-// Field returns the value of a header field, empty without one.
-func (r *Response) Field(name string) []byte { return r.cn.buf.parsed.Peek(name) }
+// Field returns the value of a header field, empty without one. The name is in lower case.
+func (r *Response) Field(name string) []byte { return r.cn.buf.fields.Get(name) }
 
 // Fields are all the fields of a name, which are valid as long as the response is.
-func (r *Response) Fields(name string) [][]byte { return r.cn.buf.parsed.PeekAll(name) }
-
-// ContentType is the header of that name.
-func (r *Response) ContentType() []byte { return r.cn.buf.parsed.ContentType() }
+func (r *Response) Fields(name string) [][]byte { return r.cn.buf.fields.Values(name) }
 
 // ETag is the validator, as it stands in the header.
 func (r *Response) ETag() []byte { return r.cn.etag() }
@@ -43,7 +40,7 @@ func (r *Response) Location() string {
 	if !isRedirect(r.Status()) {
 		return ""
 	}
-	return string(r.Field(fasthttp.HeaderLocation))
+	return string(r.Field("location"))
 }
 
 // Encoding is the Content-Encoding, empty for identity.
@@ -92,12 +89,12 @@ func (r *Response) Whole(dst []byte, limit int64) ([]byte, error) {
 	return nil, err
 }
 
-// One asks for one target, with these header fields (each with its CRLF) besides
+// One asks for one target, for op List or Get, with these header fields (each with its CRLF) besides
 // the usual ones, and hands the response to use, whose error it returns. fresh
 // asks for a connection of its own, on which nothing else was answered before.
 // Other errors are those of the connection, which use was not called for or could
 // not read the body on.
-func (c *Client) One(ctx context.Context, target string, fields []byte, fresh bool, use func(r *Response) error) error {
+func (c *Client) One(ctx context.Context, op Op, target string, fields []byte, fresh bool, use func(r *Response) error) error {
 	ca := c.begin(ctx)
 	defer ca.end()
 	for {
@@ -106,11 +103,15 @@ func (c *Client) One(ctx context.Context, target string, fields []byte, fresh bo
 		}
 		cn, err := c.take(ca, fresh)
 		if err != nil {
+			if ca.err() == nil {
+				c.o.Traffic.lost(op)
+			}
 			return err
 		}
 		var result error
 		began := false
 		err = c.with(cn, func() error {
+			start := time.Now()
 			cn.buf.out = c.appendRequest(cn.buf.out[:0], target, fields)
 			if err := cn.write(cn.buf.out, 1); err != nil {
 				return err
@@ -120,6 +121,10 @@ func (c *Client) One(ctx context.Context, target string, fields []byte, fresh bo
 			}
 			began = true
 			result, err = cn.use(use)
+			cn.report(op)
+			if op == List {
+				c.o.Traffic.timed(op, start)
+			}
 			return err
 		})
 		switch cause := ca.err(); {
@@ -132,6 +137,7 @@ func (c *Client) One(ctx context.Context, target string, fields []byte, fresh bo
 		case cn.pooled:
 			fresh = true // it was dead before
 		default:
+			c.o.Traffic.lost(op)
 			return err
 		}
 	}

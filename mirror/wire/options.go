@@ -34,12 +34,11 @@ type Options struct {
 	// any goroutine, and is to allocate nothing. Default: none.
 	Sign func(dst, target []byte) []byte
 	// Sum, where it is not nil, says what the body of a 200 of Get comes to: it appends
-	// the sum to dst, and returns of which algorithm that is, nil where the response
-	// does not say. head is that response's, from the status line to the blank line,
-	// each line with its CRLF, valid until Sum returns. A body that comes to another sum
-	// is no answer: ErrChecksum. Sum is called by any goroutine, and is to allocate
+	// the sum to dst, and returns of which algorithm that is, nil where the response's
+	// fields do not say. They are valid until Sum returns. A body that comes to another
+	// sum is no answer: ErrChecksum. Sum is called by any goroutine, and is to allocate
 	// nothing. Default: no body is checked.
-	Sum func(dst, head []byte) ([]byte, *Algorithm)
+	Sum func(dst []byte, fields *Fields) ([]byte, *Algorithm)
 	// UserAgent is the header of that name. Default: "motefs".
 	UserAgent string
 	// MaxFileSize is the length in bytes above which the body of a get is
@@ -76,6 +75,8 @@ type Options struct {
 	Absent string
 	// Timeouts bound what the server may take. Default: DefaultTimeouts.
 	Timeouts Timeouts
+	// Traffic counts the requests. Default: the client's own, which nobody reads.
+	Traffic *Traffic
 }
 
 // Timeouts are the client's bounds on time.
@@ -134,6 +135,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Timeouts == (Timeouts{}) {
 		o.Timeouts = DefaultTimeouts
+	}
+	if o.Traffic == nil {
+		o.Traffic = new(Traffic)
 	}
 }
 

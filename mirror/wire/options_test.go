@@ -80,7 +80,7 @@ func TestRequest(t *testing.T) {
 	if g, want := <-got, "GET /get/a%3Fb?c"+tail+"\r\n"; g != want {
 		t.Errorf("%q\nwant %q", g, want)
 	}
-	err := newClient(t, o).One(t.Context(), "/list?x=y", []byte("Range: bytes=1-2\r\n"), false, func(*Response) error { return nil })
+	err := newClient(t, o).One(t.Context(), List, "/list?x=y", []byte("Range: bytes=1-2\r\n"), false, func(*Response) error { return nil })
 	if g, want := <-got, "GET /list?x=y"+tail+"Range: bytes=1-2\r\n\r\n"; g != want || err != nil {
 		t.Errorf("%q\nwant %q, %v", g, want, err)
 	}

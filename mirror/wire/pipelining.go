@@ -65,6 +65,10 @@ func (p *pipelining) init(o *Options, slow bool) {
 // depth is how many requests may be on their way at once.
 func (p *pipelining) depth() int { return int(max(1, p.most.Load())) }
 
+// Pipelines reports whether the server is known to take requests that are written ahead,
+// or is said to.
+func (c *Client) Pipelines() bool { return c.pipelining.depth() > 1 }
+
 func (p *pipelining) unknown() bool { return p.most.Load() == 0 }
 
 func (p *pipelining) turnOn() { p.most.Store(math.MaxInt32) }

@@ -118,6 +118,7 @@ func (cn *conn) idleFor(now time.Time) time.Duration {
 
 // drop closes a connection. Its sender must have ended.
 func (c *Client) drop(cn *conn) {
+	c.counts.open.Add(-1)
 	cn.kill()
 	cn.br.Reset(nil)
 	c.buffs.Put(cn.buf)

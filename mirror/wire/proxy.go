@@ -28,6 +28,17 @@ func proxyFromEnvironment(u *url.URL) (*url.URL, error) {
 	return http.ProxyFromEnvironment(&http.Request{URL: u})
 }
 
+// ProxyError is what went wrong on the way to a proxy, or was refused by it.
+type ProxyError struct {
+	Name string // its URL, without user and password
+	Err  error
+}
+
+func (e *ProxyError) Error() string { return "proxy " + e.Name + ": " + e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *ProxyError) Unwrap() error { return e.Err }
+
 // findProxy returns the proxy for the server, nil where there is none.
 func findProxy(o *Options) (*proxy, error) {
 	u, err := o.Proxy(o.URL)
@@ -73,7 +84,7 @@ func (c *Client) open(ctx context.Context) (net.Conn, error) {
 		}
 	}
 	if err != nil && c.proxy != nil {
-		err = fmt.Errorf("proxy %s: %w", c.proxy.name, err)
+		err = &ProxyError{c.proxy.name, err}
 	}
 	if err != nil {
 		return nil, err

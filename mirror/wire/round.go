@@ -73,7 +73,7 @@ func (r *round) run() error {
 	e := &brokenRound{why: err, round: r, fresh: fresh, served: slices.ContainsFunc(r.ledger.held, func(h held) bool { return !h.harmless() })}
 	e.doubtful = fresh && !r.first && total > 0 && !r.ledger.held[0].harmless()
 	kept := r.settle(false)
-	e.held = total
+	e.held, e.owed = total, r.n-(total-kept)
 	if e.suspect = kept; total >= r.n {
 		e.suspect = -1
 	}
@@ -90,6 +90,7 @@ func (r *round) receive(s *sender) error {
 		r.cn.gather.begin(r.n+r.word, least)
 	}
 	defer func() {
+		r.cn.report(Get)
 		r.cn.ahead = false
 		r.cn.gather.end()
 	}()
@@ -113,17 +114,22 @@ func (r *round) receive(s *sender) error {
 		if closing = r.hold(r.cn, r.pending[k], r.first && k == 0); closing != nil && !errors.Is(closing, errEnd) {
 			return closing
 		}
+		if k == 0 {
+			r.c.o.Traffic.timed(Get, r.started)
+		}
 		s.answered()
 	}
 	if r.word == 0 {
 		return closing
 	}
+	r.cn.report(Get)
 	return r.prove(s, closing)
 }
 
 // prove reads the responses for the guards. It is nil, or errEnd where the
 // connection ends with the last of them, if all are right.
 func (r *round) prove(s *sender, closing error) error {
+	defer r.cn.report(Guard)
 	for try := 0; ; try++ {
 		busy := 0
 		for w := range r.word {

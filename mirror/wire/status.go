@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 const (
@@ -20,7 +18,7 @@ const (
 
 // retryAfter is what the Retry-After of the response at hand says.
 func (cn *conn) retryAfter() time.Duration {
-	value := cn.buf.parsed.Peek(fasthttp.HeaderRetryAfter)
+	value := cn.buf.fields.Get("retry-after")
 	if len(value) == 0 {
 		return 0
 	}

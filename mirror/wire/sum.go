@@ -33,7 +33,7 @@ func (cn *conn) sum() *sum {
 		return nil
 	}
 	s := &cn.buf.sum
-	want, of := said(s.want[:0], cn.rawHead)
+	want, of := said(s.want[:0], &cn.buf.fields)
 	if of == nil {
 		return nil
 	}

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -19,10 +18,9 @@ import (
 var ieee = &Algorithm{Name: "CRC-32", New: func() hash.Hash { return crc32.NewIEEE() }}
 
 // sumField reads the field "X-Sum" in hexadecimal digits.
-func sumField(dst, head []byte) ([]byte, *Algorithm) {
-	_, rest, ok := bytes.Cut(head, []byte("\r\nX-Sum: "))
-	digits, _, end := bytes.Cut(rest, []byte("\r\n"))
-	if !ok || !end || !bytes.HasSuffix(head, []byte("\r\n\r\n")) || !bytes.HasPrefix(head, []byte("HTTP/1.1 200 OK\r\n")) {
+func sumField(dst []byte, fields *Fields) ([]byte, *Algorithm) {
+	digits := fields.Get("x-sum")
+	if len(digits) == 0 {
 		return dst, nil
 	}
 	dst, err := hex.AppendDecode(dst, digits)

@@ -41,8 +41,8 @@ type dirKeys struct {
 
 // read returns the keys of the directory at path, which is empty or ends in a
 // slash, from the cache or the disk. They are shared and must not be changed.
-func (c *dirCache) read(root *os.Root, path string, depth int) (keys []string, err error) {
-	d, err := root.Open(path + ".")
+func (c *dirCache) read(t *Tree, path string, depth int) (keys []string, err error) {
+	d, err := t.root.Open(path + ".")
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (c *dirCache) read(root *os.Root, path string, depth int) (keys []string, e
 		return keys, nil
 	}
 	read := time.Now()
-	if keys, err = readKeys(d); err != nil {
+	if keys, err = t.readKeys(d, path); err != nil {
 		return nil, err
 	}
 	if read.Sub(info.ModTime()) > settled {
@@ -88,7 +88,7 @@ func (c *dirCache) store(d dirKeys, depth int) {
 }
 
 // readKeys reads and sorts a directory's files and directories.
-func readKeys(d *os.File) ([]string, error) {
+func (t *Tree) readKeys(d *os.File, path string) ([]string, error) {
 	keys := []string{}
 	for {
 		entries, err := d.ReadDir(readDirBatch)
@@ -98,6 +98,8 @@ func readKeys(d *os.File) ([]string, error) {
 				keys = append(keys, entry.Name())
 			case kind&iofs.ModeDir != 0:
 				keys = append(keys, entry.Name()+"/")
+			default:
+				t.leftOut(kindOf(kind), path+entry.Name())
 			}
 		}
 		if err == io.EOF {
@@ -106,6 +108,9 @@ func readKeys(d *os.File) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	if len(keys) == 0 && path != "" {
+		t.leftOut("empty directories", path)
 	}
 	slices.Sort(keys)
 	return keys, nil

@@ -21,11 +21,12 @@ type Response struct {
 
 	header []field
 	values []byte // memory of header's values
+	key    []byte // memory of one key
 }
 
 // field is one header field.
 type field struct {
-	key   string
+	key   string // in its canonical form
 	value []byte
 }
 
@@ -36,7 +37,7 @@ func (r *Response) reset(head bool) {
 	r.header, r.values = r.header[:0], r.values[:0]
 }
 
-// Set adds a header field.
+// Set adds a header field. The key is in its canonical form.
 func (r *Response) Set(key, value string) {
 	start := len(r.values)
 	r.values = append(r.values, value...)
@@ -115,7 +116,8 @@ func (r *Response) respond(resp *fasthttp.Response) {
 		resp.SetStatusCode(r.Status)
 	}
 	for i := range r.header {
-		resp.Header.SetBytesV(r.header[i].key, r.header[i].value)
+		r.key = append(r.key[:0], r.header[i].key...)
+		resp.Header.SetCanonical(r.key, r.header[i].value)
 	}
 	off, n := r.part()
 	switch {

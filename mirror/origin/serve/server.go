@@ -51,7 +51,7 @@ type Server struct {
 func Open(o Options, src Source) (*Server, error) {
 	o = o.EnsureDefaults()
 	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("origin options: %w", err)
+		return nil, err
 	}
 	s := &Server{o: o, src: src, done: make(chan struct{})}
 	var err error

@@ -25,9 +25,18 @@ import (
 //
 // It is safe for use by many goroutines.
 type Tree struct {
-	root  *os.Root
-	cache dirCache
-	mu    struct {
+	// LeftOut, if it is set before the tree is served, is called once for each kind of
+	// what a listing has no place for, with the first of it that is met: "symbolic links",
+	// "empty directories" and the like.
+	LeftOut func(kind, path string)
+	// Unreadable, if it is set, is called for the first directory at which a listing fails.
+	Unreadable func(path string, err error)
+
+	root       *os.Root
+	cache      dirCache
+	unreadable sync.Once
+	told       sync.Map // the kinds that LeftOut was called for
+	mu         struct {
 		sync.Mutex
 		closed bool
 		err    error
@@ -54,6 +63,29 @@ func (t *Tree) Close() error {
 		t.mu.err = t.root.Close()
 	}
 	return t.mu.err
+}
+
+// leftOut tells of what is not listed.
+func (t *Tree) leftOut(kind, path string) {
+	if t.LeftOut == nil {
+		return
+	}
+	if _, told := t.told.LoadOrStore(kind, true); !told {
+		t.LeftOut(kind, path)
+	}
+}
+
+// kindOf names what is neither a regular file nor a directory.
+func kindOf(mode iofs.FileMode) string {
+	switch {
+	case mode&iofs.ModeSymlink != 0:
+		return "symbolic links"
+	case mode&iofs.ModeNamedPipe != 0:
+		return "FIFOs"
+	case mode&iofs.ModeSocket != 0:
+		return "sockets"
+	}
+	return "devices"
 }
 
 // Get describes the file at that path.

@@ -245,16 +245,16 @@ func TestTreeCache(t *testing.T) {
 	if got := pagesOf(t, tree, 7); !slices.Equal(got, files) {
 		t.Fatalf("listed %q", got)
 	}
-	first, err := tree.cache.read(tree.root, "d/", 1)
+	first, err := tree.cache.read(tree, "d/", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := tree.cache.read(tree.root, "d/", 1)
+	second, err := tree.cache.read(tree, "d/", 1)
 	if err != nil || &first[0] != &second[0] {
 		t.Errorf("an unchanged directory was read again, %v", err)
 	}
 	putFile(t, dir, "d/100", "")
-	if third, err := tree.cache.read(tree.root, "d/", 1); err != nil || len(third) != 101 {
+	if third, err := tree.cache.read(tree, "d/", 1); err != nil || len(third) != 101 {
 		t.Errorf("a changed directory has %d entries, %v", len(third), err)
 	}
 }

@@ -83,10 +83,13 @@ type walk struct {
 // dir walks the directory at w.path, from after on: any bytes, compared with the
 // paths of its files relative to it.
 func (w *walk) dir(depth int, after string) error {
-	keys, err := w.t.cache.read(w.t.root, string(w.path), depth)
+	keys, err := w.t.cache.read(w.t, string(w.path), depth)
 	if err != nil {
 		if depth > 0 && (errors.Is(err, iofs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
 			return nil // removed, or replaced, since its parent was read
+		}
+		if w.t.Unreadable != nil {
+			w.t.unreadable.Do(func() { w.t.Unreadable(string(w.path), err) })
 		}
 		return err
 	}

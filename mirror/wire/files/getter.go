@@ -14,6 +14,7 @@ import (
 var (
 	_ mirror.Fetcher      = (*Getter)(nil)
 	_ mirror.RangeFetcher = (*Getter)(nil)
+	_ mirror.Pipeliner    = (*Getter)(nil)
 )
 
 // Getter gets files. Its methods may be called from any goroutine; its fields are set
@@ -45,6 +46,9 @@ type Getter struct {
 func (g *Getter) explains(refusal *mirror.StatusError) bool {
 	return g.Explain != nil && !refusal.Temporary() && refusal.Code >= 300 && refusal.Code != http.StatusNotFound
 }
+
+// Pipelines implements mirror.Pipeliner.
+func (g *Getter) Pipelines() bool { return g.Client().Pipelines() }
 
 // Conditional reports whether a get with a condition was made, so that a 304 may be a
 // late response to one.

@@ -29,7 +29,7 @@ func (g *Getter) FetchRange(ctx context.Context, name string, part mirror.Part, 
 	// the first of its connection.
 	for tried := false; ; tried = true {
 		target := string(g.Target(nil, name))
-		err := g.Client().One(ctx, target, fields, true, func(r *wire.Response) error {
+		err := g.Client().One(ctx, wire.Get, target, fields, true, func(r *wire.Response) error {
 			return takePart(r, &part, use)
 		})
 		refusal, ok := errors.AsType[*mirror.StatusError](err)
@@ -77,7 +77,7 @@ func takePart(r *wire.Response, part *mirror.Part, use func(obj *mirror.Object) 
 func notPart(r *wire.Response, part *mirror.Part) string {
 	want := "bytes " + strconv.FormatInt(part.Off, 10) + "-" + strconv.FormatInt(part.Off+part.Len-1, 10) +
 		"/" + strconv.FormatInt(part.Size, 10)
-	if got := string(r.Field("Content-Range")); got != want {
+	if got := string(r.Field("content-range")); got != want {
 		return fmt.Sprintf("Content-Range %q", wire.Clip(got))
 	}
 	if r.Length() != part.Len {

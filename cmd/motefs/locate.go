@@ -1,0 +1,72 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/motefs/motefs/cmd/motefs/internal/stores"
+	"github.com/motefs/motefs/fs"
+	"github.com/spf13/pflag"
+)
+
+// storeFlag is the flag of commands that read a store and ask no origin.
+type storeFlag struct{ dir string }
+
+func (f *storeFlag) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.dir, "store", "", "`directory` of the store")
+}
+
+// locate returns the directory of the store that is meant: by --store, by its origin, or by
+// where it is mounted. Empty: none is named.
+func (f *storeFlag) locate(args []string) (string, error) {
+	switch {
+	case f.dir != "" && len(args) > 0:
+		return "", usagef("give either --store, or a mountpoint or an origin")
+	case f.dir != "":
+		return f.dir, nil
+	case len(args) == 0:
+		return "", nil
+	case strings.Contains(args[0], "://"):
+		return storeOfOrigin(args[0])
+	case stores.Is(args[0]):
+		return args[0], nil
+	}
+	return fs.StoreOf(args[0])
+}
+
+// storeOfOrigin is the store of an origin below the root: of its URL, or of what motefs says
+// of it where more than the URL tells it from others.
+func storeOfOrigin(raw string) (string, error) {
+	id := raw
+	if !onS3(raw) {
+		var err error
+		if id, err = parseIdentity(raw); err != nil {
+			return "", err
+		}
+	}
+	root, err := storeRoot()
+	if err != nil {
+		return "", err
+	}
+	return stores.OfOrigin(root, id, func(other string) bool { return strings.HasPrefix(other, id+atServer) })
+}
+
+// as is how a command is told to use the same origin and store again, empty where that takes
+// more flags.
+func (f *sourceFlags) as(raw string) string {
+	switch {
+	case f.layout.Given(), f.names != "", f.s3.given():
+		return ""
+	case f.store != "":
+		return "--store " + f.store + " " + raw
+	}
+	return raw
+}
+
+// storeRoot is where stores are unless --store says otherwise.
+func storeRoot() (string, error) {
+	root, err := stores.Root()
+	if err != nil {
+		return "", usageError{err}
+	}
+	return root, nil
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
+	"github.com/motefs/motefs/cmd/motefs/internal/stores"
+	"github.com/motefs/motefs/cmd/motefs/internal/text"
+	"github.com/spf13/cobra"
+)
+
+// statusFlags are the flags of status.
+type statusFlags struct {
+	storeFlag
+	json, watch bool
+}
+
+// watchEvery is how often --watch asks, and askPatience how long an answer may take.
+const (
+	watchEvery  = time.Second
+	askPatience = 10 * time.Second
+)
+
+func statusCommand(a *app) *cobra.Command {
+	f := &statusFlags{}
+	cmd := &cobra.Command{
+		Use:   "status [flags] [MOUNTPOINT | ORIGIN]",
+		Short: "Say what a motefs is doing, or what a store has",
+		Long: "Say what the process is doing that serves a mountpoint, mirrors an origin or holds a\n" +
+			"store; or, where none does, what the store has. Nothing is written, and who works on\n" +
+			"the store is not in the way. Without an argument: all processes of this user whose\n" +
+			"stores are in the default place.",
+		Example: "  motefs status /mnt/files\n  motefs status --watch http://127.0.0.1:8080\n  motefs status --json --store DIR",
+		Args:    operands,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir, err := f.locate(args)
+			if err != nil {
+				return err
+			}
+			return a.status(cmd.Context(), f, dir)
+		},
+	}
+	f.register(cmd.Flags())
+	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON objects, one a line; their fields are documented and stay")
+	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "show it again every second, until Ctrl-C")
+	return cmd
+}
+
+// status shows what is known of the store in dir, or of all that are running.
+func (a *app) status(ctx context.Context, f *statusFlags, dir string) error {
+	ask, closeAll, err := a.askers(dir)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	s := screen.New(a.rawStdout)
+	for {
+		all, err := ask(ctx)
+		if ctx.Err() != nil && f.watch {
+			s.Keep()
+			return nil
+		}
+		if err != nil {
+			s.Keep()
+			return err
+		}
+		a.showStatus(s, f, all)
+		if !f.watch {
+			return nil
+		}
+		if !a.untilNext(ctx, s, f, all) {
+			s.Keep()
+			return nil
+		}
+	}
+}
+
+// untilNext waits until it is time to ask again, and shows the same anew when the window
+// gets another size. It returns false where ctx ends.
+func (a *app) untilNext(ctx context.Context, s *screen.Screen, f *statusFlags, all []answer) bool {
+	resized, stop := screen.Resized()
+	defer stop()
+	next := time.NewTimer(watchEvery)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-next.C:
+			return true
+		case <-resized:
+			if s.Terminal() && !f.json {
+				a.showStatus(s, f, all)
+			}
+		}
+	}
+}
+
+// answer is a status, and the object as it came.
+type answer struct {
+	status.Status
+	raw json.RawMessage
+}
+
+// askers returns what asks for the store in dir, or for all that are running below the root.
+func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), closeAll func(), err error) {
+	clients := map[string]*status.Client{}
+	closeAll = func() {
+		for _, c := range clients {
+			_ = c.Close() // of a connection on which nothing is owed
+		}
+	}
+	one := func(ctx context.Context, dir string, running bool) (answer, error) {
+		if clients[dir] == nil {
+			clients[dir] = status.NewClient(dir)
+		}
+		return a.askStore(ctx, clients[dir], dir, running)
+	}
+	if dir != "" {
+		return func(ctx context.Context) ([]answer, error) {
+			got, err := one(ctx, dir, false)
+			return []answer{got}, err
+		}, closeAll, nil
+	}
+	root, err := storeRoot()
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context) ([]answer, error) {
+		below, err := stores.Below(root)
+		if err != nil {
+			return nil, err
+		}
+		var all []answer
+		for _, s := range below {
+			got, err := one(ctx, s.Dir, true)
+			if errors.Is(err, status.ErrNotRunning) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, got)
+		}
+		if len(all) == 0 {
+			printLine(a.stderr, "motefs: nothing is running with a store in %s; motefs stores lists the stores there, and --store shows one elsewhere", root)
+		}
+		return all, nil
+	}, closeAll, nil
+}
+
+// askStore asks the process that holds a store, or reads the store where none does.
+func (a *app) askStore(ctx context.Context, client *status.Client, dir string, running bool) (answer, error) {
+	asking, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	for again := 0; ; again++ {
+		st, raw, err := client.Status(asking)
+		if err == nil {
+			return answer{st, raw}, nil
+		}
+		if !errors.Is(err, status.ErrNotRunning) || running {
+			return answer{}, notAnswered(dir, err)
+		}
+		if st, err = a.atRest(dir); err == nil {
+			raw, err = json.Marshal(st)
+			return answer{st, raw}, err
+		}
+		who, held, holding := cache.HolderOf(dir)
+		switch {
+		case holding != nil || !held:
+			return answer{}, err
+		case again > 0: // it repairs the store, say
+			return answer{}, fmt.Errorf("%w: %s is held by %s, which does not say what it does, and cannot be read meanwhile", cache.ErrInUse, dir, cmp.Or(who, "another process"))
+		}
+		// Who has just begun writes to what was read.
+	}
+}
+
+// notAnswered is the error of a process that holds a store and does not say what it does.
+func notAnswered(dir string, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: the process that holds %s does not answer", cache.ErrInUse, dir)
+	}
+	return err
+}
+
+// atRest reads what a store has that nobody serves the status of.
+func (a *app) atRest(dir string) (status.Status, error) {
+	store, err := cache.Open(cache.Options{Dir: dir, Beside: true, FlushEvery: -1})
+	if err != nil {
+		return status.Status{}, err
+	}
+	source := status.New(status.Options{Version: version(), Store: store})
+	st := source.Status()
+	if err := errors.Join(source.Close(), store.Close()); err != nil {
+		return status.Status{}, err
+	}
+	who, held, err := cache.HolderOf(dir)
+	if err != nil {
+		return status.Status{}, err
+	}
+	if held {
+		st.State, st.Holder = status.InUse, &who
+	}
+	return st, nil
+}
+
+// showStatus shows answers: as lines of JSON, or for people; on a terminal in the place of
+// those before, with --watch.
+func (a *app) showStatus(s *screen.Screen, f *statusFlags, all []answer) {
+	if f.json {
+		for _, one := range all {
+			fmt.Fprintf(a.stdout, "%s\n", text.OneLine(string(one.raw)))
+		}
+		return
+	}
+	var lines []string
+	for i, one := range all {
+		if i > 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, one.Lines(s.Columns()-1)...)
+	}
+	if f.watch && s.Terminal() {
+		s.Live(lines)
+		return
+	}
+	for _, line := range lines {
+		fmt.Fprintln(a.stdout, line)
+	}
+	if f.watch && len(lines) > 0 {
+		fmt.Fprintln(a.stdout)
+	}
+}
