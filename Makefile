@@ -15,7 +15,7 @@ RACE         ?= -race
 GOTEST       ?= $(GO) test
 FUZZTIME     ?= 20s
 
-.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-cc needs-bench needs-bench-mount
+.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak screenshots clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser needs-cc needs-bench needs-bench-mount
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
@@ -23,7 +23,7 @@ build: needs-go
 # static, man, install, uninstall, packages, release, cross.
 include cmd/motefs/packaging/install.mk
 
-test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3
+test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3 needs-browser
 	$(GO) vet ./...
 	$(GOTEST) $(RACE) -timeout 30m ./...
 	$(GOTEST) -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled' ./... # the race detector has allocations of its own, and is slow
@@ -62,7 +62,7 @@ bench-store: BENCH ?= Settings
 bench-store: needs-go
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(FILES)x -timeout 0 ./cache
 
-cover: needs-go needs-fuse needs-nginx needs-programs needs-s3
+cover: needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser
 	mkdir -p bin
 	$(GO) test -timeout 60m -coverprofile=bin/cover.out -coverpkg=./... ./...
 	$(GO) tool cover -func=bin/cover.out | tail -n 1
@@ -99,6 +99,10 @@ fuzz: needs-go
 soak: export SOAK ?= 10m
 soak: needs-go needs-fuse needs-programs
 	$(GO) test -run '^(TestSoak|TestTroubledOrigin|TestNameComesBackElsewhere|TestCableIsPulled)$$' -count 1 -timeout 0 -v ./cmd/motefs
+
+# The pictures of the page in the documents, of a mirror in a real browser.
+screenshots: needs-go needs-fuse needs-browser
+	$(GO) test -run '^TestScreenshots$$' -count 1 ./cmd/motefs -screenshots $(CURDIR)/cmd/motefs/docs/page
 
 clean:
 	rm -rf bin .bin
@@ -142,6 +146,11 @@ needs-s3: needs-go
 	@set -e; for p in rclone:rclone aws:awscli s3cmd:s3cmd; do \
 		.ci/need $${p%:*} $${p#*:} || test -n "$(MOTEFS_TEST_NO_S3_PROGRAMS)"; done
 	@test -x $(VERSITYGW) || $(MAKE) --no-print-directory $(VERSITYGW) || test -n "$(MOTEFS_TEST_NO_S3_PROGRAMS)"
+
+# The browser in which the page is tested. With MOTEFS_TEST_NO_BROWSER set, tests go
+# without one that cannot be had.
+needs-browser:
+	@.ci/need chromium chromium || test -n "$(MOTEFS_TEST_NO_BROWSER)"
 
 # A contender that cannot be had says so in its row.
 needs-bench: needs-go

@@ -36,7 +36,7 @@ func (f *storeFlag) locate(args []string) (string, error) {
 // storeOfOrigin is the store of an origin below the root: of its URL, or of what motefs says
 // of it where more than the URL tells it from others.
 func storeOfOrigin(raw string) (string, error) {
-	id := raw
+	id := strings.TrimRight(raw, "/")
 	if !onS3(raw) {
 		var err error
 		if id, err = parseIdentity(raw); err != nil {

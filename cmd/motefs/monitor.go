@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/metrics"
 	"github.com/motefs/motefs/cmd/motefs/internal/monitor"
+	"github.com/motefs/motefs/cmd/motefs/internal/page"
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror/wire"
@@ -26,7 +28,7 @@ type monitorFlags struct {
 const monitorGroup = "Flags for who watches"
 
 func (f *monitorFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.address, "metrics", "", "serve metrics for Prometheus, the status and probes over HTTP at `address`, such as :9400, for this machine alone; 0.0.0.0:9400 lets others in, who need no password")
+	flags.StringVar(&f.address, "metrics", "", "serve a page for browsers, metrics for Prometheus, the status and probes over HTTP at `address`, such as :9400, for this machine alone; 0.0.0.0:9400 lets others in, who need no password")
 	flags.StringArrayVar(&f.hosts, "metrics-host", nil, "another `name` by which --metrics is asked for, beside addresses, localhost and this machine's own name; may be given several times")
 	inGroup(flags, monitorGroup, "metrics", "metrics-host")
 }
@@ -58,7 +60,9 @@ func (f *monitorFlags) validate() error {
 type monitored struct {
 	traffic   wire.Traffic
 	collector metrics.Collector
-	server    *monitor.Server // nil: --metrics was not given
+	server    *monitor.Server           // nil: --metrics was not given
+	page      atomic.Pointer[page.Page] // nil: there is no server, or no session so far
+	shown     atomic.Pointer[shown]     // in the page
 
 	mu struct {
 		sync.Mutex
@@ -92,7 +96,9 @@ func (a *app) startMonitor(f *monitorFlags, log zerolog.Logger) (*monitored, err
 		return nil, fmt.Errorf("--metrics: %w; give another address", err)
 	}
 	m.server.Handle("GET /status", http.HandlerFunc(m.serveStatus))
+	m.server.Handle("GET /", http.HandlerFunc(m.servePage))
 	a.tell("metrics at %s/metrics", m.server.URL())
+	a.tell("page at %s/", m.server.URL())
 	return m, nil
 }
 
@@ -113,8 +119,7 @@ func (m *monitored) attach(s *session) {
 	m.mu.session = s
 	m.mu.Unlock()
 	m.collector.Attach(metrics.Sources{Store: s.store, Engine: s.engine, Traffic: &m.traffic, Status: s.status.Source})
-	// The page goes here: m.server.Handle("GET /", …), where m.server is not nil, with what
-	// the session has. It is to be closed in detach, before the store is.
+	m.showPage(s)
 }
 
 // begun notes that the command does its work from now on.
@@ -130,6 +135,9 @@ func (m *monitored) mounted(mount *fs.Mount) {
 		return
 	}
 	m.collector.Mounted(mount)
+	if s := m.shown.Load(); s != nil {
+		s.mount.Store(mount)
+	}
 	m.begun()
 }
 
@@ -141,6 +149,7 @@ func (m *monitored) detach() {
 	m.mu.Lock()
 	m.mu.session, m.mu.notReady = nil, errEnding
 	m.mu.Unlock()
+	m.hidePage()
 	m.collector.Detach()
 }
 

@@ -36,6 +36,8 @@ type session struct {
 	status *served
 	// monitor shows what the session counts; nil: nobody
 	monitor *monitored
+	// everyone may see the files.
+	everyone bool
 }
 
 // sessionOptions say how a session is opened.
@@ -49,6 +51,7 @@ type sessionOptions struct {
 	keepOld  bool // see cache.Options.KeepOld
 	events   mirror.Events
 	monitor  *monitored                       // nil: none
+	everyone bool                             // other users see the files
 	doing    func(format string, args ...any) // says what is about to be done
 	log      zerolog.Logger
 }
@@ -57,7 +60,7 @@ type sessionOptions struct {
 // error only where the store has nothing to serve yet; where there is no store, none is
 // made then.
 func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) {
-	s := &session{id: o.id, as: o.as, filesURL: o.flags.filesURL(o.id), server: o.flags.server(o.id), monitor: o.monitor, log: o.log}
+	s := &session{id: o.id, as: o.as, filesURL: o.flags.filesURL(o.id), server: o.flags.server(o.id), monitor: o.monitor, everyone: o.everyone, log: o.log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())

@@ -208,6 +208,15 @@ func TestTerminalOfAMount(t *testing.T) {
 				t.Errorf("status %d: %s", status, locked)
 			}
 			checkPlain(t, locked, in.terminal)
+			for _, args := range [][]string{{"status", m.dir}, {"status", "--json", m.dir}, {"failures", m.dir}} {
+				asking := startIn(t, at, args...)
+				if status := asking.Wait(); status != exitOK {
+					t.Errorf("status %d: %s", status, asking)
+				}
+				if bad, ok := raw(ours.ReplaceAllString(asking.Stdout.String()+asking.Stderr.String(), "\n")); ok {
+					t.Errorf("%q prints %s", args, bad)
+				}
+			}
 			finish(t, exitOK, "unmount", m.dir)
 			if status := p.Wait(); status != exitOK {
 				t.Errorf("status %d: %s", status, p)
@@ -230,7 +239,10 @@ func TestTerminalOfAStore(t *testing.T) {
 	}
 	for at, in := range surroundings {
 		for _, args := range [][]string{{"verify", "--store", dir}, {"mirror", "--store", dir, "http://host"}, {"verify", "--store", dir, "http://host"},
-			{"verify", "--store", filepath.Join(dir, evil)}, {"mirror", "--connections", evil, "http://host"}, {"mirror", evil}, {"--" + evil}} {
+			{"verify", "--store", filepath.Join(dir, evil)}, {"mirror", "--connections", evil, "http://host"}, {"mirror", evil}, {"--" + evil},
+			{"status", "--store", dir}, {"status", "--json", "--store", dir}, {"status", "--store", filepath.Join(dir, evil)}, {"status", filepath.Join(dir, evil)},
+			{"status", "http://host/" + evil}, {"failures", "--store", filepath.Join(dir, evil)}, {"stores", "remove", "--yes", filepath.Join(dir, evil)},
+			{"mirror", "--json", "--store", dir, "http://host"}} {
 			p := startIn(t, at, args...)
 			p.Wait()
 			checkPlain(t, p, in.terminal)

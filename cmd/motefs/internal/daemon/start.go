@@ -174,8 +174,13 @@ func listen(pipe io.Reader) <-chan message {
 			if json.Unmarshal(lines.Bytes(), &m) != nil {
 				return
 			}
+			last := m.Ready || m.Failed
+			if last {
+				// Nothing is open between the two once this is handed on.
+				_, _ = io.Copy(io.Discard, pipe) // its end, however it comes
+			}
 			said <- m
-			if m.Ready || m.Failed {
+			if last {
 				return
 			}
 		}

@@ -153,7 +153,7 @@ func TestTextfile(t *testing.T) {
 
 // TestStates has every state that the status of a mount or a mirror can have.
 func TestStates(t *testing.T) {
-	known := map[status.State]bool{status.Verifying: true, status.InUse: true} // others say these
+	known := map[status.State]bool{status.Verifying: true, status.InUse: true, status.Unreadable: true} // others say these
 	for _, s := range states {
 		if known[s] {
 			t.Errorf("%s is there twice", s)

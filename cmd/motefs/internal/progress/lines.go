@@ -1,7 +1,6 @@
 package progress
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -89,8 +88,7 @@ func refreshLine(s *status.Status, columns int) string {
 		{1, []string{what}},
 		{9, []string{text.Percent(done, max(all, done+1))}},
 		{5, []string{text.Count(done) + " of about " + text.Count(all), text.Short(done) + "/" + text.Short(all)}},
-		{4, []string{fmt.Sprintf("%s new, %s changed, %s removed", text.Count(r.New), text.Count(r.Changed), text.Count(r.Removed)),
-			fmt.Sprintf("+%s ~%s -%s", text.Short(r.New), text.Short(r.Changed), text.Short(r.Removed))}},
+		{6, changes(r)},
 		{2, rate(r.PerSecond, "/s")},
 	}
 	if r.PerSecond != nil && *r.PerSecond > 0 && done < all {
@@ -98,6 +96,25 @@ func refreshLine(s *status.Status, columns int) string {
 		parts = append(parts, part{8, []string{left + " left", left}})
 	}
 	return fit(columns, bar{done: done, all: all}, parts...)
+}
+
+// changes are what a refresh has found so far that is not as it was.
+func changes(r *status.Refreshed) []string {
+	var long, short []string
+	for _, c := range []struct {
+		n    uint64
+		what string
+		sign string
+	}{{r.New, "new", "+"}, {r.Changed, "changed", "~"}, {r.Removed, "removed", "-"}} {
+		if c.n > 0 {
+			long = append(long, text.Count(c.n)+" "+c.what)
+			short = append(short, c.sign+text.Short(c.n))
+		}
+	}
+	if long == nil {
+		return []string{"no change"}
+	}
+	return []string{strings.Join(long, ", "), strings.Join(short, " ")}
 }
 
 func rate(n *uint64, unit string) []string {
@@ -122,7 +139,9 @@ type bar struct {
 	none      bool
 }
 
-const minBar, maxBar = 6, 32
+// The columns of a bar: it gets minBar before anything is shown with it in a terminal that is
+// narrow, and enoughBar in one that is not.
+const minBar, enoughBar, maxBar = 6, 14, 32
 
 // narrow is the width from which on there is room for a bar of which the end is not known.
 const narrow = 40
@@ -144,6 +163,9 @@ func fit(columns int, b bar, parts ...part) string {
 	room := columns
 	if !b.none {
 		room -= minBar + 2
+		if columns >= narrow {
+			room -= enoughBar - minBar
+		}
 	}
 	all, width := words()
 	for width > room {
