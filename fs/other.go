@@ -26,11 +26,11 @@ func Open(context.Context, Options) (*Mount, error) { return nil, errNotLinux }
 // CheckMountpoint returns ErrNoFUSE.
 func CheckMountpoint(string, string) error { return errNotLinux }
 
-// CheckEmpty returns ErrNoFUSE.
-func CheckEmpty(string) error { return errNotLinux }
-
 // CheckFUSE returns ErrNoFUSE.
 func CheckFUSE(string, bool) error { return errNotLinux }
+
+// CheckEmpty returns ErrNoFUSE.
+func CheckEmpty(string) error { return errNotLinux }
 
 // Device returns ErrNoFUSE.
 func Device(string) (device string, uid uint32, err error) { return "", 0, errNotLinux }

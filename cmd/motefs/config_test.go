@@ -19,7 +19,7 @@ import (
 func TestEveryFlagIsASetting(t *testing.T) {
 	texts := map[string]string{
 		"bool": "true", "int": "1", "int64": "1", "duration": "1m", "bytes": "1K", "octal": "077", "number": "5", "N or N%": "5%",
-		"names|contents": "names", "string": "x", "stringArray": "A: b", "PART": "1%",
+		"names|contents": "names", "string": "x", "stringArray": "A: b", "PART": "1%", "auto|bar|plain|json|none": "plain",
 	}
 	dir, seen := t.TempDir(), 0
 	for _, inFile := range []bool{false, true} {

@@ -96,7 +96,7 @@ func TestSemanticsNamesATestForEachClaim(t *testing.T) {
 }
 
 // othersFlags are those of other programs that documents name.
-var othersFlags = []string{"--device", "--cap-add", "--now", "--timeout"}
+var othersFlags = []string{"--device", "--cap-add", "--now", "--timeout", "--unix-socket"}
 
 // TestReadmeNamesRealFlags checks the commands, flags and statuses of README.md, and the
 // flags of ORIGINS.md and the guides.

@@ -155,14 +155,3 @@ func byHand(t *testing.T, script string, files int) string {
 	}
 	return string(out)
 }
-
-// TestHelpComesInScreens holds that each group of flags in the help is one screen at most.
-func TestHelpComesInScreens(t *testing.T) {
-	for _, command := range []string{"mount", "mirror", "serve", "verify", "config", "unmount", "demo"} {
-		for group := range strings.SplitSeq(finish(t, exitOK, command, "--help").Stdout.String(), "\n\n") {
-			if n := len(lines(group)); n > 24 {
-				t.Errorf("motefs %s --help: %q and %d more lines in one group", command, lines(group)[0], n-1)
-			}
-		}
-	}
-}
