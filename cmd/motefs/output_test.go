@@ -69,6 +69,11 @@ func TestMirrorJSON(t *testing.T) {
 	if p.Stderr.String() != "" {
 		t.Errorf("a mirror that is complete says %q", p.Stderr)
 	}
+	p = finish(t, exitOK, "mirror", small, "--refresh", "--json", "--store", store, s.URL())
+	all = objects(t, p.Stdout.String())
+	if last := all[len(all)-1]; last.State != status.Complete || last.Refresh == nil || last.Refresh.Listed != 500 {
+		t.Errorf("after a refresh %+v", last)
+	}
 }
 
 // TestRetryFailed asks again for what failed, and for nothing else.

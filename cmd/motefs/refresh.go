@@ -100,6 +100,7 @@ func (a *app) mirrorRefresh(ctx context.Context, s *session, f *refreshFlags, on
 	s.status.Set(status.Refreshing)
 	found, err := s.refresh(ctx, o)
 	progress.Stop()
+	s.status.ended(err, s.store.Progress())
 	if o.Sample > 0 && err == nil {
 		a.tell("%s", sampleText(found))
 		return nil
