@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -37,8 +38,11 @@ type File struct {
 // readFile reads a file whose keys are checked against the commands of root. One that is
 // not there is an error only if it must be.
 func readFile(path string, must bool, root *cobra.Command) (File, error) {
+	if path == os.DevNull { // also where that is not there
+		return File{Path: path}, nil
+	}
 	data, err := content(path)
-	if errors.Is(err, os.ErrNotExist) && !must {
+	if !must && isNone(err) {
 		return File{Path: path}, nil
 	}
 	if err != nil {
@@ -46,6 +50,12 @@ func readFile(path string, must bool, root *cobra.Command) (File, error) {
 	}
 	top, err := parse(path, data, root)
 	return File{Path: path, Read: true, top: top}, err
+}
+
+// isNone reports whether err says that there is no file, or none of this user's: HOME may be
+// a file, as that of users who do not log in, or a directory of who this process was before.
+func isNone(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, os.ErrPermission)
 }
 
 func content(path string) ([]byte, error) {
