@@ -137,7 +137,7 @@ needs-nginx:
 
 # What the tests run over a mount.
 needs-programs:
-	@set -e; for p in rsync:rsync python3:python3 tar:tar xargs:findutils setpriv:util-linux unshare:util-linux mount:mount findmnt:util-linux systemd-analyze:systemd automount:autofs nsenter:util-linux ip:iproute2; do \
+	@set -e; for p in git:git rsync:rsync python3:python3 tar:tar xargs:findutils setpriv:util-linux unshare:util-linux mount:mount findmnt:util-linux systemd-analyze:systemd automount:autofs nsenter:util-linux ip:iproute2; do \
 		.ci/need $${p%:*} $${p#*:}; done
 
 # Other people's S3 programs: clients for motefs serve --s3, and a server. With

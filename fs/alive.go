@@ -49,8 +49,10 @@ func (m *Mount) ask() error {
 	}
 	var attr unix.Statx_t
 	const flags = unix.AT_STATX_FORCE_SYNC | unix.AT_NO_AUTOMOUNT | unix.AT_SYMLINK_NOFOLLOW
-	if err := unix.Statx(unix.AT_FDCWD, m.dir, flags, unix.STATX_BASIC_STATS, &attr); err != nil && m.mounted() {
-		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	err := unix.Statx(unix.AT_FDCWD, m.dir, flags, unix.STATX_BASIC_STATS, &attr)
+	switch {
+	case err == nil, errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EACCES), !m.mounted():
+		return nil // it has answered, or something is mounted over it, which is none of its faults
 	}
-	return nil
+	return fmt.Errorf("%w: %w", errNoAnswer, err)
 }

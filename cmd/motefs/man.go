@@ -61,9 +61,6 @@ func pages(cmd *cobra.Command) []*cobra.Command {
 func writePage(cmd *cobra.Command, statuses, dir string) error {
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 	cmd.DisableAutoGenTag = true
-	if !cmd.HasParent() {
-		cmd.Use += " COMMAND [flags]"
-	}
 	var page bytes.Buffer
 	header := &doc.GenManHeader{Title: strings.ToUpper(name), Section: "1", Source: "motefs " + version(), Manual: "motefs", Date: buildDate()}
 	if err := doc.GenMan(cmd, header, &page); err != nil {

@@ -39,7 +39,7 @@ origin=$1
 unset MOTEFS_CONFIG
 mkdir -p /var/lib/dpkg/info /mnt/files
 cp /etc/fstab /tmp/fstab 2>/dev/null || : >/tmp/fstab
-dpkg --force-depends -i /tmp/motefs.deb
+dpkg --path-include="/usr/share/*" --force-depends -i /tmp/motefs.deb
 motefs version
 motefs config mount | grep /etc/motefs/config.yaml
 for page in motefs motefs-mount mount.motefs; do test -s /usr/share/man/man[18]/$page.[18].gz; done
@@ -48,7 +48,7 @@ for unit in motefs@.service motefs-mirror@.service motefs-mirror@.timer; do test
 echo "$origin /mnt/files motefs allow_other,_netdev,nofail 0 0" >>/etc/fstab
 mount /mnt/files
 cat /mnt/files/file-000000000003 | wc -c
-umount /mnt/files
+motefs unmount /mnt/files # it waits until the store is closed
 test -d /var/cache/motefs
 dpkg --purge motefs
 cp /tmp/fstab /etc/fstab
