@@ -117,7 +117,10 @@ func (a *app) mirrorRefresh(ctx context.Context, s *session, f *refreshFlags, on
 	if found.Kept > 0 {
 		return fmt.Errorf("%w: for %s the origin gave no certain answer, and they were kept as they are; run the same command again to ask again", errFailedFiles, count(found.Kept))
 	}
-	return nil
+	if o.DryRun {
+		return nil
+	}
+	return a.failedFiles(s, s.store.Progress())
 }
 
 // refreshText is one line about what a refresh has found.

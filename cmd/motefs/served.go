@@ -55,12 +55,14 @@ func (s *served) ended(err error, p cache.Progress) {
 	switch {
 	case err != nil && !errors.Is(err, context.Canceled):
 		s.Fail(err)
+	case p.Complete():
+		s.Set(status.Complete) // also where a refresh was interrupted
 	case err != nil:
 		s.Set(status.Stopped)
-	case p.Complete():
-		s.Set(status.Complete)
-	case s.prefetch:
+	case s.prefetch && p.ListingComplete && p.Fetched+p.Gone+p.Failed == p.Files:
 		s.Set(status.Ended)
+	case s.prefetch:
+		s.Set(status.Stopped)
 	default:
 		s.Set(status.Serving)
 	}

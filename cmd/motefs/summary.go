@@ -21,7 +21,7 @@ func summary(p, before cache.Progress, took time.Duration) string {
 	if p.Skipped > 0 {
 		text += fmt.Sprintf(", %s names left out", count(p.Skipped))
 	}
-	if n := p.Fetched - before.Fetched; n > 0 && took > 0 {
+	if n := p.Fetched - min(p.Fetched, before.Fetched); n > 0 && took > 0 {
 		text += fmt.Sprintf("; %s now, in %s, %s files/s", count(n), took.Round(10*time.Millisecond), count(uint64(float64(n)/took.Seconds())))
 	}
 	return text
@@ -51,7 +51,7 @@ func (a *app) namesFailed(store *cache.Store) {
 		if a.output.json {
 			a.emit(a.stdout, status.FailureMessage{MessageType: status.MessageError, Failure: status.FailureOf(ino, &f)})
 		} else {
-			a.warn("failed after %d tries: %q: %s", f.Tries, f.Name, f.Reason)
+			a.warn("failed after %s: %q: %s", counted(uint64(f.Tries), "try"), f.Name, f.Reason)
 		}
 		shown++
 		return shown < failedShown
@@ -69,11 +69,14 @@ func (a *app) retryResult(s *session, before cache.Progress) error {
 	if before.Failed == 0 {
 		text = "no file had failed"
 	}
-	if !p.ListingComplete {
-		text += "; the mirror is not complete, go on with it without --retry-failed"
-	}
 	a.tell("%s", text)
-	return a.failedFiles(s, p)
+	if err := a.failedFiles(s, p); err != nil {
+		return err
+	}
+	if !p.Complete() {
+		return fmt.Errorf("the mirror of %s is not complete; go on with it without --retry-failed", s.id)
+	}
+	return nil
 }
 
 // failedFiles names the first of the files that failed, and returns errFailedFiles where
