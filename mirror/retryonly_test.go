@@ -63,8 +63,8 @@ func TestCondition(t *testing.T) {
 	if err := e.Run(context.Background()); err == nil {
 		t.Fatal("the listing came")
 	}
-	if c := e.Condition(); c.Reach != mirror.ReachDown || c.LastError == nil || c.LastErrorAt.IsZero() || !c.Slowed {
-		t.Errorf("after 429 %+v", c)
+	if c := e.Condition(); c.Reach == mirror.ReachDown || c.LastError == nil || c.LastErrorAt.IsZero() || !c.Slowed {
+		t.Errorf("after 429, which says that it is there, %+v", c)
 	}
 	r.server.SetFaults(origintest.Faults{})
 	again := r.engine(soon)

@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
@@ -73,6 +75,28 @@ func TestMirrorJSON(t *testing.T) {
 	all = objects(t, p.Stdout.String())
 	if last := all[len(all)-1]; last.State != status.Complete || last.Refresh == nil || last.Refresh.Listed != 500 {
 		t.Errorf("after a refresh %+v", last)
+	}
+}
+
+// TestRefreshWithFailures: what is new and does not come is a failure of a refresh as of a
+// mirror.
+func TestRefreshWithFailures(t *testing.T) {
+	src := origintest.NewFiles(origintest.File{Name: "a", Body: []byte("a")})
+	s := serveTest(t, serve.Options{}, src)
+	store := filepath.Join(t.TempDir(), "store")
+	finish(t, exitOK, "mirror", small, "--store", store, s.URL())
+	src.Set(origintest.File{Name: "a", Body: []byte("a")}, origintest.File{Name: "long", Body: make([]byte, 1000)})
+	p := finish(t, exitFailed, "mirror", small, "--refresh", "--store", store, s.URL())
+	if text := p.Stdout.String() + p.Stderr.String(); !strings.Contains(text, "1 new") || !strings.Contains(text, `"long"`) {
+		t.Error(p)
+	}
+}
+
+// TestFilesWentMeanwhile: a store that has fewer files than before has fetched none, and not
+// nearly all that a counter can hold.
+func TestFilesWentMeanwhile(t *testing.T) {
+	if got := summary(cache.Progress{Files: 5, Fetched: 5}, cache.Progress{Files: 9, Fetched: 9}, time.Second); got != "5 listed, 5 fetched (0 B)" {
+		t.Errorf("it says %q", got)
 	}
 }
 
