@@ -124,13 +124,13 @@ func TestFailedFilesAreNamed(t *testing.T) {
 	bad := src.Name(123)
 	s.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
 		if string(name) == bad {
-			return origintest.Fault{Status: 403}
+			return origintest.Fault{Body: make([]byte, 1000)} // what may pass would be asked for again and again
 		}
 		return origintest.Fault{}
 	}})
 	store := filepath.Join(t.TempDir(), "store")
-	p := finish(t, exitFailed, "mirror", "--store", store, s.URL())
-	if text := p.Stderr.String(); !strings.Contains(text, bad) || !strings.Contains(text, "403") || !strings.Contains(text, "motefs failures") {
+	p := finish(t, exitFailed, "mirror", small, "--store", store, s.URL())
+	if text := p.Stderr.String(); !strings.Contains(text, bad) || !strings.Contains(text, "too large") || !strings.Contains(text, "motefs failures") {
 		t.Errorf("the failed file is not named:\n%s", text)
 	}
 	l := finish(t, exitOK, "failures", "--store", store)
@@ -138,7 +138,7 @@ func TestFailedFilesAreNamed(t *testing.T) {
 		t.Errorf("motefs failures says %q", text)
 	}
 	s.SetFaults(origintest.Faults{})
-	finish(t, exitOK, "mirror", "--store", store, s.URL())
+	finish(t, exitOK, "mirror", small, "--store", store, s.URL())
 }
 
 func TestHeaderReachesTheOrigin(t *testing.T) {
