@@ -25,8 +25,8 @@ include cmd/motefs/packaging/install.mk
 
 test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3 needs-browser
 	$(GO) vet ./...
-	$(GOTEST) $(RACE) -timeout 30m ./...
-	$(GOTEST) -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled' ./... # the race detector has allocations of its own, and is slow
+	$(GOTEST) $(RACE) -timeout 60m ./...
+	$(GOTEST) -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled|TestRefreshKilled|TestRefreshCrashes' ./... # the race detector has allocations of its own, and is slow
 
 lint: needs-go $(LINT) $(VULN)
 	$(GO) mod tidy -diff
