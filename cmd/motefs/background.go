@@ -88,12 +88,24 @@ const (
 	storeRetry = 50 * time.Millisecond
 )
 
-// onceFree opens a session, when its store is free.
-func (a *app) onceFree(ctx context.Context, o sessionOptions) (*session, error) {
-	for deadline := time.Now().Add(storeGrace); ; {
-		s, err := openSession(ctx, o)
-		if a.child == nil || !errors.Is(err, cache.ErrInUse) || time.Now().After(deadline) {
+// grace is how long this process waits for a store that another one has.
+func (a *app) grace() time.Duration {
+	if a.child == nil {
+		return 0
+	}
+	return storeGrace
+}
+
+// openStore opens the session's store, for which it waits as long as o says. It is this
+// alone that is tried again: a header or a list of names may be a pipe, which is read once.
+func (o *sessionOptions) openStore(ctx context.Context, store cache.Options) (*cache.Store, error) {
+	for deadline, told := time.Now().Add(o.grace), false; ; told = true {
+		s, err := cache.Open(store)
+		if !errors.Is(err, cache.ErrInUse) || !time.Now().Before(deadline) {
 			return s, err
+		}
+		if !told {
+			o.doing("waiting for the store %s, which is in use", o.dir)
 		}
 		select {
 		case <-ctx.Done():

@@ -190,8 +190,8 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		}
 	}
 	a.doing("opening the store %s", dir)
-	m.session, err = a.onceFree(ctx, sessionOptions{
-		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, everyone: f.allowOther, doing: a.doing, log: log,
+	m.session, err = openSession(ctx, sessionOptions{
+		command: "mount", grace: a.grace(), flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, everyone: f.allowOther, doing: a.doing, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {
