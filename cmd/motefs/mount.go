@@ -103,12 +103,15 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if a.helper != nil && a.helper.Fake {
 		return nil
 	}
-	if f.background.daemon {
-		if err := f.absolute(); err != nil {
+	if f.background.daemon && a.child == nil {
+		if err := f.daemonReads(a.settings.File()); err != nil {
 			return err
 		}
-		if a.child == nil {
-			return a.startDaemon(ctx, f)
+		return a.startDaemon(ctx, f)
+	}
+	if a.child != nil {
+		if err := f.absolute(); err != nil {
+			return err
 		}
 	}
 	outliveOutput()

@@ -66,7 +66,7 @@ func Read(cmd *cobra.Command, o Options) (*Settings, error) {
 		}
 	}
 	paths, must := o.Files, false
-	if file := s.explicit(); file != "" {
+	if file := s.File(); file != "" {
 		paths, must = []string{file}, true
 	}
 	for _, path := range paths {
@@ -79,8 +79,8 @@ func Read(cmd *cobra.Command, o Options) (*Settings, error) {
 	return s, nil
 }
 
-// explicit is the file that the command line or the environment names.
-func (s *Settings) explicit() string {
+// File is the file that the command line or the environment names; empty: none.
+func (s *Settings) File() string {
 	if s.o.File != "" {
 		return s.o.File
 	}
