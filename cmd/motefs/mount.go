@@ -50,7 +50,7 @@ func mountCommand(a *app) *cobra.Command {
 			if err := f.validate(cmd); err != nil {
 				return err
 			}
-			if err := f.background.validate(); err != nil {
+			if err := f.background.validate(cmd, a.settings); err != nil {
 				return err
 			}
 			if f.refresh.every < 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -228,6 +229,42 @@ func TestShow(t *testing.T) {
 	again, _, err := apply(t, text, nil, "mount")
 	if err != nil || again.store != "/a b" || strings.Join(again.headers, "|") != `a|b: "c"` || again.level != "error" {
 		t.Errorf("read again it is %+v, %v\n%s", again, err, text)
+	}
+}
+
+// TestPlaces orders flags by where they come from, and drops what a file says.
+func TestPlaces(t *testing.T) {
+	var v toy
+	dir := t.TempDir()
+	machine, user := filepath.Join(dir, "machine"), filepath.Join(dir, "user")
+	for path, text := range map[string]string{machine: "limit-rate: 1\nallow-other: true", user: "mount: {umask: 7, limit-rate: 2}"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root := program(&v, func(cmd *cobra.Command) error {
+		s, err := Read(cmd, Options{Files: []string{machine, user}, Environ: []string{"MOTEFS_STORE=x", "MOTEFS_LOG_LEVEL=x"}})
+		if err == nil {
+			err = s.Apply(cmd)
+		}
+		if err != nil {
+			return err
+		}
+		var places []Place
+		for _, flag := range []string{"token", "allow-other", "limit-rate", "store", "log-level"} {
+			places = append(places, s.Place(cmd, flag))
+		}
+		if !slices.Equal(places, []Place{Default, 1, 2, Environment, CommandLine}) || s.Place(cmd, "umask") != 2 {
+			t.Errorf("the places are %v", places)
+		}
+		if err := s.Drop(cmd, "limit-rate"); err != nil || v.rate != 7 || s.Place(cmd, "limit-rate") != Default || s.Sources("--limit-rate") != "" {
+			t.Errorf("dropped it is %d, %v", v.rate, err)
+		}
+		return nil
+	})
+	root.SetArgs([]string{"mount", "--log-level", "y"})
+	if err := root.Execute(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -20,6 +20,7 @@ const maxFile = 1 << 20
 type value struct {
 	texts []string // one, or those of a list
 	from  string   // MOTEFS_STORE, or FILE:LINE
+	place Place
 }
 
 // section is what a file says of one command, or at its top of all.

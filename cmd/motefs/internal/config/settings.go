@@ -103,6 +103,43 @@ func (s *Settings) Apply(cmd *cobra.Command) error {
 	return nil
 }
 
+// Place is where the value of a flag comes from. What has the higher one goes before what
+// has the lower one; the files are between Default and Environment.
+type Place int
+
+// The places that are no files.
+const (
+	Default     Place = 0
+	Environment Place = 1 << 20
+	CommandLine Place = Environment + 1
+)
+
+// Place is where the value of a flag of cmd comes from, after Apply. Without settings there
+// is the command line alone.
+func (s *Settings) Place(cmd *cobra.Command, flag string) Place {
+	f := cmd.Flags().Lookup(flag)
+	switch {
+	case f == nil || !f.Changed:
+		return Default
+	case s == nil || s.given[f]:
+		return CommandLine
+	}
+	return s.set[flag].place
+}
+
+// Drop gives a flag of cmd its default again, as if nothing had set it.
+func (s *Settings) Drop(cmd *cobra.Command, flag string) error {
+	f := cmd.Flags().Lookup(flag)
+	if err := f.Value.Set(f.DefValue); err != nil {
+		return fmt.Errorf("the default of %s: %w", flag, err)
+	}
+	f.Changed = false
+	if s != nil {
+		delete(s.set, flag)
+	}
+	return nil
+}
+
 // assign sets a flag as the command line would.
 func (s *Settings) assign(cmd *cobra.Command, f *pflag.Flag, v value) error {
 	if v.from == Variable(f.Name) && slices.Contains(s.o.Own, f.Name) {
@@ -120,14 +157,15 @@ func (s *Settings) assign(cmd *cobra.Command, f *pflag.Flag, v value) error {
 func (s *Settings) lookup(cmd *cobra.Command, f *pflag.Flag) (value, bool) {
 	variable := Variable(f.Name)
 	if text, ok := s.variables[variable]; ok {
-		v := value{texts: []string{text}, from: variable}
+		v := value{texts: []string{text}, from: variable, place: Environment}
 		if isList(f) {
 			v.texts = strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
 		}
 		return v, true
 	}
-	for _, file := range slices.Backward(s.files) {
+	for i, file := range slices.Backward(s.files) {
 		if v, ok := file.top.of(cmd, f.Name); ok {
+			v.place = Place(i + 1)
 			return v, true
 		}
 	}
