@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/motefs/motefs/cache"
 	"github.com/spf13/cobra"
 )
 
@@ -53,34 +54,83 @@ func TestDaemonOrForeground(t *testing.T) {
 		{"", map[string]string{"MOTEFS_FOREGROUND": "true"}, "--daemon", "daemon"},
 		{"daemon: true", nil, "--daemon=false", "foreground"},
 	} {
-		got := ""
-		err := settled(t, tc.file, tc.environ, func(a *app, cmd *cobra.Command, _ []string) error {
-			var f daemonFlags
-			var err error
-			if f.daemon, err = cmd.Flags().GetBool("daemon"); err != nil {
-				return err
+		t.Run(tc.file+" "+tc.args, func(t *testing.T) {
+			got := ""
+			err := settled(t, tc.file, tc.environ, func(a *app, cmd *cobra.Command, _ []string) error {
+				var f daemonFlags
+				var err error
+				if f.daemon, err = cmd.Flags().GetBool("daemon"); err != nil {
+					return err
+				}
+				if f.foreground, err = cmd.Flags().GetBool("foreground"); err != nil {
+					return err
+				}
+				f.wait = 1
+				switch err := f.validate(cmd, a.settings); {
+				case err != nil && exitStatus(err) == exitUsage:
+					got = "usage"
+				case err != nil:
+					return err
+				case f.daemon:
+					got = "daemon"
+				default:
+					got = "foreground"
+				}
+				return nil
+			}, append(append([]string{"mount"}, strings.Fields(tc.args)...), "http://h", "/m")...)
+			if err != nil || got != tc.want {
+				t.Errorf("%s, %v; want %s", got, err, tc.want)
 			}
-			if f.foreground, err = cmd.Flags().GetBool("foreground"); err != nil {
-				return err
-			}
-			f.wait = 1
-			switch err := f.validate(cmd, a.settings); {
-			case err != nil && exitStatus(err) == exitUsage:
-				got = "usage"
-			case err != nil:
-				return err
-			case f.daemon:
-				got = "daemon"
-			default:
-				got = "foreground"
-			}
-			return nil
-		}, append(append([]string{"mount"}, strings.Fields(tc.args)...), "http://h", "/m")...)
-		if err != nil || got != tc.want {
-			t.Errorf("%q, %v and %q: %s, %v; want %s", tc.file, tc.environ, tc.args, got, err, tc.want)
+		})
+	}
+}
+
+// TestStoreOrOperand has what a command is asked for go before the store of the settings.
+func TestStoreOrOperand(t *testing.T) {
+	place := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", place)
+	below, other := filepath.Join(place, "motefs", "a"), filepath.Join(t.TempDir(), "b")
+	for dir, origin := range map[string]string{below: "http://a", other: "http://b"} {
+		store, err := cache.Open(cache.Options{Dir: dir, Origin: origin})
+		if err == nil {
+			err = store.Close()
 		}
-		for name := range tc.environ {
-			os.Unsetenv(name) // t.Setenv restores it at the end
+		if err != nil {
+			t.Fatal(err)
 		}
+	}
+	set := map[string]string{"MOTEFS_STORE": other}
+	for _, tc := range []struct {
+		environ map[string]string
+		args    string
+		want    string // usage: refused
+	}{
+		{set, "status", other},
+		{set, "status http://a", below},
+		{set, "status http://b", other},
+		{set, "failures " + below, below},
+		{nil, "status --store " + other, other},
+		{nil, "failures --store " + other + " http://a", "usage"},
+		{set, "status --store " + other + " " + below, "usage"},
+	} {
+		t.Run(tc.args, func(t *testing.T) {
+			err := settled(t, "", tc.environ, func(a *app, cmd *cobra.Command, args []string) (err error) {
+				f := &storeFlag{}
+				if f.dir, err = cmd.Flags().GetString("store"); err != nil {
+					return err
+				}
+				got, err := f.locate(args, a.settings.Place(cmd, "store"))
+				if err != nil && exitStatus(err) == exitUsage {
+					got, err = "usage", nil
+				}
+				if got != tc.want {
+					t.Errorf("it is %q, want %q", got, tc.want)
+				}
+				return err
+			}, strings.Fields(tc.args)...)
+			if err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

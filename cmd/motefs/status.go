@@ -40,7 +40,7 @@ func statusCommand(a *app) *cobra.Command {
 		Example: "  motefs status /mnt/files\n  motefs status --watch http://127.0.0.1:8080\n  motefs status --json --store DIR",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, err := f.locate(args)
+			dir, err := f.locate(args, a.settings.Place(cmd, "store"))
 			if err != nil {
 				return err
 			}
