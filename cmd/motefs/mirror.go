@@ -26,6 +26,9 @@ func mirrorCommand(a *app) *cobra.Command {
 		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.fit(cmd, &f.sourceFlags, args[0]); err != nil {
+				return err
+			}
 			if err := f.validate(cmd); err != nil {
 				return err
 			}

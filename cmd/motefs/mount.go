@@ -47,6 +47,9 @@ func mountCommand(a *app) *cobra.Command {
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.fit(cmd, &f.sourceFlags, args[0]); err != nil {
+				return err
+			}
 			if err := f.validate(cmd); err != nil {
 				return err
 			}

@@ -134,3 +134,43 @@ func TestStoreOrOperand(t *testing.T) {
 		})
 	}
 }
+
+// TestSettingsOfOtherOrigins has a file of configuration serve origins of all kinds.
+func TestSettingsOfOtherOrigins(t *testing.T) {
+	file := "region: r\nprofile: p\nendpoint-url: http://e\npath-style: on\nlisters: 3\nlist-path: l\nget-path: g\nnames-field: f"
+	const bucket = "r http://e p 3 on | "
+	for _, tc := range []struct{ file, args, want string }{
+		{file, "http://h", "  " + " 8 auto | l f g"},
+		{file, "s3://b", bucket + "  g"},
+		{file, "--list-path x s3://b", bucket + "x  g"}, // which is refused later
+		{file, "--region x http://h", "x   8 auto | l f g"},
+		{file, "--names n http://h", "   8 auto |   g n"},
+		{file + "\nnames: n", "http://h", "   8 auto | l f g n"}, // refused later: one file says both
+		{"names: n\nnull: true", "--list-path x http://h", "8 auto | x"},
+	} {
+		t.Run(tc.args, func(t *testing.T) {
+			err := settled(t, tc.file, nil, func(a *app, cmd *cobra.Command, args []string) error {
+				f := &sourceFlags{}
+				f.names = cmd.Flag("names").Value.String()
+				if err := a.fit(cmd, f, args[0]); err != nil {
+					return err
+				}
+				got := ""
+				for _, name := range []string{"region", "endpoint-url", "profile", "listers", "path-style", "", "list-path", "names-field", "get-path", "names"} {
+					if name == "" {
+						got += "| "
+						continue
+					}
+					got += cmd.Flag(name).Value.String() + " "
+				}
+				if strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(tc.want), " ") {
+					t.Errorf("the flags are %q, want %q", got, tc.want)
+				}
+				return nil
+			}, append([]string{"mirror"}, strings.Fields(tc.args)...)...)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
