@@ -16,8 +16,12 @@ func (a *app) configure(cmd *cobra.Command, _ []string) error {
 	if !config.Configured(cmd) {
 		return nil
 	}
+	user := config.UserFile(os.Getenv)
+	if a.helper != nil { // at boot there is no home, and whoever calls mount has the same
+		user = ""
+	}
 	settings, err := config.Read(cmd, config.Options{
-		Files: config.Files(os.Getenv), File: a.configFile, Environ: os.Environ(),
+		Files: []string{config.MachineFile}, User: user, File: a.configFile, Environ: os.Environ(),
 		Own: []string{"header"}, Secret: secretFlags,
 	})
 	if err != nil {
@@ -30,6 +34,9 @@ func (a *app) configure(cmd *cobra.Command, _ []string) error {
 	log, err := a.logger(a.console)
 	if err != nil {
 		return err
+	}
+	if path := settings.Foreign(); path != "" {
+		log.Warn().Str("file", path).Msg("the configuration file is another user's, and is not read")
 	}
 	for _, v := range settings.UnknownVariables() {
 		warning := log.Warn().Str("variable", v.Name)

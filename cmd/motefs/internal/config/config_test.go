@@ -192,10 +192,55 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%+v is read", o)
 		}
 	}
-	for home, want := range map[[2]string]int{{"", ""}: 1, {"relative", ""}: 1, {"/x", ""}: 2, {"", "/home/u"}: 2, {"relative", "/home/u"}: 2} {
-		files := Files(func(name string) string { return map[string]string{"XDG_CONFIG_HOME": home[0], "HOME": home[1]}[name] })
-		if len(files) != want {
-			t.Errorf("with XDG_CONFIG_HOME %q and HOME %q: %q", home[0], home[1], files)
+	for home, want := range map[[2]string]string{
+		{"", ""}: "", {"relative", ""}: "", {"/x", ""}: "/x/motefs/config.yaml", {"", "/home/u"}: "/home/u/.config/motefs/config.yaml",
+		{"relative", "/home/u"}: "/home/u/.config/motefs/config.yaml",
+	} {
+		got := UserFile(func(name string) string { return map[string]string{"XDG_CONFIG_HOME": home[0], "HOME": home[1]}[name] })
+		if got != want {
+			t.Errorf("with XDG_CONFIG_HOME %q and HOME %q: %q", home[0], home[1], got)
+		}
+	}
+	if v, err := read(Options{Files: []string{machine}, User: user}); err != nil || v.rate != 3 || v.store != "m" {
+		t.Errorf("machine and user make %+v, %v", v, err)
+	}
+}
+
+// TestForeignFile has the file of another user be left alone, unless it is asked for.
+func TestForeignFile(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(path, []byte("limit-rate: 3"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		o       Options
+		rate    int
+		foreign string
+	}{
+		{Options{User: path}, 7, path},
+		{Options{Files: []string{path}}, 3, ""},
+		{Options{User: path, File: path}, 3, ""},
+	} {
+		var v toy
+		root := program(&v, func(cmd *cobra.Command) error {
+			s, err := Read(cmd, tc.o)
+			if err != nil {
+				return err
+			}
+			if s.Foreign() != tc.foreign {
+				t.Errorf("%+v: %q is another user's", tc.o, s.Foreign())
+			}
+			return s.Apply(cmd)
+		})
+		root.SetArgs([]string{"mount"})
+		if err := root.Execute(); err != nil || v.rate != tc.rate {
+			t.Errorf("%+v: %d, %v; want %d", tc.o, v.rate, err, tc.rate)
 		}
 	}
 }

@@ -17,7 +17,10 @@ type Options struct {
 	// Files are looked for; a later one goes before an earlier one. They need not be
 	// there.
 	Files []string
-	// File takes the place of Files, and must be there; empty: Files.
+	// User is the user's own file, which goes before Files; empty: there is none. That of
+	// another user than the effective one or root, as sudo may leave it in HOME, is not read.
+	User string
+	// File takes the place of both, and must be there; empty: they are looked for.
 	File string
 	// Environ is as os.Environ has it.
 	Environ []string
@@ -27,18 +30,19 @@ type Options struct {
 	Secret []string
 }
 
-// Files are where configuration is looked for: that of the machine, then that of the
-// user. Without a home there is none of the user.
-func Files(getenv func(string) string) []string {
-	files := []string{"/etc/motefs/config.yaml"}
+// MachineFile is where the configuration of the machine is.
+const MachineFile = "/etc/motefs/config.yaml"
+
+// UserFile is where the configuration of the user is looked for. Without a home it is empty.
+func UserFile(getenv func(string) string) string {
 	dir := getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(dir) { // such are to be ignored (XDG Base Directory Specification)
 		if dir = getenv("HOME"); dir == "" {
-			return files
+			return ""
 		}
 		dir = filepath.Join(dir, ".config")
 	}
-	return append(files, filepath.Join(dir, "motefs", "config.yaml"))
+	return filepath.Join(dir, "motefs", "config.yaml")
 }
 
 // Settings are what the environment and the files say.
@@ -66,11 +70,14 @@ func Read(cmd *cobra.Command, o Options) (*Settings, error) {
 		}
 	}
 	paths, must := o.Files, false
+	if o.User != "" {
+		paths = append(slices.Clip(paths), o.User)
+	}
 	if file := s.File(); file != "" {
 		paths, must = []string{file}, true
 	}
 	for _, path := range paths {
-		file, err := readFile(path, must, s.root)
+		file, err := readFile(path, must, path == o.User && !must, s.root)
 		if err != nil {
 			return nil, err
 		}
@@ -85,6 +92,16 @@ func (s *Settings) File() string {
 		return s.o.File
 	}
 	return s.variables[Variable(FileFlag)]
+}
+
+// Foreign is the user's file where it was not read, as it is another user's; else empty.
+func (s *Settings) Foreign() string {
+	for _, file := range s.files {
+		if file.Foreign {
+			return file.Path
+		}
+	}
+	return ""
 }
 
 // Apply sets the flags of cmd that the command line does not.

@@ -22,7 +22,10 @@ func (s *Settings) Show(w io.Writer, commands ...*cobra.Command) error {
 	b.WriteString("# Where settings come from: a flag, else the environment, else a file, else the default.\n")
 	for _, file := range s.files {
 		state := "read"
-		if !file.Read {
+		switch {
+		case file.Foreign:
+			state = "another user's, and not read"
+		case !file.Read:
 			state = "there is none"
 		}
 		fmt.Fprintf(&b, "# %s: %s\n", file.Path, state)
