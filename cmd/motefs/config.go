@@ -13,7 +13,7 @@ var secretFlags = []string{"header", "token", "access-key", "secret-key"}
 // configure gives the flags of a command that are not on its command line the values of
 // the environment and the configuration files.
 func (a *app) configure(cmd *cobra.Command, _ []string) error {
-	if !config.Configured(cmd) {
+	if !cmd.HasParent() || !config.Configured(cmd) { // motefs alone shows help or version
 		return nil
 	}
 	user := config.UserFile(os.Getenv)

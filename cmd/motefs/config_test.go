@@ -114,6 +114,8 @@ func TestConfiguration(t *testing.T) {
 	}
 	// With a file that is broken, what needs no settings works.
 	configured(t, exitOK, home, nil, "version")
+	configured(t, exitOK, home, nil, "--version")
+	configured(t, exitOK, home, nil)
 	configured(t, exitOK, home, nil, "mirror", "--help")
 	configured(t, exitOK, home, nil, "__complete", "mir")
 	if text := configured(t, exitMountpoint, home, nil, "unmount", home).Stderr.String(); !strings.Contains(text, "nothing is mounted") {
