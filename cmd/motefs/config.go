@@ -10,6 +10,9 @@ import (
 // secretFlags are those whose values are shown to nobody.
 var secretFlags = []string{"header", "token", "access-key", "secret-key"}
 
+// urlFlags are those whose values may have a secret where URLs have one.
+var urlFlags = []string{"list-path", "get-path", "endpoint-url"}
+
 // configure gives the flags of a command that are not on its command line the values of
 // the environment and the configuration files.
 func (a *app) configure(cmd *cobra.Command, _ []string) error {
@@ -22,7 +25,7 @@ func (a *app) configure(cmd *cobra.Command, _ []string) error {
 	}
 	settings, err := config.Read(cmd, config.Options{
 		Files: []string{config.MachineFile}, User: user, File: a.configFile, Environ: os.Environ(),
-		Own: []string{"header"}, Secret: secretFlags,
+		Own: []string{"header"}, Secret: secretFlags, URLs: urlFlags,
 	})
 	if err != nil {
 		return usageError{err}
@@ -71,7 +74,7 @@ func configCommand(a *app) *cobra.Command {
 			"(~/.config without that variable); --config FILE takes the place of both.\n" +
 			"A file has the names of flags as keys, at its top for all commands that have such\n" +
 			"a flag, or below the name of a command for that one. Headers, tokens and keys are\n" +
-			"not shown.",
+			"not shown, nor are queries and user-info in URLs.",
 		Example: "  motefs config mount\n  MOTEFS_LIMIT_RATE=10M motefs config mirror",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()

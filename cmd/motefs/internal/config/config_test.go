@@ -70,7 +70,7 @@ func apply(t *testing.T, file string, environ []string, args ...string) (v toy, 
 		t.Fatal(err)
 	}
 	root := program(&v, func(cmd *cobra.Command) (err error) {
-		s, err = Read(cmd, Options{File: path, Environ: environ, Secret: []string{"token"}})
+		s, err = Read(cmd, Options{File: path, Environ: environ, Secret: []string{"token"}, URLs: []string{"store"}})
 		if err != nil {
 			return err
 		}
@@ -274,6 +274,26 @@ func TestShow(t *testing.T) {
 	again, _, err := apply(t, text, nil, "mount")
 	if err != nil || again.store != "/a b" || strings.Join(again.headers, "|") != `a|b: "c"` || again.level != "error" {
 		t.Errorf("read again it is %+v, %v\n%s", again, err, text)
+	}
+}
+
+// TestShowURLs holds that no secret of a URL is shown.
+func TestShowURLs(t *testing.T) {
+	for raw, want := range map[string]string{
+		"items?key=geheim":             "# store: items (not all is shown)",
+		"https://u:geheim@h/p":         "# store: \"https://h/p\" (not all is shown)",
+		"https://u:ge/heim@h?a=geheim": "# store: \"https://h\" (not all is shown)",
+		"https://h/p":                  "store: \"https://h/p\"",
+		"a@b":                          "store: a@b",
+	} {
+		var b strings.Builder
+		_, s, err := apply(t, "", []string{"MOTEFS_STORE=" + raw}, "mirror")
+		if err == nil {
+			err = s.Show(&b, Commands(s.root)...)
+		}
+		if text := b.String(); err != nil || !strings.Contains(text, want+" ") || strings.Contains(text, "geheim") || strings.Contains(text, "heim@") {
+			t.Errorf("%s: %v, want %s in\n%s", raw, err, want, text)
+		}
 	}
 }
 

@@ -28,6 +28,8 @@ type Options struct {
 	Own []string
 	// Secret are flags whose values are not shown.
 	Secret []string
+	// URLs are flags of whose values user-info and query are not shown.
+	URLs []string
 }
 
 // MachineFile is where the configuration of the machine is.
