@@ -128,6 +128,31 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// TestLogFile has each command that logs do so to --log-file, and the others not have it.
+func TestLogFile(t *testing.T) {
+	s := serveTest(t, serve.Options{}, synthetic(5))
+	dir := t.TempDir()
+	store, log := filepath.Join(dir, "s"), filepath.Join(dir, "log")
+	finish(t, exitOK, "mirror", "--store", store, "--log-file", log, s.URL())
+	const debug = "--log-level=debug"
+	for _, more := range [][]string{nil, {"--repair"}} {
+		if err := os.Remove(log); err != nil {
+			t.Fatal(err)
+		}
+		p := finish(t, exitOK, append([]string{"--log-file", log, "verify", debug, "--store", store}, more...)...)
+		text, err := os.ReadFile(log)
+		if err != nil || !strings.Contains(string(text), " DBG ") || p.Stderr.String() != "" {
+			t.Errorf("verify %q logs %q and %q, %v", more, text, p.Stderr, err)
+		}
+	}
+	finish(t, exitUsage, "demo", "--log-file", dir)
+	for _, command := range []string{"serve", "status", "stores", "failures", "config", "unmount"} {
+		if text := finish(t, exitUsage, command, "--log-file", log, dir).Stderr.String(); !strings.Contains(text, "unknown flag --log-file") {
+			t.Errorf("%s says %q", command, text)
+		}
+	}
+}
+
 // TestConfigurationGuide reads the file that configuration.md shows.
 func TestConfigurationGuide(t *testing.T) {
 	_, rest, ok := strings.Cut(document(t, "cmd/motefs/docs/configuration.md"), "```yaml\n")

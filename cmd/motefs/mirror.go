@@ -40,6 +40,7 @@ func mirrorCommand(a *app) *cobra.Command {
 	f.monitor.register(cmd.Flags())
 	f.monitor.registerTextfile(cmd.Flags())
 	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "ask for nothing but the files that failed before, also those that failed for good; see motefs failures")
+	a.registerLogFile(cmd.Flags())
 	a.output.registerProgress(cmd.Flags())
 	a.output.registerJSON(cmd.Flags())
 	return cmd

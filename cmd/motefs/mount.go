@@ -86,6 +86,7 @@ func mountCommand(a *app) *cobra.Command {
 	cmd.Flags().Var(&f.gid, "gid", "`number` of the group that owns everything (default: that of who mounts)")
 	f.umask = defaultUmask
 	cmd.Flags().Var(&f.umask, "umask", "permissions that nobody has, in `octal`; those to write are always taken, as the mount is read-only")
+	a.registerLogFile(cmd.Flags())
 	a.output.registerProgress(cmd.Flags())
 	inGroup(cmd.Flags(), groupRefresh, "refresh", "refresh-every", "max-delete")
 	inGroup(cmd.Flags(), groupOwner, "allow-other", "exec", "uid", "gid", "umask")
