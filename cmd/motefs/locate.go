@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 
 	"github.com/motefs/motefs/cache"
@@ -68,11 +69,11 @@ func storeOfOrigin(raw string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	root, err := storeRoot()
+	roots, err := storeRoots()
 	if err != nil {
 		return "", err
 	}
-	return stores.OfOrigin(root, id, same)
+	return stores.OfOrigin(roots, id, same)
 }
 
 // as is how a command is told to use the same origin and store again, empty where that takes
@@ -87,7 +88,16 @@ func (f *sourceFlags) as(raw string) string {
 	return raw
 }
 
-// storeRoot is where stores are unless --store says otherwise.
+// storeRoots are where the stores of this user are unless --store says otherwise.
+func storeRoots() ([]string, error) {
+	roots, err := stores.Roots(os.Geteuid())
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return roots, nil
+}
+
+// storeRoot is where a command of this user makes stores unless --store says otherwise.
 func storeRoot() (string, error) {
 	root, err := stores.Root()
 	if err != nil {
