@@ -12,12 +12,10 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
-	"github.com/motefs/motefs/cmd/motefs/internal/config"
 	"github.com/motefs/motefs/cmd/motefs/internal/daemon"
 	"github.com/motefs/motefs/cmd/motefs/internal/journal"
 	"github.com/motefs/motefs/cmd/motefs/internal/notify"
 	"github.com/rs/zerolog"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -34,17 +32,10 @@ func (f *daemonFlags) register(flags *pflag.FlagSet) {
 	inGroup(flags, groupBackground, "daemon", "daemon-wait", "foreground")
 }
 
-// validate checks the flags of cmd. Of --daemon and --foreground the one holds that goes
-// before the other by where it comes from.
-func (f *daemonFlags) validate(cmd *cobra.Command, settings *config.Settings) error {
-	daemon, foreground := settings.Place(cmd, "daemon"), settings.Place(cmd, "foreground")
+func (f *daemonFlags) validate() error {
 	switch {
-	case f.daemon && f.foreground && daemon == foreground:
-		return usagef("--daemon and --foreground: give one of them")
 	case f.daemon && f.foreground:
-		f.daemon, f.foreground = daemon > foreground, foreground > daemon
-	}
-	switch {
+		return usagef("--daemon and --foreground: give one of them")
 	case f.wait <= 0:
 		return usagef("--daemon-wait: give a time such as 1m")
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/config"
 	"github.com/motefs/motefs/cmd/motefs/internal/presence"
 	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/fs"
@@ -53,13 +54,13 @@ func mountCommand(a *app) *cobra.Command {
 			if err := f.validate(cmd); err != nil {
 				return err
 			}
-			if err := f.background.validate(cmd, a.settings); err != nil {
+			if err := f.background.validate(); err != nil {
 				return err
 			}
 			if f.refresh.every < 0 {
 				return usagef("--refresh-every %v: give a time such as 1h", f.refresh.every)
 			}
-			if f.refresh.every == 0 && f.refresh.flags.what != "" {
+			if f.refresh.every == 0 && a.settings.Place(cmd, "refresh") == config.CommandLine {
 				return usagef("--refresh goes with --refresh-every, which says how often")
 			}
 			if strings.Contains(args[1], "://") && !strings.Contains(args[0], "://") {

@@ -53,25 +53,19 @@ func TestDaemonOrForeground(t *testing.T) {
 		{"daemon: true", map[string]string{"MOTEFS_FOREGROUND": "true"}, "", "foreground"},
 		{"", map[string]string{"MOTEFS_FOREGROUND": "true"}, "--daemon", "daemon"},
 		{"daemon: true", nil, "--daemon=false", "foreground"},
+		{"daemon: true", nil, "--foreground=false", "daemon"},
 	} {
 		t.Run(tc.file+" "+tc.args, func(t *testing.T) {
 			got := ""
-			err := settled(t, tc.file, tc.environ, func(a *app, cmd *cobra.Command, _ []string) error {
-				var f daemonFlags
-				var err error
-				if f.daemon, err = cmd.Flags().GetBool("daemon"); err != nil {
+			err := settled(t, tc.file, tc.environ, func(a *app, cmd *cobra.Command, args []string) error {
+				if err := a.fit(cmd, &sourceFlags{}, args[0]); err != nil {
 					return err
 				}
-				if f.foreground, err = cmd.Flags().GetBool("foreground"); err != nil {
-					return err
-				}
-				f.wait = 1
-				switch err := f.validate(cmd, a.settings); {
-				case err != nil && exitStatus(err) == exitUsage:
+				daemon, foreground := cmd.Flag("daemon").Value.String() == "true", cmd.Flag("foreground").Value.String() == "true"
+				switch {
+				case daemon && foreground:
 					got = "usage"
-				case err != nil:
-					return err
-				case f.daemon:
+				case daemon:
 					got = "daemon"
 				default:
 					got = "foreground"
@@ -168,6 +162,34 @@ func TestSettingsOfOtherOrigins(t *testing.T) {
 				}
 				return nil
 			}, append([]string{"mirror"}, strings.Fields(tc.args)...)...)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestWhatIsAskedFor has a flag be answered whatever a file says of those that exclude it.
+func TestWhatIsAskedFor(t *testing.T) {
+	for _, tc := range []struct{ file, args, want string }{
+		{"refresh: names", "--retry-failed", "true  0"},
+		{"sample: 3", "--retry-failed", "true  0"},
+		{"retry-failed: true", "--refresh", "false names 0"},
+		{"sample: 3", "--refresh=contents", "false contents 0"},
+		{"refresh: names", "--sample=3", "false  3"},
+		{"", "--sample=3 --refresh", "false names 3"}, // which is refused later
+	} {
+		t.Run(tc.file+" "+tc.args, func(t *testing.T) {
+			err := settled(t, tc.file, nil, func(a *app, cmd *cobra.Command, args []string) error {
+				if err := a.fit(cmd, &sourceFlags{}, args[0]); err != nil {
+					return err
+				}
+				value := func(flag string) string { return cmd.Flag(flag).Value.String() }
+				if got := value("retry-failed") + " " + value("refresh") + " " + value("sample"); got != tc.want {
+					t.Errorf("the flags are %q, want %q", got, tc.want)
+				}
+				return nil
+			}, append(append([]string{"mirror"}, strings.Fields(tc.args)...), "http://h")...)
 			if err != nil {
 				t.Error(err)
 			}

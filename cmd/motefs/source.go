@@ -182,8 +182,15 @@ func (f *sourceFlags) server(id string) string {
 	return f.baseOf(id)
 }
 
-// fit drops settings that say how other kinds of origins are asked: a file of configuration
-// is for all of them. What stands on the command line is meant for this one.
+// excluding are flags of which one alone can hold.
+var excluding = [][2]string{
+	{"daemon", "foreground"}, {"no-sign-request", "profile"},
+	{"retry-failed", "refresh"}, {"retry-failed", "sample"}, {"refresh", "sample"},
+}
+
+// fit drops settings that something said nearer to the user excludes, and those that say how
+// other kinds of origins are asked: a file of configuration is for all of them. What stands
+// on the command line is meant for this one.
 func (a *app) fit(cmd *cobra.Command, f *sourceFlags, raw string) error {
 	var others []string
 	listing := a.settings.Place(cmd, "names")
@@ -203,6 +210,11 @@ func (a *app) fit(cmd *cobra.Command, f *sourceFlags, raw string) error {
 			continue
 		}
 		if err := a.settings.Drop(cmd, name); err != nil {
+			return err
+		}
+	}
+	for _, pair := range excluding {
+		if err := a.settings.Prefer(cmd, pair[0], pair[1]); err != nil {
 			return err
 		}
 	}

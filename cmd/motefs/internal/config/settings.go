@@ -146,15 +146,39 @@ func (s *Settings) Place(cmd *cobra.Command, flag string) Place {
 	return s.set[flag].place
 }
 
-// Drop gives a flag of cmd its default again, as if nothing had set it.
+// Drop gives a flag of cmd its default again, as if nothing had set it. A value whose Set
+// does not take its default has a method Reset.
 func (s *Settings) Drop(cmd *cobra.Command, flag string) error {
 	f := cmd.Flags().Lookup(flag)
-	if err := f.Value.Set(f.DefValue); err != nil {
+	if r, ok := f.Value.(interface{ Reset() }); ok {
+		r.Reset()
+	} else if err := f.Value.Set(f.DefValue); err != nil {
 		return fmt.Errorf("the default of %s: %w", flag, err)
 	}
 	f.Changed = false
 	if s != nil {
 		delete(s.set, flag)
+	}
+	return nil
+}
+
+// Prefer drops, of flags of cmd that exclude each other, those that have a lower Place than
+// another one. One that has its default excludes nothing.
+func (s *Settings) Prefer(cmd *cobra.Command, flags ...string) error {
+	var on []string
+	highest := Default
+	for _, name := range flags {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Value.String() != f.DefValue {
+			on, highest = append(on, name), max(highest, s.Place(cmd, name))
+		}
+	}
+	for _, name := range on {
+		if s.Place(cmd, name) == highest {
+			continue
+		}
+		if err := s.Drop(cmd, name); err != nil {
+			return err
+		}
 	}
 	return nil
 }
