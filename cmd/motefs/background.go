@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,14 +45,38 @@ func (f *daemonFlags) validate() error {
 // absolute has the files that are looked at again outlive the working directory, which a
 // daemon leaves.
 func (f *mountFlags) absolute() (err error) {
-	switch f.names {
-	case "":
-		return nil
-	case "-":
-		return usagef("--names -: a daemon has no standard input; give a file")
+	if f.names != "" {
+		f.names, err = filepath.Abs(f.names)
 	}
-	f.names, err = filepath.Abs(f.names)
 	return err
+}
+
+// standardInput are the names of what a daemon has /dev/null for.
+var standardInput = []string{"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}
+
+// daemonReads checks that a daemon, which reads its flags and files once more, finds in them
+// what this process does. A file of configuration is read by both.
+func (f *mountFlags) daemonReads(configFile string) error {
+	given := map[string]string{"--config": configFile, "--names": f.names, "--ca-cert": f.caCert}
+	for _, h := range f.headers {
+		if path, ok := strings.CutPrefix(h, "@"); ok && slices.Contains(standardInput, filepath.Clean(path)) {
+			given["--header"] = path
+		}
+	}
+	for _, flag := range slices.Sorted(maps.Keys(given)) {
+		if path := given[flag]; path != "" && slices.Contains(standardInput, filepath.Clean(path)) || flag == "--names" && path == "-" {
+			return usagef("%s %s: a daemon has no standard input; give a file", flag, path)
+		}
+	}
+	if configFile == "" || filepath.Clean(configFile) == os.DevNull {
+		return nil
+	}
+	if info, err := os.Stat(configFile); err != nil {
+		return usagef("--config: %w", err)
+	} else if !info.Mode().IsRegular() {
+		return usagef("--config %s: a daemon reads it once more, which a pipe does not allow; give a file", configFile)
+	}
+	return nil
 }
 
 // startDaemon has this command go on in a daemon, and returns when that serves.
@@ -88,12 +115,24 @@ const (
 	storeRetry = 50 * time.Millisecond
 )
 
-// onceFree opens a session, when its store is free.
-func (a *app) onceFree(ctx context.Context, o sessionOptions) (*session, error) {
-	for deadline := time.Now().Add(storeGrace); ; {
-		s, err := openSession(ctx, o)
-		if a.child == nil || !errors.Is(err, cache.ErrInUse) || time.Now().After(deadline) {
+// grace is how long this process waits for a store that another one has.
+func (a *app) grace() time.Duration {
+	if a.child == nil {
+		return 0
+	}
+	return storeGrace
+}
+
+// openStore opens the session's store, for which it waits as long as o says. It is this
+// alone that is tried again: a header or a list of names may be a pipe, which is read once.
+func (o *sessionOptions) openStore(ctx context.Context, store cache.Options) (*cache.Store, error) {
+	for deadline, told := time.Now().Add(o.grace), false; ; told = true {
+		s, err := cache.Open(store)
+		if !errors.Is(err, cache.ErrInUse) || !time.Now().Before(deadline) {
 			return s, err
+		}
+		if !told {
+			o.doing("waiting for the store %s, which is in use", o.dir)
 		}
 		select {
 		case <-ctx.Done():

@@ -233,6 +233,38 @@ func TestDaemonFails(t *testing.T) {
 	b.gone()
 }
 
+// TestDaemonReadsItsFilesAgain refuses what a daemon, which reads the files of its flags
+// itself, would find empty.
+func TestDaemonReadsItsFilesAgain(t *testing.T) {
+	dir := t.TempDir()
+	file, pipe := filepath.Join(dir, "file"), filepath.Join(dir, "pipe")
+	write(t, file, nil)
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		config string
+		flags  sourceFlags
+		says   string // empty: that is taken
+	}{
+		{"", sourceFlags{}, ""},
+		{file, sourceFlags{headers: []string{"@" + pipe, "A: /dev/stdin"}, caCert: file, listingFlags: listingFlags{names: file}}, ""},
+		{os.DevNull, sourceFlags{}, ""},
+		{pipe, sourceFlags{}, "--config " + pipe},
+		{"/dev/stdin", sourceFlags{}, "--config /dev/stdin"},
+		{dir + "/none", sourceFlags{}, "no such file"},
+		{"", sourceFlags{headers: []string{"A: b", "@/dev/fd/0"}}, "--header /dev/fd/0"},
+		{"", sourceFlags{caCert: "/proc/self/fd/0"}, "--ca-cert /proc/self/fd/0"},
+		{"", sourceFlags{listingFlags: listingFlags{names: "-"}}, "--names -: a daemon has no standard input"},
+		{"", sourceFlags{listingFlags: listingFlags{names: "/dev//stdin"}}, "--names /dev//stdin"},
+	} {
+		err := (&mountFlags{sourceFlags: tc.flags}).daemonReads(tc.config)
+		if (err == nil) != (tc.says == "") || err != nil && (!strings.Contains(err.Error(), tc.says) || exitStatus(err) != exitUsage) {
+			t.Errorf("%q and %+v: %v, want %q", tc.config, tc.flags, err, tc.says)
+		}
+	}
+}
+
 // TestDaemonWithoutFUSE is in a mount namespace without /dev/fuse.
 func TestDaemonWithoutFUSE(t *testing.T) {
 	needRoot(t)

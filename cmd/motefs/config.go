@@ -10,15 +10,22 @@ import (
 // secretFlags are those whose values are shown to nobody.
 var secretFlags = []string{"header", "token", "access-key", "secret-key"}
 
+// urlFlags are those whose values may have a secret where URLs have one.
+var urlFlags = []string{"list-path", "get-path", "endpoint-url"}
+
 // configure gives the flags of a command that are not on its command line the values of
 // the environment and the configuration files.
 func (a *app) configure(cmd *cobra.Command, _ []string) error {
-	if !config.Configured(cmd) {
+	if !cmd.HasParent() || !config.Configured(cmd) { // motefs alone shows help or version
 		return nil
 	}
+	user := config.UserFile(os.Getenv)
+	if a.helper != nil { // at boot there is no home, and whoever calls mount has the same
+		user = ""
+	}
 	settings, err := config.Read(cmd, config.Options{
-		Files: config.Files(os.Getenv), File: a.configFile, Environ: os.Environ(),
-		Own: []string{"header"}, Secret: secretFlags,
+		Files: []string{config.MachineFile}, User: user, File: a.configFile, Environ: os.Environ(),
+		Own: []string{"header"}, Secret: secretFlags, URLs: urlFlags,
 	})
 	if err != nil {
 		return usageError{err}
@@ -30,6 +37,9 @@ func (a *app) configure(cmd *cobra.Command, _ []string) error {
 	log, err := a.logger(a.console)
 	if err != nil {
 		return err
+	}
+	if path := settings.Foreign(); path != "" {
+		log.Warn().Str("file", path).Msg("the configuration file is another user's, and is not read")
 	}
 	for _, v := range settings.UnknownVariables() {
 		warning := log.Warn().Str("variable", v.Name)
@@ -64,7 +74,7 @@ func configCommand(a *app) *cobra.Command {
 			"(~/.config without that variable); --config FILE takes the place of both.\n" +
 			"A file has the names of flags as keys, at its top for all commands that have such\n" +
 			"a flag, or below the name of a command for that one. Headers, tokens and keys are\n" +
-			"not shown.",
+			"not shown, nor are queries and user-info in URLs.",
 		Example: "  motefs config mount\n  MOTEFS_LIMIT_RATE=10M motefs config mirror",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()

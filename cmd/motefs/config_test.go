@@ -114,6 +114,8 @@ func TestConfiguration(t *testing.T) {
 	}
 	// With a file that is broken, what needs no settings works.
 	configured(t, exitOK, home, nil, "version")
+	configured(t, exitOK, home, nil, "--version")
+	configured(t, exitOK, home, nil)
 	configured(t, exitOK, home, nil, "mirror", "--help")
 	configured(t, exitOK, home, nil, "__complete", "mir")
 	if text := configured(t, exitMountpoint, home, nil, "unmount", home).Stderr.String(); !strings.Contains(text, "nothing is mounted") {
@@ -123,6 +125,31 @@ func TestConfiguration(t *testing.T) {
 	text := configured(t, exitOK, "", []string{"MOTEFS_LIMIT_FLIES=3", "MOTEFS_HEADER=Authorization: Bearer sesame"}, "mirror", "--store", store, s.URL()).Stderr.String()
 	if !strings.Contains(text, "MOTEFS_LIMIT_FILES") || strings.Contains(text, "sesame") {
 		t.Errorf("a variable of no flag: %q", text)
+	}
+}
+
+// TestLogFile has each command that logs do so to --log-file, and the others not have it.
+func TestLogFile(t *testing.T) {
+	s := serveTest(t, serve.Options{}, synthetic(5))
+	dir := t.TempDir()
+	store, log := filepath.Join(dir, "s"), filepath.Join(dir, "log")
+	finish(t, exitOK, "mirror", "--store", store, "--log-file", log, s.URL())
+	const debug = "--log-level=debug"
+	for _, more := range [][]string{nil, {"--repair"}} {
+		if err := os.Remove(log); err != nil {
+			t.Fatal(err)
+		}
+		p := finish(t, exitOK, append([]string{"--log-file", log, "verify", debug, "--store", store}, more...)...)
+		text, err := os.ReadFile(log)
+		if err != nil || !strings.Contains(string(text), " DBG ") || p.Stderr.String() != "" {
+			t.Errorf("verify %q logs %q and %q, %v", more, text, p.Stderr, err)
+		}
+	}
+	finish(t, exitUsage, "demo", "--log-file", dir)
+	for _, command := range []string{"serve", "status", "stores", "failures", "config", "unmount"} {
+		if text := finish(t, exitUsage, command, "--log-file", log, dir).Stderr.String(); !strings.Contains(text, "unknown flag --log-file") {
+			t.Errorf("%s says %q", command, text)
+		}
 	}
 }
 

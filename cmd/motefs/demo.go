@@ -38,11 +38,15 @@ func demoCommand(a *app) *cobra.Command {
 			return a.demo(cmd.Context(), files)
 		},
 	}
+	a.registerLogFile(cmd.Flags())
 	cmd.Flags().IntVar(&files, "files", files, "`number` of files")
 	return cmd
 }
 
 func (a *app) demo(ctx context.Context, files int) (err error) {
+	if err := a.openLog(); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "motefs-demo-")
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)

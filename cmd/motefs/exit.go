@@ -62,7 +62,8 @@ func (e *storeError) Unwrap() error { return cache.ErrOrigin }
 
 // exitStatus is the one place where errors become statuses.
 func exitStatus(err error) int {
-	if cache.NoRoom(err) {
+	_, usage := errors.AsType[usageError](err)
+	if !usage && cache.NoRoom(err) { // a flag may name a file on another disk
 		return exitDisk
 	}
 	for _, c := range []struct {
@@ -93,7 +94,7 @@ func exitStatus(err error) int {
 			return c.status
 		}
 	}
-	if _, ok := errors.AsType[usageError](err); ok {
+	if usage {
 		return exitUsage
 	}
 	// What becomes of single files is in the store; this is the listing's.

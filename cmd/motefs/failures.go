@@ -23,7 +23,7 @@ func failuresCommand(a *app) *cobra.Command {
 		Example: "  motefs failures http://127.0.0.1:8080\n  motefs failures --json --store DIR",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, err := f.locate(args)
+			dir, err := f.locate(args, a.settings.Place(cmd, "store"))
 			if err != nil {
 				return err
 			}

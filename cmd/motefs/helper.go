@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/mountopts"
+	"github.com/motefs/motefs/cmd/motefs/internal/stores"
 	"github.com/motefs/motefs/fs"
 )
 
@@ -22,10 +23,6 @@ type helper struct {
 	mountopts.Call
 	name string
 }
-
-// helperStores is where root's mount helper keeps stores: at boot there is no home, and a
-// shell's would be another place than that of boot.
-const helperStores = "/var/cache/motefs"
 
 // called runs the command line that args say, of which the first is the program's name.
 func (a *app) called(ctx context.Context, args []string) error {
@@ -62,7 +59,7 @@ func (a *app) runHelper(ctx context.Context, name string, args []string) error {
 // storeBase is the directory in which a store for each origin is made.
 func (a *app) storeBase() string {
 	if a.helper != nil && os.Geteuid() == 0 {
-		return helperStores
+		return stores.System
 	}
 	return ""
 }

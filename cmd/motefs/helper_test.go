@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/stores"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/fs/fusetest"
 	"github.com/motefs/motefs/fs/fusetest/eventually"
@@ -131,8 +132,13 @@ func TestMountByType(t *testing.T) {
 
 	// Where nothing is said root's stores are in one place, of boot and of every shell.
 	mount8(t, 0, "", "-t", "motefs", "-o", "log_file="+b.log, s.URL(), b.dir)
-	if stores, err := os.ReadDir(helperStores); err != nil || len(stores) != 1 {
-		t.Errorf("root's stores: %v, %v", stores, err)
+	if all, err := os.ReadDir(stores.System); err != nil || len(all) != 1 {
+		t.Errorf("root's stores: %v, %v", all, err)
+	}
+	for _, args := range [][]string{{"status"}, {"status", s.URL()}, {"stores"}} {
+		if text := finish(t, exitOK, args...).Stdout.String(); !strings.Contains(text, s.URL()) || !strings.Contains(text, stores.System+"/127") {
+			t.Errorf("motefs %q does not show root's store: %q", args, text)
+		}
 	}
 	finish(t, exitOK, "unmount", b.dir)
 }

@@ -26,6 +26,9 @@ func mirrorCommand(a *app) *cobra.Command {
 		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.fit(cmd, &f.sourceFlags, args[0]); err != nil {
+				return err
+			}
 			if err := f.validate(cmd); err != nil {
 				return err
 			}
@@ -37,6 +40,7 @@ func mirrorCommand(a *app) *cobra.Command {
 	f.monitor.register(cmd.Flags())
 	f.monitor.registerTextfile(cmd.Flags())
 	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "ask for nothing but the files that failed before, also those that failed for good; see motefs failures")
+	a.registerLogFile(cmd.Flags())
 	a.output.registerProgress(cmd.Flags())
 	a.output.registerJSON(cmd.Flags())
 	return cmd

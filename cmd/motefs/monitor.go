@@ -199,7 +199,7 @@ func (m *monitored) writeTextfile(f *monitorFlags, origin, store string, log zer
 	}
 	m.textfile = metrics.NewTextfile(f.textfile, &m.collector, version(), origin, store)
 	if err := m.textfile.Write(); err != nil {
-		return fmt.Errorf("--metrics-textfile: %w", err)
+		return textfileError(err)
 	}
 	m.wg.Go(func() {
 		tick := time.NewTicker(textfileEvery)
@@ -221,6 +221,9 @@ func (m *monitored) writeTextfile(f *monitorFlags, origin, store string, log zer
 	return nil
 }
 
+// textfileError is err as text alone: its disk is not the store's, of which exitStatus tells.
+func textfileError(err error) error { return fmt.Errorf("--metrics-textfile: %v", err) } //nolint:errorlint // see above
+
 // ended writes the file for the last time, with how the run ended.
 func (m *monitored) ended(err error) error {
 	close(m.end)
@@ -234,7 +237,7 @@ func (m *monitored) ended(err error) error {
 	}
 	m.textfile.End(status)
 	if err := m.textfile.Write(); err != nil {
-		return fmt.Errorf("--metrics-textfile: %w", err)
+		return textfileError(err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/config"
 	"github.com/motefs/motefs/cmd/motefs/internal/presence"
 	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/fs"
@@ -47,6 +48,9 @@ func mountCommand(a *app) *cobra.Command {
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.fit(cmd, &f.sourceFlags, args[0]); err != nil {
+				return err
+			}
 			if err := f.validate(cmd); err != nil {
 				return err
 			}
@@ -56,7 +60,7 @@ func mountCommand(a *app) *cobra.Command {
 			if f.refresh.every < 0 {
 				return usagef("--refresh-every %v: give a time such as 1h", f.refresh.every)
 			}
-			if f.refresh.every == 0 && f.refresh.flags.what != "" {
+			if f.refresh.every == 0 && a.settings.Place(cmd, "refresh") == config.CommandLine {
 				return usagef("--refresh goes with --refresh-every, which says how often")
 			}
 			if strings.Contains(args[1], "://") && !strings.Contains(args[0], "://") {
@@ -83,6 +87,7 @@ func mountCommand(a *app) *cobra.Command {
 	cmd.Flags().Var(&f.gid, "gid", "`number` of the group that owns everything (default: that of who mounts)")
 	f.umask = defaultUmask
 	cmd.Flags().Var(&f.umask, "umask", "permissions that nobody has, in `octal`; those to write are always taken, as the mount is read-only")
+	a.registerLogFile(cmd.Flags())
 	a.output.registerProgress(cmd.Flags())
 	inGroup(cmd.Flags(), groupRefresh, "refresh", "refresh-every", "max-delete")
 	inGroup(cmd.Flags(), groupOwner, "allow-other", "exec", "uid", "gid", "umask")
@@ -103,12 +108,15 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	if a.helper != nil && a.helper.Fake {
 		return nil
 	}
-	if f.background.daemon {
-		if err := f.absolute(); err != nil {
+	if f.background.daemon && a.child == nil {
+		if err := f.daemonReads(a.settings.File()); err != nil {
 			return err
 		}
-		if a.child == nil {
-			return a.startDaemon(ctx, f)
+		return a.startDaemon(ctx, f)
+	}
+	if a.child != nil {
+		if err := f.absolute(); err != nil {
+			return err
 		}
 	}
 	outliveOutput()
@@ -190,8 +198,8 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		}
 	}
 	a.doing("opening the store %s", dir)
-	m.session, err = a.onceFree(ctx, sessionOptions{
-		command: "mount", flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, everyone: f.allowOther, doing: a.doing, log: log,
+	m.session, err = openSession(ctx, sessionOptions{
+		command: "mount", grace: a.grace(), flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, everyone: f.allowOther, doing: a.doing, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {

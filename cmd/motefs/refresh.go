@@ -76,6 +76,9 @@ func (w *refreshWhat) Set(text string) error {
 	return nil
 }
 
+// Reset makes it what it is without the flag, which no text says.
+func (w *refreshWhat) Reset() { *w = "" }
+
 // String is the value as it is given.
 func (w *refreshWhat) String() string { return string(*w) }
 

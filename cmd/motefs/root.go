@@ -109,8 +109,12 @@ func (a *app) registerLog(flags *pflag.FlagSet) {
 	flags.StringVar(&a.logLevel, "log-level", "info", "the least to log: `debug|info|warn|error`")
 	flags.StringVar(&a.logFormat, "log-format", "console", "how to log: `console|json`")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print warnings and errors alone, and what a command is asked for")
-	flags.StringVar(&a.logFile, "log-file", "", "`file` that the log is added to (default standard error; of a daemon, the journal or syslog)")
 	flags.StringVar(&a.configFile, config.FileFlag, "", "configuration `file`, in the place of /etc/motefs/config.yaml and the user's; /dev/null: none")
+}
+
+// registerLogFile adds the flag of the commands that log what they do.
+func (a *app) registerLogFile(flags *pflag.FlagSet) {
+	flags.StringVar(&a.logFile, "log-file", "", "`file` that the log is added to (default standard error; of a daemon, the journal or syslog)")
 }
 
 // operands checks how many operands a command is given.

@@ -26,6 +26,9 @@ type s3Flags struct {
 	config aws.Config // see load
 }
 
+// s3Names are the names of these flags.
+var s3Names = []string{"endpoint-url", "region", "profile", "no-sign-request", "request-payer", "path-style", "listers"}
+
 // groupS3 is the heading of these flags in the help.
 const groupS3 = "Origins on S3: s3://BUCKET[/PREFIX] (see ORIGINS.md)"
 
@@ -37,7 +40,7 @@ func (f *s3Flags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.payer, "request-payer", false, "pay for the requests, of a bucket that wants that")
 	flags.StringVar(&f.pathStyle, "path-style", "auto", "the bucket is part of the path, and not of the host: `auto|on|off`; auto is off for Amazon alone")
 	flags.IntVar(&f.listers, "listers", s3.DefaultListers, "`number` of ranges that are listed at the same time")
-	inGroup(flags, groupS3, "endpoint-url", "region", "profile", "no-sign-request", "request-payer", "path-style", "listers")
+	inGroup(flags, groupS3, s3Names...)
 }
 
 var pathStyles = map[string]s3.PathStyle{"auto": s3.PathAuto, "on": s3.PathOn, "off": s3.PathOff}

@@ -48,7 +48,8 @@ type sessionOptions struct {
 	as       string // see session
 	dir      string
 	prefetch bool
-	keepOld  bool // see cache.Options.KeepOld
+	keepOld  bool          // see cache.Options.KeepOld
+	grace    time.Duration // how long a store in use is waited for
 	events   mirror.Events
 	monitor  *monitored                       // nil: none
 	everyone bool                             // other users see the files
@@ -87,7 +88,7 @@ func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) 
 	if opts.Descriptors < enoughDescriptors {
 		connections = min(connections, connectionsWith(opts.Descriptors))
 	}
-	if s.store, err = cache.Open(opts); err != nil {
+	if s.store, err = o.openStore(ctx, opts); err != nil {
 		return nil, err
 	}
 	if p := s.store.Progress(); there && !p.ListingComplete && p.Files == 0 {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/config"
 	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/origin"
@@ -179,6 +180,45 @@ func (f *sourceFlags) server(id string) string {
 		return f.s3.endpoint
 	}
 	return f.baseOf(id)
+}
+
+// excluding are flags of which one alone can hold.
+var excluding = [][2]string{
+	{"daemon", "foreground"}, {"no-sign-request", "profile"},
+	{"retry-failed", "refresh"}, {"retry-failed", "sample"}, {"refresh", "sample"},
+}
+
+// fit drops settings that something said nearer to the user excludes, and those that say how
+// other kinds of origins are asked: a file of configuration is for all of them. What stands
+// on the command line is meant for this one.
+func (a *app) fit(cmd *cobra.Command, f *sourceFlags, raw string) error {
+	var others []string
+	listing := a.settings.Place(cmd, "names")
+	for _, w := range f.words() {
+		place := a.settings.Place(cmd, w.name)
+		if onS3(raw) || f.names != "" && place < listing {
+			others = append(others, w.name)
+		} else if place > listing { // a listing, and not the list of a file
+			others = append(others, "names", "null")
+		}
+	}
+	if !onS3(raw) {
+		others = append(others, s3Names...)
+	}
+	for _, name := range others {
+		if a.settings.Place(cmd, name) == config.CommandLine {
+			continue
+		}
+		if err := a.settings.Drop(cmd, name); err != nil {
+			return err
+		}
+	}
+	for _, pair := range excluding {
+		if err := a.settings.Prefer(cmd, pair[0], pair[1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // target is the origin that raw names, and where its store stands.

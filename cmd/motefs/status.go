@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -40,7 +41,7 @@ func statusCommand(a *app) *cobra.Command {
 		Example: "  motefs status /mnt/files\n  motefs status --watch http://127.0.0.1:8080\n  motefs status --json --store DIR",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, err := f.locate(args)
+			dir, err := f.locate(args, a.settings.Place(cmd, "store"))
 			if err != nil {
 				return err
 			}
@@ -109,7 +110,7 @@ type answer struct {
 	raw json.RawMessage
 }
 
-// askers returns what asks for the store in dir, or for all that are running below the root.
+// askers returns what asks for the store in dir, or for all that are running below the roots.
 func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), closeAll func(), err error) {
 	clients := map[string]*status.Client{}
 	closeAll = func() {
@@ -129,12 +130,12 @@ func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), c
 			return []answer{got}, err
 		}, closeAll, nil
 	}
-	root, err := storeRoot()
+	roots, err := storeRoots()
 	if err != nil {
 		return nil, nil, err
 	}
 	return func(ctx context.Context) ([]answer, error) {
-		below, err := stores.Below(root)
+		below, err := stores.Below(roots...)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +151,7 @@ func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), c
 			all = append(all, got)
 		}
 		if len(all) == 0 {
-			printLine(a.stderr, "motefs: nothing is running with a store in %s; motefs stores lists the stores there, and --store shows one elsewhere", root)
+			printLine(a.stderr, "motefs: nothing is running with a store in %s; motefs stores lists the stores there, and --store shows one elsewhere", strings.Join(roots, " and "))
 		}
 		return all, nil
 	}, closeAll, nil

@@ -25,7 +25,8 @@ func storesCommand(a *app) *cobra.Command {
 		Use:   "stores",
 		Short: "List the stores in the default place, or remove some",
 		Long: "List the stores of this user in the default place, with what they hold and what they\n" +
-			"take of the disk. Stores that --store put elsewhere are not known.",
+			"take of the disk; of root also those of mount.motefs and the units, which are in\n" +
+			stores.System + ". Stores that --store put elsewhere are not known.",
 		Example: "  motefs stores\n  motefs stores remove http://127.0.0.1:8080",
 		Args:    operands,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.stores(cmd.Context(), asJSON) },
@@ -56,13 +57,13 @@ func storesRemoveCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// stores lists the stores below the root.
+// stores lists the stores below the roots.
 func (a *app) stores(ctx context.Context, asJSON bool) error {
-	root, err := storeRoot()
+	roots, err := storeRoots()
 	if err != nil {
 		return err
 	}
-	all, err := stores.Below(root)
+	all, err := stores.Below(roots...)
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func (a *app) stores(ctx context.Context, asJSON bool) error {
 		}
 	}
 	if !asJSON {
-		for _, line := range text.Wrap([]string{storesText(len(all)) + " in " + oneLine(root), bytesText(float64(total)) + " on the disk"}, columns) {
+		for _, line := range text.Wrap([]string{storesText(len(all)) + " in " + oneLine(strings.Join(roots, " and ")), bytesText(float64(total)) + " on the disk"}, columns) {
 			fmt.Fprintln(a.stdout, line)
 		}
 	}
@@ -156,18 +157,28 @@ func holderText(st *status.Status) string {
 }
 
 // storeNamed is the directory of a store that is given as a path, an origin, or by the name
-// that it has below the root.
+// that it has below a root.
 func storeNamed(arg string) (string, error) {
 	if strings.Contains(arg, "://") {
 		return storeOfOrigin(arg)
 	}
 	if !stores.Is(arg) && !strings.ContainsRune(arg, filepath.Separator) {
-		root, err := storeRoot()
+		roots, err := storeRoots()
 		if err != nil {
 			return "", err
 		}
-		if below := filepath.Join(root, arg); stores.Is(below) {
-			return below, nil
+		var found []string
+		for _, root := range roots {
+			if below := filepath.Join(root, arg); stores.Is(below) {
+				found = append(found, below)
+			}
+		}
+		switch len(found) {
+		case 0:
+		case 1:
+			return found[0], nil
+		default:
+			return "", usagef("there are several stores of that name, give one of %s", strings.Join(found, ", "))
 		}
 	}
 	return filepath.Abs(arg)

@@ -44,12 +44,16 @@ func verifyCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := a.openLog(); err != nil {
+				return err
+			}
 			if repair {
 				return a.repair(cmd.Context(), dir, id)
 			}
 			return a.verify(cmd.Context(), dir, id, reclaim)
 		},
 	}
+	a.registerLogFile(cmd.Flags())
 	cmd.Flags().StringVar(&store, "store", "", "`directory` of the store")
 	cmd.Flags().BoolVar(&reclaim, "reclaim", false, "of a store that is sound, remove the blob files that belong to no entry")
 	cmd.Flags().BoolVar(&repair, "repair", false, "drop what is damaged, so that the next mirror fetches it again")
@@ -144,7 +148,7 @@ func (a *app) report(report cache.Report) {
 }
 
 func (a *app) repair(ctx context.Context, dir, id string) error {
-	log, err := a.logger(a.stderr)
+	log, err := a.logger(a.console)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func apply(t *testing.T, file string, environ []string, args ...string) (v toy, 
 		t.Fatal(err)
 	}
 	root := program(&v, func(cmd *cobra.Command) (err error) {
-		s, err = Read(cmd, Options{File: path, Environ: environ, Secret: []string{"token"}})
+		s, err = Read(cmd, Options{File: path, Environ: environ, Secret: []string{"token"}, URLs: []string{"store"}})
 		if err != nil {
 			return err
 		}
@@ -191,10 +192,55 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%+v is read", o)
 		}
 	}
-	for home, want := range map[[2]string]int{{"", ""}: 1, {"relative", ""}: 1, {"/x", ""}: 2, {"", "/home/u"}: 2, {"relative", "/home/u"}: 2} {
-		files := Files(func(name string) string { return map[string]string{"XDG_CONFIG_HOME": home[0], "HOME": home[1]}[name] })
-		if len(files) != want {
-			t.Errorf("with XDG_CONFIG_HOME %q and HOME %q: %q", home[0], home[1], files)
+	for home, want := range map[[2]string]string{
+		{"", ""}: "", {"relative", ""}: "", {"/x", ""}: "/x/motefs/config.yaml", {"", "/home/u"}: "/home/u/.config/motefs/config.yaml",
+		{"relative", "/home/u"}: "/home/u/.config/motefs/config.yaml",
+	} {
+		got := UserFile(func(name string) string { return map[string]string{"XDG_CONFIG_HOME": home[0], "HOME": home[1]}[name] })
+		if got != want {
+			t.Errorf("with XDG_CONFIG_HOME %q and HOME %q: %q", home[0], home[1], got)
+		}
+	}
+	if v, err := read(Options{Files: []string{machine}, User: user}); err != nil || v.rate != 3 || v.store != "m" {
+		t.Errorf("machine and user make %+v, %v", v, err)
+	}
+}
+
+// TestForeignFile has the file of another user be left alone, unless it is asked for.
+func TestForeignFile(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(path, []byte("limit-rate: 3"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		o       Options
+		rate    int
+		foreign string
+	}{
+		{Options{User: path}, 7, path},
+		{Options{Files: []string{path}}, 3, ""},
+		{Options{User: path, File: path}, 3, ""},
+	} {
+		var v toy
+		root := program(&v, func(cmd *cobra.Command) error {
+			s, err := Read(cmd, tc.o)
+			if err != nil {
+				return err
+			}
+			if s.Foreign() != tc.foreign {
+				t.Errorf("%+v: %q is another user's", tc.o, s.Foreign())
+			}
+			return s.Apply(cmd)
+		})
+		root.SetArgs([]string{"mount"})
+		if err := root.Execute(); err != nil || v.rate != tc.rate {
+			t.Errorf("%+v: %d, %v; want %d", tc.o, v.rate, err, tc.rate)
 		}
 	}
 }
@@ -228,6 +274,62 @@ func TestShow(t *testing.T) {
 	again, _, err := apply(t, text, nil, "mount")
 	if err != nil || again.store != "/a b" || strings.Join(again.headers, "|") != `a|b: "c"` || again.level != "error" {
 		t.Errorf("read again it is %+v, %v\n%s", again, err, text)
+	}
+}
+
+// TestShowURLs holds that no secret of a URL is shown.
+func TestShowURLs(t *testing.T) {
+	for raw, want := range map[string]string{
+		"items?key=geheim":             "# store: items (not all is shown)",
+		"https://u:geheim@h/p":         "# store: \"https://h/p\" (not all is shown)",
+		"https://u:ge/heim@h?a=geheim": "# store: \"https://h\" (not all is shown)",
+		"https://h/p":                  "store: \"https://h/p\"",
+		"a@b":                          "store: a@b",
+	} {
+		var b strings.Builder
+		_, s, err := apply(t, "", []string{"MOTEFS_STORE=" + raw}, "mirror")
+		if err == nil {
+			err = s.Show(&b, Commands(s.root)...)
+		}
+		if text := b.String(); err != nil || !strings.Contains(text, want+" ") || strings.Contains(text, "geheim") || strings.Contains(text, "heim@") {
+			t.Errorf("%s: %v, want %s in\n%s", raw, err, want, text)
+		}
+	}
+}
+
+// TestPlaces orders flags by where they come from, and drops what a file says.
+func TestPlaces(t *testing.T) {
+	var v toy
+	dir := t.TempDir()
+	machine, user := filepath.Join(dir, "machine"), filepath.Join(dir, "user")
+	for path, text := range map[string]string{machine: "limit-rate: 1\nallow-other: true", user: "mount: {umask: 7, limit-rate: 2}"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root := program(&v, func(cmd *cobra.Command) error {
+		s, err := Read(cmd, Options{Files: []string{machine, user}, Environ: []string{"MOTEFS_STORE=x", "MOTEFS_LOG_LEVEL=x"}})
+		if err == nil {
+			err = s.Apply(cmd)
+		}
+		if err != nil {
+			return err
+		}
+		var places []Place
+		for _, flag := range []string{"token", "allow-other", "limit-rate", "store", "log-level"} {
+			places = append(places, s.Place(cmd, flag))
+		}
+		if !slices.Equal(places, []Place{Default, 1, 2, Environment, CommandLine}) || s.Place(cmd, "umask") != 2 {
+			t.Errorf("the places are %v", places)
+		}
+		if err := s.Drop(cmd, "limit-rate"); err != nil || v.rate != 7 || s.Place(cmd, "limit-rate") != Default || s.Sources("--limit-rate") != "" {
+			t.Errorf("dropped it is %d, %v", v.rate, err)
+		}
+		return nil
+	})
+	root.SetArgs([]string{"mount", "--log-level", "y"})
+	if err := root.Execute(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -20,6 +20,7 @@ const maxFile = 1 << 20
 type value struct {
 	texts []string // one, or those of a list
 	from  string   // MOTEFS_STORE, or FILE:LINE
+	place Place
 }
 
 // section is what a file says of one command, or at its top of all.
@@ -30,18 +31,23 @@ type section struct {
 
 // File is one file that was looked for.
 type File struct {
-	Path string
-	Read bool // false: there is none
-	top  *section
+	Path    string
+	Read    bool // false: there is none, or it is Foreign
+	Foreign bool // it is another user's, and was not read
+	top     *section
 }
 
 // readFile reads a file whose keys are checked against the commands of root. One that is
-// not there is an error only if it must be.
-func readFile(path string, must bool, root *cobra.Command) (File, error) {
+// not there is an error only if it must be. Where own is set it is read only if it is this
+// user's or root's.
+func readFile(path string, must, own bool, root *cobra.Command) (File, error) {
 	if path == os.DevNull { // also where that is not there
 		return File{Path: path}, nil
 	}
-	data, err := content(path)
+	data, err := content(path, own)
+	if errors.Is(err, errForeign) {
+		return File{Path: path, Foreign: true}, nil
+	}
 	if !must && isNone(err) {
 		return File{Path: path}, nil
 	}
@@ -58,12 +64,23 @@ func isNone(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, os.ErrPermission)
 }
 
-func content(path string) ([]byte, error) {
+// errForeign is a file of another user's.
+var errForeign = errors.New("another user's")
+
+func content(path string, own bool) ([]byte, error) {
 	file, err := os.Open(path) //nolint:gosec // a fixed place, or the file that the user names
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
+	if own {
+		switch info, err := file.Stat(); {
+		case err != nil:
+			return nil, err
+		case !belongs(info, os.Geteuid()):
+			return nil, errForeign
+		}
+	}
 	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err == nil && len(data) > maxFile {
 		err = &os.PathError{Op: "read", Path: path, Err: fmt.Errorf("longer than %d bytes", maxFile)}

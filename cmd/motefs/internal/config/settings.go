@@ -17,7 +17,10 @@ type Options struct {
 	// Files are looked for; a later one goes before an earlier one. They need not be
 	// there.
 	Files []string
-	// File takes the place of Files, and must be there; empty: Files.
+	// User is the user's own file, which goes before Files; empty: there is none. That of
+	// another user than the effective one or root, as sudo may leave it in HOME, is not read.
+	User string
+	// File takes the place of both, and must be there; empty: they are looked for.
 	File string
 	// Environ is as os.Environ has it.
 	Environ []string
@@ -25,20 +28,23 @@ type Options struct {
 	Own []string
 	// Secret are flags whose values are not shown.
 	Secret []string
+	// URLs are flags of whose values user-info and query are not shown.
+	URLs []string
 }
 
-// Files are where configuration is looked for: that of the machine, then that of the
-// user. Without a home there is none of the user.
-func Files(getenv func(string) string) []string {
-	files := []string{"/etc/motefs/config.yaml"}
+// MachineFile is where the configuration of the machine is.
+const MachineFile = "/etc/motefs/config.yaml"
+
+// UserFile is where the configuration of the user is looked for. Without a home it is empty.
+func UserFile(getenv func(string) string) string {
 	dir := getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(dir) { // such are to be ignored (XDG Base Directory Specification)
 		if dir = getenv("HOME"); dir == "" {
-			return files
+			return ""
 		}
 		dir = filepath.Join(dir, ".config")
 	}
-	return append(files, filepath.Join(dir, "motefs", "config.yaml"))
+	return filepath.Join(dir, "motefs", "config.yaml")
 }
 
 // Settings are what the environment and the files say.
@@ -66,11 +72,14 @@ func Read(cmd *cobra.Command, o Options) (*Settings, error) {
 		}
 	}
 	paths, must := o.Files, false
-	if file := s.explicit(); file != "" {
+	if o.User != "" {
+		paths = append(slices.Clip(paths), o.User)
+	}
+	if file := s.File(); file != "" {
 		paths, must = []string{file}, true
 	}
 	for _, path := range paths {
-		file, err := readFile(path, must, s.root)
+		file, err := readFile(path, must, path == o.User && !must, s.root)
 		if err != nil {
 			return nil, err
 		}
@@ -79,12 +88,22 @@ func Read(cmd *cobra.Command, o Options) (*Settings, error) {
 	return s, nil
 }
 
-// explicit is the file that the command line or the environment names.
-func (s *Settings) explicit() string {
+// File is the file that the command line or the environment names; empty: none.
+func (s *Settings) File() string {
 	if s.o.File != "" {
 		return s.o.File
 	}
 	return s.variables[Variable(FileFlag)]
+}
+
+// Foreign is the user's file where it was not read, as it is another user's; else empty.
+func (s *Settings) Foreign() string {
+	for _, file := range s.files {
+		if file.Foreign {
+			return file.Path
+		}
+	}
+	return ""
 }
 
 // Apply sets the flags of cmd that the command line does not.
@@ -97,6 +116,67 @@ func (s *Settings) Apply(cmd *cobra.Command) error {
 		}
 		s.set[name] = v
 		if err := s.assign(cmd, f, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Place is where the value of a flag comes from. What has the higher one goes before what
+// has the lower one; the files are between Default and Environment.
+type Place int
+
+// The places that are no files.
+const (
+	Default     Place = 0
+	Environment Place = 1 << 20
+	CommandLine Place = Environment + 1
+)
+
+// Place is where the value of a flag of cmd comes from, after Apply. Without settings there
+// is the command line alone.
+func (s *Settings) Place(cmd *cobra.Command, flag string) Place {
+	f := cmd.Flags().Lookup(flag)
+	switch {
+	case f == nil || !f.Changed:
+		return Default
+	case s == nil || s.given[f]:
+		return CommandLine
+	}
+	return s.set[flag].place
+}
+
+// Drop gives a flag of cmd its default again, as if nothing had set it. A value whose Set
+// does not take its default has a method Reset.
+func (s *Settings) Drop(cmd *cobra.Command, flag string) error {
+	f := cmd.Flags().Lookup(flag)
+	if r, ok := f.Value.(interface{ Reset() }); ok {
+		r.Reset()
+	} else if err := f.Value.Set(f.DefValue); err != nil {
+		return fmt.Errorf("the default of %s: %w", flag, err)
+	}
+	f.Changed = false
+	if s != nil {
+		delete(s.set, flag)
+	}
+	return nil
+}
+
+// Prefer drops, of flags of cmd that exclude each other, those that have a lower Place than
+// another one. One that has its default excludes nothing.
+func (s *Settings) Prefer(cmd *cobra.Command, flags ...string) error {
+	var on []string
+	highest := Default
+	for _, name := range flags {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Value.String() != f.DefValue {
+			on, highest = append(on, name), max(highest, s.Place(cmd, name))
+		}
+	}
+	for _, name := range on {
+		if s.Place(cmd, name) == highest {
+			continue
+		}
+		if err := s.Drop(cmd, name); err != nil {
 			return err
 		}
 	}
@@ -120,14 +200,15 @@ func (s *Settings) assign(cmd *cobra.Command, f *pflag.Flag, v value) error {
 func (s *Settings) lookup(cmd *cobra.Command, f *pflag.Flag) (value, bool) {
 	variable := Variable(f.Name)
 	if text, ok := s.variables[variable]; ok {
-		v := value{texts: []string{text}, from: variable}
+		v := value{texts: []string{text}, from: variable, place: Environment}
 		if isList(f) {
 			v.texts = strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
 		}
 		return v, true
 	}
-	for _, file := range slices.Backward(s.files) {
+	for i, file := range slices.Backward(s.files) {
 		if v, ok := file.top.of(cmd, f.Name); ok {
+			v.place = Place(i + 1)
 			return v, true
 		}
 	}

@@ -22,7 +22,10 @@ func (s *Settings) Show(w io.Writer, commands ...*cobra.Command) error {
 	b.WriteString("# Where settings come from: a flag, else the environment, else a file, else the default.\n")
 	for _, file := range s.files {
 		state := "read"
-		if !file.Read {
+		switch {
+		case file.Foreign:
+			state = "another user's, and not read"
+		case !file.Read:
 			state = "there is none"
 		}
 		fmt.Fprintf(&b, "# %s: %s\n", file.Path, state)
@@ -100,7 +103,13 @@ func (s *Settings) line(cmd *cobra.Command, f *pflag.Flag) (string, error) {
 	if slices.Contains(s.o.Secret, f.Name) {
 		return pad("# "+f.Name+": (set, but not shown)") + " # " + v.from, nil
 	}
-	text := plain(strings.Join(v.texts, ""))
+	whole := strings.Join(v.texts, "")
+	if slices.Contains(s.o.URLs, f.Name) {
+		if open := withoutSecrets(whole); open != whole {
+			return pad("# "+f.Name+": "+plain(open)+" (not all is shown)") + " # " + v.from, nil
+		}
+	}
+	text := plain(whole)
 	if isList(f) {
 		quoted := make([]string, len(v.texts))
 		for i, t := range v.texts {
@@ -109,6 +118,22 @@ func (s *Settings) line(cmd *cobra.Command, f *pflag.Flag) (string, error) {
 		text = "[" + strings.Join(quoted, ", ") + "]"
 	}
 	return pad(f.Name+": "+text) + " # " + v.from, nil
+}
+
+// withoutSecrets is a URL, or the end of one, without user-info and query.
+func withoutSecrets(raw string) string {
+	raw, _, _ = strings.Cut(raw, "?")
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		scheme, rest = "", raw
+	} else {
+		scheme += "://"
+	}
+	// A password may have any character, also a slash that should have been escaped.
+	if i := strings.LastIndexByte(rest, '@'); ok && i >= 0 {
+		rest = rest[i+1:]
+	}
+	return scheme + rest
 }
 
 func pad(text string) string { return fmt.Sprintf("%-*s", valueWidth, text) }
