@@ -48,7 +48,7 @@ func readFile(path string, must, own bool, root *cobra.Command) (File, error) {
 	if errors.Is(err, errForeign) {
 		return File{Path: path, Foreign: true}, nil
 	}
-	if !must && isNone(err) {
+	if !must && (isNone(err) || own && errors.Is(err, os.ErrPermission)) {
 		return File{Path: path}, nil
 	}
 	if err != nil {
@@ -58,10 +58,11 @@ func readFile(path string, must, own bool, root *cobra.Command) (File, error) {
 	return File{Path: path, Read: true, top: top}, err
 }
 
-// isNone reports whether err says that there is no file, or none of this user's: HOME may be
-// a file, as that of users who do not log in, or a directory of who this process was before.
+// isNone reports whether err says that there is no file: HOME may be a file, as that of users
+// who do not log in. It may also be a directory of who this process was before, who does
+// not let it in.
 func isNone(err error) bool {
-	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, os.ErrPermission)
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // errForeign is a file of another user's.
