@@ -105,14 +105,21 @@ func TestOthersSeeNoFiles(t *testing.T) {
 
 // TestAnotherMachineSeesNoFiles: an address that no socket of this machine has.
 func TestAnotherMachineSeesNoFiles(t *testing.T) {
-	p := Open(Options{Source: newFakeSource(), Tree: openStore(t)})
+	for _, everyone := range []bool{false, true} {
+		anotherMachine(t, everyone)
+	}
+}
+
+func anotherMachine(t *testing.T, everyone bool) {
+	t.Helper()
+	p := Open(Options{Source: newFakeSource(), Tree: openStore(t), Everyone: everyone})
 	t.Cleanup(func() { p.Close() })
 	for _, remote := range []string{"192.0.2.7:4321", "127.0.0.1:1", "[2001:db8::1]:99", "@", ""} {
 		request := httptest.NewRequest(http.MethodGet, "/api/files", nil)
 		request.RemoteAddr = remote
 		request = request.WithContext(contextWith(request, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9400}))
 		if err := p.owns(request); err == nil {
-			t.Errorf("%q is let in", remote)
+			t.Errorf("%q is let in (Everyone: %t)", remote, everyone)
 		}
 	}
 	if err := p.owns(httptest.NewRequest(http.MethodGet, "/api/files", nil)); err == nil {
