@@ -127,7 +127,7 @@ func (a *app) removeStore(ctx context.Context, arg string, yes bool) error {
 	}
 	st := a.storeStatus(ctx, stores.Store{Dir: dir, Origin: origin})
 	if st.PID != nil || st.State == status.InUse {
-		return fmt.Errorf("%w: %s is held by %s; stop it first", cache.ErrInUse, dir, holderText(&st))
+		return fmt.Errorf("%w: %s is held by %s; stop it first", cache.ErrInUse, dir, st.HolderText())
 	}
 	if !yes {
 		if ok, err := a.confirm(fmt.Sprintf("remove the store of %s with %s files (%s) in %s?", origin, count(st.Fetched), bytesText(float64(st.ContentBytes)), dir)); err != nil || !ok {
@@ -143,16 +143,6 @@ func (a *app) removeStore(ctx context.Context, arg string, yes bool) error {
 		a.warn("%s stays, as others' files are in it: %s", dir, text.Cut(fmt.Sprintf("%q", left), 200))
 	}
 	return nil
-}
-
-func holderText(st *status.Status) string {
-	switch {
-	case st.PID != nil:
-		return fmt.Sprintf("motefs %s, process %d", *st.Command, *st.PID)
-	case st.Holder != nil && *st.Holder != "":
-		return *st.Holder
-	}
-	return "another process"
 }
 
 // storeNamed is the directory of a store that is given as a path, an origin, or by the name
