@@ -172,15 +172,21 @@ func (a *app) askStore(ctx context.Context, client *status.Client, dir string, r
 			raw, err = json.Marshal(st)
 			return answer{st, raw}, err
 		}
-		who, held, holding := cache.HolderOf(dir)
-		switch {
-		case holding != nil || !held:
-			return answer{}, err
-		case again > 0: // it repairs the store, say
-			return answer{}, fmt.Errorf("%w: %s is held by %s, which does not say what it does, and cannot be read meanwhile", cache.ErrInUse, dir, cmp.Or(who, "another process"))
+		if held := heldMeanwhile(dir, err); again > 0 || !errors.Is(held, cache.ErrInUse) {
+			return answer{}, held
 		}
 		// Who has just begun writes to what was read.
 	}
+}
+
+// heldMeanwhile is why a store cannot be read, of which err was said: it may be held by who
+// serves no status and repairs it, say.
+func heldMeanwhile(dir string, err error) error {
+	who, held, holding := cache.HolderOf(dir)
+	if holding != nil || !held {
+		return err
+	}
+	return fmt.Errorf("%w: %s is held by %s, which does not say what it does, and cannot be read meanwhile", cache.ErrInUse, dir, cmp.Or(who, "another process"))
 }
 
 // notAnswered is the error of a process that holds a store and does not say what it does.
