@@ -67,15 +67,16 @@ func (a *app) status(ctx context.Context, f *statusFlags, dir string) error {
 			s.Keep()
 			return nil
 		}
-		if err != nil {
+		if err != nil && len(all) == 0 {
 			s.Keep()
 			return err
 		}
-		a.showStatus(s, f, all)
 		if !f.watch {
-			return nil
+			a.showStatus(s, f, all, nil)
+			return err
 		}
-		if !a.untilNext(ctx, s, f, all) {
+		a.showStatus(s, f, all, err)
+		if !a.untilNext(ctx, s, f, all, err) {
 			s.Keep()
 			return nil
 		}
@@ -84,7 +85,7 @@ func (a *app) status(ctx context.Context, f *statusFlags, dir string) error {
 
 // untilNext waits until it is time to ask again, and shows the same anew when the window
 // gets another size. It returns false where ctx ends.
-func (a *app) untilNext(ctx context.Context, s *screen.Screen, f *statusFlags, all []answer) bool {
+func (a *app) untilNext(ctx context.Context, s *screen.Screen, f *statusFlags, all []answer, missing error) bool {
 	resized, stop := screen.Resized()
 	defer stop()
 	next := time.NewTimer(watchEvery)
@@ -97,7 +98,7 @@ func (a *app) untilNext(ctx context.Context, s *screen.Screen, f *statusFlags, a
 			return true
 		case <-resized:
 			if s.Terminal() && !f.json {
-				a.showStatus(s, f, all)
+				a.showStatus(s, f, all, missing)
 			}
 		}
 	}
@@ -126,7 +127,10 @@ func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), c
 	if dir != "" {
 		return func(ctx context.Context) ([]answer, error) {
 			got, err := one(ctx, dir, false)
-			return []answer{got}, err
+			if err != nil {
+				return nil, err
+			}
+			return []answer{got}, nil
 		}, closeAll, nil
 	}
 	root, err := storeRoot()
@@ -139,20 +143,22 @@ func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), c
 			return nil, err
 		}
 		var all []answer
+		var errs []error
 		for _, s := range below {
 			got, err := one(ctx, s.Dir, true)
 			if errors.Is(err, status.ErrNotRunning) {
 				continue
 			}
-			if err != nil {
-				return nil, err
+			if err != nil { // which keeps nobody from seeing the others
+				errs = append(errs, fmt.Errorf("%s: %w", cmp.Or(s.Origin, s.Dir), err))
+				continue
 			}
 			all = append(all, got)
 		}
-		if len(all) == 0 {
+		if len(all) == 0 && errs == nil {
 			printLine(a.stderr, "motefs: nothing is running with a store in %s; motefs stores lists the stores there, and --store shows one elsewhere", root)
 		}
-		return all, nil
+		return all, errors.Join(errs...)
 	}, closeAll, nil
 }
 
@@ -218,10 +224,13 @@ func (a *app) atRest(dir string) (status.Status, error) {
 	return st, nil
 }
 
-// showStatus shows answers: as lines of JSON, or for people; on a terminal in the place of
-// those before, with --watch.
-func (a *app) showStatus(s *screen.Screen, f *statusFlags, all []answer) {
+// showStatus shows answers, and why others are missing: as lines of JSON, or for people; on a
+// terminal in the place of those before, with --watch.
+func (a *app) showStatus(s *screen.Screen, f *statusFlags, all []answer, missing error) {
 	if f.json {
+		if missing != nil {
+			printLine(a.stderr, "motefs: %v", missing)
+		}
 		for _, one := range all {
 			fmt.Fprintf(a.stdout, "%s\n", text.OneLine(string(one.raw)))
 		}
@@ -233,6 +242,9 @@ func (a *app) showStatus(s *screen.Screen, f *statusFlags, all []answer) {
 			lines = append(lines, "")
 		}
 		lines = append(lines, one.Lines(s.Columns()-1)...)
+	}
+	if missing != nil {
+		lines = append(append(lines, ""), text.Wrap([]string{oneLine(missing.Error())}, s.Columns()-1)...)
 	}
 	if f.watch && s.Terminal() {
 		s.Live(lines)
