@@ -186,7 +186,10 @@ func (m *monitored) serveStatus(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, notReady.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	status.JSON(s.status.Source).ServeHTTP(w, r)
+	status.JSON(func() any {
+		st := s.status.Status()
+		return st.Public()
+	}).ServeHTTP(w, r)
 }
 
 // textfileEvery is how often the file of --metrics-textfile is written.

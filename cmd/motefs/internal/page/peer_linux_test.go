@@ -103,6 +103,28 @@ func TestOthersSeeNoFiles(t *testing.T) {
 	}
 }
 
+// TestOthersSeeNoNamesInEvents: what went wrong may name a file.
+func TestOthersSeeNoNamesInEvents(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	s := serve(t, openStore(t))
+	s.source.set(func(status map[string]any, _ *Meters) { status["last_error"] = "get secret: refused" })
+	for uid, sees := range map[int]bool{0: true, 65534: false} {
+		c := dialAs(t, uid, s.Listener.Addr().String())
+		defer c.Close()
+		fmt.Fprintf(c, "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		response, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(response.Body).ReadString('\n')
+		if err != nil || !strings.Contains(line, `"state"`) || strings.Contains(line, "secret") != sees {
+			t.Errorf("user %d gets %q, %v", uid, line, err)
+		}
+	}
+}
+
 // TestAnotherMachineSeesNoFiles: an address that no socket of this machine has.
 func TestAnotherMachineSeesNoFiles(t *testing.T) {
 	for _, everyone := range []bool{false, true} {

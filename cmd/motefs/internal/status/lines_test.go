@@ -93,3 +93,16 @@ func TestHolderText(t *testing.T) {
 		}
 	}
 }
+
+// TestPublic: all are shown what kind of error was the last, and not of which file.
+func TestPublic(t *testing.T) {
+	s := full()
+	s.LastError = new("get secret: the origin answered 503")
+	if got := s.Public(); *got.LastError != "http_503" || *s.LastError == "http_503" || got.Listed != s.Listed {
+		t.Errorf("%+v", got)
+	}
+	s.LastError = nil
+	if s.Public().LastError != nil {
+		t.Error("an error is made up")
+	}
+}

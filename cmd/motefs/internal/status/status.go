@@ -93,6 +93,16 @@ type Status struct {
 	Refresh *Refreshed `json:"refresh"` // null: nothing was refreshed since the command began
 }
 
+// Public is the status as all may see it: without a name of a file, which the last error may
+// have, for which its word of failed_by_reason stands then.
+func (s *Status) Public() *Status {
+	public := *s
+	if s.LastError != nil {
+		public.LastError = new(reasonOf(*s.LastError))
+	}
+	return &public
+}
+
 // Mount counts what a mount's kernel has asked for. Most of what programs ask is answered by
 // the kernel's own caches, and not in here.
 type Mount struct {
