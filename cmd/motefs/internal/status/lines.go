@@ -79,7 +79,7 @@ func (s *Status) words() string {
 		state += fmt.Sprintf(", process %d", *s.PID)
 	}
 	if s.SecondsElapsed != nil {
-		state += ", for " + seconds(*s.SecondsElapsed)
+		state += ", for " + text.Seconds(*s.SecondsElapsed)
 	}
 	return state + ")"
 }
@@ -96,8 +96,6 @@ func (s *Status) HolderText() string {
 	}
 	return "another process"
 }
-
-func seconds(n uint64) string { return text.Span(time.Duration(n) * time.Second) }
 
 func (s *Status) rows() []row {
 	listed := []string{text.Count(s.Listed)}
@@ -182,7 +180,7 @@ func (s *Status) leftWords() []string {
 	if s.SecondsRemaining == nil || s.Pending == 0 {
 		return nil
 	}
-	return []string{text.Count(s.Pending) + " files", "about " + seconds(*s.SecondsRemaining)}
+	return []string{text.Count(s.Pending) + " files", "about " + text.Seconds(*s.SecondsRemaining)}
 }
 
 func (s *Status) originWords() []string {

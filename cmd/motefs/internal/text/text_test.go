@@ -13,6 +13,8 @@ func TestNumbers(t *testing.T) {
 		Short(999): "999", Short(1000): "1.0k", Short(99_950): "100k", Short(999_500): "1.0M", Short(1_000_000_000): "1.0G", Short(math.MaxUint64): "18.4E",
 		Bytes(0): "0 B", Bytes(1023): "1023 B", Bytes(1024): "1.0 KiB", Bytes(1 << 40): "1.0 TiB",
 		Span(-1): "0s", Span(59 * time.Second): "59s", Span(61 * time.Second): "1m01s", Span(5*time.Hour + 7*time.Minute): "5h07m", Span(100 * time.Hour): "4d4h",
+		Seconds(0): "0s", Seconds(61): "1m01s", Seconds(century): "36500d0h", Seconds(century + 1): "over 100 years",
+		Seconds(9_300_000_000): "over 100 years", Seconds(math.MaxUint64): "over 100 years",
 		Percent(0, 0): "100 %", Percent(0, 5): "0.0 %", Percent(999_999_999, 1_000_000_000): "99 %", Percent(1, 3): "33 %", Percent(3, 3): "100 %",
 	} {
 		if got != want {
