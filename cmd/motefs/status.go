@@ -122,7 +122,11 @@ func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), c
 		if clients[dir] == nil {
 			clients[dir] = status.NewClient(dir)
 		}
-		return a.askStore(ctx, clients[dir], dir, running)
+		rest := (*status.Source).Status
+		if running {
+			rest = nil
+		}
+		return a.askStore(ctx, clients[dir], dir, rest)
 	}
 	if dir != "" {
 		return func(ctx context.Context) ([]answer, error) {
@@ -162,8 +166,9 @@ func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), c
 	}, closeAll, nil
 }
 
-// askStore asks the process that holds a store, or reads the store where none does.
-func (a *app) askStore(ctx context.Context, client *status.Client, dir string, running bool) (answer, error) {
+// askStore asks the process that holds a store, or reads the store where none does, as rest
+// says; where that is nil it is status.ErrNotRunning.
+func (a *app) askStore(ctx context.Context, client *status.Client, dir string, rest func(*status.Source) status.Status) (answer, error) {
 	asking, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	for again := 0; ; again++ {
@@ -171,10 +176,10 @@ func (a *app) askStore(ctx context.Context, client *status.Client, dir string, r
 		if err == nil {
 			return answer{st, raw}, nil
 		}
-		if !errors.Is(err, status.ErrNotRunning) || running {
+		if !errors.Is(err, status.ErrNotRunning) || rest == nil {
 			return answer{}, notAnswered(dir, err)
 		}
-		if st, err = a.atRest(dir); err == nil {
+		if st, err = a.atRest(dir, rest); err == nil {
 			raw, err = json.Marshal(st)
 			return answer{st, raw}, err
 		}
@@ -204,13 +209,13 @@ func notAnswered(dir string, err error) error {
 }
 
 // atRest reads what a store has that nobody serves the status of.
-func (a *app) atRest(dir string) (status.Status, error) {
+func (a *app) atRest(dir string, gather func(*status.Source) status.Status) (status.Status, error) {
 	store, err := cache.Open(cache.Options{Dir: dir, Beside: true, FlushEvery: -1})
 	if err != nil {
 		return status.Status{}, err
 	}
 	source := status.New(status.Options{Version: version(), Store: store})
-	st := source.Status()
+	st := gather(source)
 	if err := errors.Join(source.Close(), store.Close()); err != nil {
 		return status.Status{}, err
 	}

@@ -66,11 +66,13 @@ func (a *app) stores(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	columns, total := screen.New(a.rawStdout).Columns()-1, uint64(0)
+	columns, total, atLeast := screen.New(a.rawStdout).Columns()-1, uint64(0), ""
 	for _, s := range all {
-		st := a.storeStatus(ctx, s)
+		st := a.storeStatus(ctx, s, func(of *status.Source) status.Status { return of.Whole(ctx) })
 		if st.DiskBytes != nil {
 			total += *st.DiskBytes
+		} else {
+			atLeast = "at least "
 		}
 		if asJSON {
 			line, err := json.Marshal(st)
@@ -85,7 +87,7 @@ func (a *app) stores(ctx context.Context, asJSON bool) error {
 		}
 	}
 	if !asJSON {
-		for _, line := range text.Wrap([]string{storesText(len(all)) + " in " + oneLine(root), bytesText(float64(total)) + " on the disk"}, columns) {
+		for _, line := range text.Wrap([]string{storesText(len(all)) + " in " + oneLine(root), atLeast + bytesText(float64(total)) + " on the disk"}, columns) {
 			fmt.Fprintln(a.stdout, line)
 		}
 	}
@@ -102,12 +104,13 @@ func storesText(n int) string {
 	return count(uint64(n)) + " stores"
 }
 
-// storeStatus is what is known of a store, which may be that it cannot be read.
-func (a *app) storeStatus(ctx context.Context, s stores.Store) status.Status {
+// storeStatus is what is known of a store, which may be that it cannot be read; rest reads one
+// at rest.
+func (a *app) storeStatus(ctx context.Context, s stores.Store, rest func(*status.Source) status.Status) status.Status {
 	err := s.Err
 	if err == nil {
 		client := status.NewClient(s.Dir)
-		got, asking := a.askStore(ctx, client, s.Dir, false)
+		got, asking := a.askStore(ctx, client, s.Dir, rest)
 		if err = errors.Join(asking, client.Close()); err == nil {
 			return got.Status
 		}
@@ -125,7 +128,7 @@ func (a *app) removeStore(ctx context.Context, arg string, yes bool) error {
 	if err != nil {
 		return err
 	}
-	st := a.storeStatus(ctx, stores.Store{Dir: dir, Origin: origin})
+	st := a.storeStatus(ctx, stores.Store{Dir: dir, Origin: origin}, (*status.Source).Status)
 	if st.PID != nil || st.State == status.InUse {
 		return fmt.Errorf("%w: %s is held by %s; stop it first", cache.ErrInUse, dir, st.HolderText())
 	}
