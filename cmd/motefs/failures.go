@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/motefs/motefs/cache"
@@ -78,7 +79,7 @@ func (a *app) showFailure(f *status.Failure, asJSON bool) error {
 		if f.NameBytes != nil {
 			name = string(f.NameBytes)
 		}
-		line = oneLine(fmt.Sprintf("%q\t%d tries\t%s", name, f.Tries, f.Reason))
+		line = fmt.Sprintf("%s\t%d tries\t%s", oneLine(strconv.Quote(name)), f.Tries, oneLine(f.Reason))
 	}
 	_, err := fmt.Fprintln(a.stdout, line)
 	return err

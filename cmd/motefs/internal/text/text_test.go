@@ -50,3 +50,26 @@ func TestCut(t *testing.T) {
 		t.Errorf("whole: %q", got)
 	}
 }
+
+// TestWidth: what takes two columns counts two, and what stands beside it one.
+func TestWidth(t *testing.T) {
+	for s, want := range map[string]int{
+		"": 0, "abc": 3, "é": 1, "e\u0301": 1, "名": 2, "😀": 2, "…": 1,
+		"⌚": 2, "\u2319": 1, "⏰": 2, "⏱": 1, "⏳": 2, "☔": 2, "☀": 1, "♈": 2, "⚡": 2, "✅": 2, "✔": 1, "❌": 2, "❗": 2, "➕": 2, "⬛": 2, "⭐": 2, "⭕": 2, "\u2b56": 1,
+	} {
+		if got := Width(s); got != want {
+			t.Errorf("%q takes %d columns, want %d", s, got, want)
+		}
+	}
+}
+
+// TestOneLine: no character that moves the cursor comes out.
+func TestOneLine(t *testing.T) {
+	for s, want := range map[string]string{
+		"a\nb": "a; b", "a\tb": `a\u0009b`, "a\r\x1bb": `a\u000d\u001bb`, "\xff\u202e": `\xff\u202e`, "plain ünï 漢字": "plain ünï 漢字",
+	} {
+		if got := OneLine(s); got != want || OneLine(got) != got {
+			t.Errorf("%q becomes %q, want %q", s, got, want)
+		}
+	}
+}
