@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
@@ -30,7 +32,7 @@ func failuresCommand(a *app) *cobra.Command {
 			if dir == "" {
 				return usagef("failures: give --store, a mountpoint or an origin")
 			}
-			return a.failures(cmd.Context(), dir, asJSON)
+			return a.failures(cmd.Context(), dir, asJSON, askPatience)
 		},
 	}
 	f.register(cmd.Flags())
@@ -38,16 +40,19 @@ func failuresCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// failures lists the files of a store that could not be fetched.
-func (a *app) failures(ctx context.Context, dir string, asJSON bool) error {
-	pages, end, err := failurePages(dir)
+// failures lists the files of a store that could not be fetched. A process that is asked
+// may take patience for each page of them.
+func (a *app) failures(ctx context.Context, dir string, asJSON bool, patience time.Duration) error {
+	pages, end, err := failurePages(ctx, dir, patience)
 	if err != nil {
 		return err
 	}
 	for from := uint64(0); ; {
-		page, err := pages(ctx, from)
+		asking, cancel := context.WithTimeout(ctx, patience)
+		page, err := pages(asking, from)
+		cancel()
 		if err != nil {
-			return errors.Join(err, end())
+			return errors.Join(notAnswered(dir, err), end())
 		}
 		for i := range page.Failures {
 			if err := a.showFailure(&page.Failures[i], asJSON); err != nil {
@@ -74,7 +79,7 @@ func (a *app) showFailure(f *status.Failure, asJSON bool) error {
 		if f.NameBytes != nil {
 			name = string(f.NameBytes)
 		}
-		line = oneLine(fmt.Sprintf("%q\t%d tries\t%s", name, f.Tries, f.Reason))
+		line = fmt.Sprintf("%s\t%d tries\t%s", oneLine(strconv.Quote(name)), f.Tries, oneLine(f.Reason))
 	}
 	_, err := fmt.Fprintln(a.stdout, line)
 	return err
@@ -82,21 +87,31 @@ func (a *app) showFailure(f *status.Failure, asJSON bool) error {
 
 // failurePages returns what gives the failures of a store page by page: the process that
 // holds it, or the store itself where none does.
-func failurePages(dir string) (pages func(context.Context, uint64) (status.FailuresPage, error), end func() error, err error) {
-	client := status.NewClient(dir)
-	conn, err := status.Dial(context.Background(), dir)
-	switch {
-	case err == nil:
-		conn.Close()
-		return client.Failures, client.Close, nil
-	case !errors.Is(err, status.ErrNotRunning):
-		return nil, nil, errors.Join(err, client.Close())
+func failurePages(ctx context.Context, dir string, patience time.Duration) (pages failurePager, end func() error, err error) {
+	for again := 0; ; again++ {
+		asking, cancel := context.WithTimeout(ctx, patience)
+		conn, err := status.Dial(asking, dir)
+		cancel()
+		if err == nil {
+			conn.Close()
+			client := status.NewClient(dir)
+			return client.Failures, client.Close, nil
+		}
+		if !errors.Is(err, status.ErrNotRunning) {
+			return nil, nil, notAnswered(dir, err)
+		}
+		store, err := cache.Open(cache.Options{Dir: dir, Beside: true, FlushEvery: -1})
+		if err == nil {
+			source := status.New(status.Options{Store: store})
+			return func(_ context.Context, from uint64) (status.FailuresPage, error) { return source.Failures(from) },
+				func() error { return errors.Join(source.Close(), store.Close()) }, nil
+		}
+		if held := heldMeanwhile(dir, err); again > 0 || !errors.Is(held, cache.ErrInUse) {
+			return nil, nil, held
+		}
+		// Who has just begun writes to what was read.
 	}
-	store, err := cache.Open(cache.Options{Dir: dir, Beside: true, FlushEvery: -1})
-	if err != nil {
-		return nil, nil, err
-	}
-	source := status.New(status.Options{Store: store})
-	return func(_ context.Context, from uint64) (status.FailuresPage, error) { return source.Failures(from) },
-		func() error { return errors.Join(source.Close(), store.Close()) }, nil
 }
+
+// failurePager returns the page of failures that begins with an inode.
+type failurePager func(ctx context.Context, from uint64) (status.FailuresPage, error)

@@ -119,7 +119,7 @@ func FuzzPrintable(f *testing.F) {
 				t.Fatalf("%q becomes %q", text, got)
 			}
 		}
-		if strings.Contains(oneLine(text), "\n") {
+		if strings.ContainsAny(oneLine(text), "\n\t") {
 			t.Fatalf("%q is more than a line", text)
 		}
 		if _, err := io.WriteString(plainWriter{io.Discard}, text); err != nil {

@@ -118,6 +118,9 @@ func (m *monitored) attach(s *session) {
 	m.mu.Lock()
 	m.mu.session = s
 	m.mu.Unlock()
+	if m.server == nil && m.textfile == nil {
+		return // nobody collects, and at the end a Collector has all be read once more
+	}
 	m.collector.Attach(metrics.Sources{Store: s.store, Engine: s.engine, Traffic: &m.traffic, Status: s.status.Source})
 	m.showPage(s)
 }
@@ -141,14 +144,21 @@ func (m *monitored) mounted(mount *fs.Mount) {
 	m.begun()
 }
 
-// detach shows from now on how things were last. The session may be closed then.
+// detach shows from now on how things were last. The session may be closed then; one that
+// was never shown, as its store is in use, changes nothing.
 func (m *monitored) detach() {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
-	m.mu.session, m.mu.notReady = nil, errEnding
+	shown := m.mu.session != nil
+	if shown {
+		m.mu.session, m.mu.notReady = nil, errEnding
+	}
 	m.mu.Unlock()
+	if !shown {
+		return
+	}
 	m.hidePage()
 	m.collector.Detach()
 }
@@ -186,7 +196,10 @@ func (m *monitored) serveStatus(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, notReady.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	status.JSON(s.status.Source).ServeHTTP(w, r)
+	status.JSON(func() any {
+		st := s.status.Status()
+		return st.Public()
+	}).ServeHTTP(w, r)
 }
 
 // textfileEvery is how often the file of --metrics-textfile is written.

@@ -163,6 +163,12 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	return nil
 }
 
+// othersRead reports whether every user of this machine may read the mount's files.
+func (f *mountFlags) othersRead() bool {
+	const readAndSearch = 0o005
+	return f.allowOther && f.umask&readAndSearch == 0
+}
+
 // mounted is a session with its mount.
 type mounted struct {
 	*session
@@ -199,7 +205,7 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	}
 	a.doing("opening the store %s", dir)
 	m.session, err = openSession(ctx, sessionOptions{
-		command: "mount", grace: a.grace(), flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, everyone: f.allowOther, doing: a.doing, log: log,
+		command: "mount", grace: a.grace(), flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, everyone: f.othersRead(), doing: a.doing, log: log,
 		events: mirror.Events{Gone: gone},
 	})
 	if err != nil {

@@ -18,7 +18,10 @@ type shown struct {
 }
 
 // Status implements page.Source.
-func (s *shown) Status() any { return s.status.Status() }
+func (s *shown) Status() (whole, public any) {
+	st := s.status.Status()
+	return st, st.Public()
+}
 
 // Meters implements page.Source.
 func (s *shown) Meters() page.Meters {

@@ -36,7 +36,7 @@ type session struct {
 	status *served
 	// monitor shows what the session counts; nil: nobody
 	monitor *monitored
-	// everyone may see the files.
+	// everyone on this machine may see the files.
 	everyone bool
 }
 
@@ -52,7 +52,7 @@ type sessionOptions struct {
 	grace    time.Duration // how long a store in use is waited for
 	events   mirror.Events
 	monitor  *monitored                       // nil: none
-	everyone bool                             // other users see the files
+	everyone bool                             // all users of this machine see the files
 	doing    func(format string, args ...any) // says what is about to be done
 	log      zerolog.Logger
 }

@@ -68,15 +68,16 @@ func (a *app) status(ctx context.Context, f *statusFlags, dir string) error {
 			s.Keep()
 			return nil
 		}
-		if err != nil {
+		if err != nil && len(all) == 0 {
 			s.Keep()
 			return err
 		}
-		a.showStatus(s, f, all)
 		if !f.watch {
-			return nil
+			a.showStatus(s, f, all, nil)
+			return err
 		}
-		if !a.untilNext(ctx, s, f, all) {
+		a.showStatus(s, f, all, err)
+		if !a.untilNext(ctx, s, f, all, err) {
 			s.Keep()
 			return nil
 		}
@@ -85,7 +86,7 @@ func (a *app) status(ctx context.Context, f *statusFlags, dir string) error {
 
 // untilNext waits until it is time to ask again, and shows the same anew when the window
 // gets another size. It returns false where ctx ends.
-func (a *app) untilNext(ctx context.Context, s *screen.Screen, f *statusFlags, all []answer) bool {
+func (a *app) untilNext(ctx context.Context, s *screen.Screen, f *statusFlags, all []answer, missing error) bool {
 	resized, stop := screen.Resized()
 	defer stop()
 	next := time.NewTimer(watchEvery)
@@ -98,7 +99,7 @@ func (a *app) untilNext(ctx context.Context, s *screen.Screen, f *statusFlags, a
 			return true
 		case <-resized:
 			if s.Terminal() && !f.json {
-				a.showStatus(s, f, all)
+				a.showStatus(s, f, all, missing)
 			}
 		}
 	}
@@ -122,12 +123,19 @@ func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), c
 		if clients[dir] == nil {
 			clients[dir] = status.NewClient(dir)
 		}
-		return a.askStore(ctx, clients[dir], dir, running)
+		rest := (*status.Source).Status
+		if running {
+			rest = nil
+		}
+		return a.askStore(ctx, clients[dir], dir, rest)
 	}
 	if dir != "" {
 		return func(ctx context.Context) ([]answer, error) {
 			got, err := one(ctx, dir, false)
-			return []answer{got}, err
+			if err != nil {
+				return nil, err
+			}
+			return []answer{got}, nil
 		}, closeAll, nil
 	}
 	roots, err := storeRoots()
@@ -140,25 +148,28 @@ func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), c
 			return nil, err
 		}
 		var all []answer
+		var errs []error
 		for _, s := range below {
 			got, err := one(ctx, s.Dir, true)
 			if errors.Is(err, status.ErrNotRunning) {
 				continue
 			}
-			if err != nil {
-				return nil, err
+			if err != nil { // which keeps nobody from seeing the others
+				errs = append(errs, fmt.Errorf("%s: %w", cmp.Or(s.Origin, s.Dir), err))
+				continue
 			}
 			all = append(all, got)
 		}
-		if len(all) == 0 {
+		if len(all) == 0 && errs == nil {
 			printLine(a.stderr, "motefs: nothing is running with a store in %s; motefs stores lists the stores there, and --store shows one elsewhere", strings.Join(roots, " and "))
 		}
-		return all, nil
+		return all, errors.Join(errs...)
 	}, closeAll, nil
 }
 
-// askStore asks the process that holds a store, or reads the store where none does.
-func (a *app) askStore(ctx context.Context, client *status.Client, dir string, running bool) (answer, error) {
+// askStore asks the process that holds a store, or reads the store where none does, as rest
+// says; where that is nil it is status.ErrNotRunning.
+func (a *app) askStore(ctx context.Context, client *status.Client, dir string, rest func(*status.Source) status.Status) (answer, error) {
 	asking, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	for again := 0; ; again++ {
@@ -166,22 +177,28 @@ func (a *app) askStore(ctx context.Context, client *status.Client, dir string, r
 		if err == nil {
 			return answer{st, raw}, nil
 		}
-		if !errors.Is(err, status.ErrNotRunning) || running {
+		if !errors.Is(err, status.ErrNotRunning) || rest == nil {
 			return answer{}, notAnswered(dir, err)
 		}
-		if st, err = a.atRest(dir); err == nil {
+		if st, err = a.atRest(dir, rest); err == nil {
 			raw, err = json.Marshal(st)
 			return answer{st, raw}, err
 		}
-		who, held, holding := cache.HolderOf(dir)
-		switch {
-		case holding != nil || !held:
-			return answer{}, err
-		case again > 0: // it repairs the store, say
-			return answer{}, fmt.Errorf("%w: %s is held by %s, which does not say what it does, and cannot be read meanwhile", cache.ErrInUse, dir, cmp.Or(who, "another process"))
+		if held := heldMeanwhile(dir, err); again > 0 || !errors.Is(held, cache.ErrInUse) {
+			return answer{}, held
 		}
 		// Who has just begun writes to what was read.
 	}
+}
+
+// heldMeanwhile is why a store cannot be read, of which err was said: it may be held by who
+// serves no status and repairs it, say.
+func heldMeanwhile(dir string, err error) error {
+	who, held, holding := cache.HolderOf(dir)
+	if holding != nil || !held {
+		return err
+	}
+	return fmt.Errorf("%w: %s is held by %s, which does not say what it does, and cannot be read meanwhile", cache.ErrInUse, dir, cmp.Or(who, "another process"))
 }
 
 // notAnswered is the error of a process that holds a store and does not say what it does.
@@ -193,13 +210,13 @@ func notAnswered(dir string, err error) error {
 }
 
 // atRest reads what a store has that nobody serves the status of.
-func (a *app) atRest(dir string) (status.Status, error) {
+func (a *app) atRest(dir string, gather func(*status.Source) status.Status) (status.Status, error) {
 	store, err := cache.Open(cache.Options{Dir: dir, Beside: true, FlushEvery: -1})
 	if err != nil {
 		return status.Status{}, err
 	}
 	source := status.New(status.Options{Version: version(), Store: store})
-	st := source.Status()
+	st := gather(source)
 	if err := errors.Join(source.Close(), store.Close()); err != nil {
 		return status.Status{}, err
 	}
@@ -213,10 +230,13 @@ func (a *app) atRest(dir string) (status.Status, error) {
 	return st, nil
 }
 
-// showStatus shows answers: as lines of JSON, or for people; on a terminal in the place of
-// those before, with --watch.
-func (a *app) showStatus(s *screen.Screen, f *statusFlags, all []answer) {
+// showStatus shows answers, and why others are missing: as lines of JSON, or for people; on a
+// terminal in the place of those before, with --watch.
+func (a *app) showStatus(s *screen.Screen, f *statusFlags, all []answer, missing error) {
 	if f.json {
+		if missing != nil {
+			printLine(a.stderr, "motefs: %v", missing)
+		}
 		for _, one := range all {
 			fmt.Fprintf(a.stdout, "%s\n", text.OneLine(string(one.raw)))
 		}
@@ -228,6 +248,9 @@ func (a *app) showStatus(s *screen.Screen, f *statusFlags, all []answer) {
 			lines = append(lines, "")
 		}
 		lines = append(lines, one.Lines(s.Columns()-1)...)
+	}
+	if missing != nil {
+		lines = append(append(lines, ""), text.Wrap([]string{oneLine(missing.Error())}, s.Columns()-1)...)
 	}
 	if f.watch && s.Terminal() {
 		s.Live(lines)

@@ -175,6 +175,10 @@ time.sleep(1000)`, store))
 	if text := p.Stderr.String(); !strings.Contains(text, "is held by somebody") || len(lines(text)) != 1 {
 		t.Errorf("while it is repaired: %s", p)
 	}
+	p = finish(t, exitStore, "failures", "--store", store)
+	if text := p.Stderr.String(); !strings.Contains(text, "is held by somebody") || len(lines(text)) != 1 {
+		t.Errorf("failures while it is repaired: %s", p)
+	}
 	finish(t, exitStore, "stores", "remove", "--yes", store)
 }
 

@@ -67,11 +67,13 @@ func (a *app) stores(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	columns, total := screen.New(a.rawStdout).Columns()-1, uint64(0)
+	columns, total, atLeast := screen.New(a.rawStdout).Columns()-1, uint64(0), ""
 	for _, s := range all {
-		st := a.storeStatus(ctx, s)
+		st := a.storeStatus(ctx, s, func(of *status.Source) status.Status { return of.Whole(ctx) })
 		if st.DiskBytes != nil {
 			total += *st.DiskBytes
+		} else {
+			atLeast = "at least "
 		}
 		if asJSON {
 			line, err := json.Marshal(st)
@@ -86,7 +88,7 @@ func (a *app) stores(ctx context.Context, asJSON bool) error {
 		}
 	}
 	if !asJSON {
-		for _, line := range text.Wrap([]string{storesText(len(all)) + " in " + oneLine(strings.Join(roots, " and ")), bytesText(float64(total)) + " on the disk"}, columns) {
+		for _, line := range text.Wrap([]string{storesText(len(all)) + " in " + oneLine(strings.Join(roots, " and ")), atLeast + bytesText(float64(total)) + " on the disk"}, columns) {
 			fmt.Fprintln(a.stdout, line)
 		}
 	}
@@ -103,12 +105,13 @@ func storesText(n int) string {
 	return count(uint64(n)) + " stores"
 }
 
-// storeStatus is what is known of a store, which may be that it cannot be read.
-func (a *app) storeStatus(ctx context.Context, s stores.Store) status.Status {
+// storeStatus is what is known of a store, which may be that it cannot be read; rest reads one
+// at rest.
+func (a *app) storeStatus(ctx context.Context, s stores.Store, rest func(*status.Source) status.Status) status.Status {
 	err := s.Err
 	if err == nil {
 		client := status.NewClient(s.Dir)
-		got, asking := a.askStore(ctx, client, s.Dir, false)
+		got, asking := a.askStore(ctx, client, s.Dir, rest)
 		if err = errors.Join(asking, client.Close()); err == nil {
 			return got.Status
 		}
@@ -126,9 +129,9 @@ func (a *app) removeStore(ctx context.Context, arg string, yes bool) error {
 	if err != nil {
 		return err
 	}
-	st := a.storeStatus(ctx, stores.Store{Dir: dir, Origin: origin})
+	st := a.storeStatus(ctx, stores.Store{Dir: dir, Origin: origin}, (*status.Source).Status)
 	if st.PID != nil || st.State == status.InUse {
-		return fmt.Errorf("%w: %s is held by %s; stop it first", cache.ErrInUse, dir, holderText(&st))
+		return fmt.Errorf("%w: %s is held by %s; stop it first", cache.ErrInUse, dir, st.HolderText())
 	}
 	if !yes {
 		if ok, err := a.confirm(fmt.Sprintf("remove the store of %s with %s files (%s) in %s?", origin, count(st.Fetched), bytesText(float64(st.ContentBytes)), dir)); err != nil || !ok {
@@ -144,16 +147,6 @@ func (a *app) removeStore(ctx context.Context, arg string, yes bool) error {
 		a.warn("%s stays, as others' files are in it: %s", dir, text.Cut(fmt.Sprintf("%q", left), 200))
 	}
 	return nil
-}
-
-func holderText(st *status.Status) string {
-	switch {
-	case st.PID != nil:
-		return fmt.Sprintf("motefs %s, process %d", *st.Command, *st.PID)
-	case st.Holder != nil && *st.Holder != "":
-		return *st.Holder
-	}
-	return "another process"
 }
 
 // storeNamed is the directory of a store that is given as a path, an origin, or by the name

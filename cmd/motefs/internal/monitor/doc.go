@@ -15,5 +15,5 @@
 //
 // Everything is bounded: connections, headers, and the time for each request and answer. So
 // who does not read, or asks slowly, costs a connection for some seconds and nobody else
-// anything.
+// anything; and who comes when all are taken has that of who asks for nothing.
 package monitor

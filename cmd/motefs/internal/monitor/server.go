@@ -10,13 +10,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/rs/zerolog"
 )
 
 const (
-	// maxClients bounds the connections that are served at the same time; more wait in the
-	// kernel. Each holds some tens of KB, and more while it is answered.
+	// maxClients bounds the connections that are served at the same time: see places. Each
+	// holds some tens of KB, and more while it is answered. It is more than there are streams
+	// of events.
 	maxClients = 64
 	// maxHeader bounds the head of a request, in bytes.
 	maxHeader = 16 << 10
@@ -47,6 +47,7 @@ type Options struct {
 // Server listens. It must be closed.
 type Server struct {
 	listener net.Listener
+	places   *places
 	server   *http.Server
 	mux      *http.ServeMux
 	wg       sync.WaitGroup
@@ -65,7 +66,7 @@ func Listen(o Options) (*Server, error) {
 		}
 		return nil, fmt.Errorf("%w on %s: %w", ErrListen, o.Address, err)
 	}
-	s := &Server{listener: l, mux: http.NewServeMux()}
+	s := &Server{listener: l, places: newPlaces(l), mux: http.NewServeMux()}
 	s.mux.Handle("GET /metrics", o.Metrics)
 	s.mux.Handle("GET /healthz", probe(o.Healthy))
 	s.mux.Handle("GET /readyz", probe(o.Ready))
@@ -74,8 +75,9 @@ func Listen(o Options) (*Server, error) {
 		ReadTimeout: requestPatience, WriteTimeout: answerPatience, IdleTimeout: idlePatience,
 		ErrorLog: log.New(debugLog{o.Log}, "", 0),
 	}
+	s.server.ConnState = s.places.state
 	s.wg.Go(func() {
-		if err := s.server.Serve(status.Limit(l, maxClients)); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(s.places); !errors.Is(err, http.ErrServerClosed) {
 			s.err = err
 		}
 	})

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -139,35 +140,115 @@ func TestNobodyReads(t *testing.T) {
 	}
 }
 
-// TestClientsAreBounded has one client more than there are places wait until another goes.
+// TestClientsAreBounded has one client more than there are places wait until another goes,
+// where all of them are being answered.
 func TestClientsAreBounded(t *testing.T) {
-	s := listen(t, Options{})
+	end := make(chan struct{})
+	s := listen(t, Options{Metrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+		select {
+		case <-end:
+		case <-r.Context().Done():
+		}
+	})})
+	defer close(end)
 	var clients []net.Conn
 	for range maxClients {
-		c, err := net.Dial("tcp", s.listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
+		c := dial(t, s)
 		clients = append(clients, c)
-		fmt.Fprintf(c, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-		if _, err := c.Read(make([]byte, 1)); err != nil {
-			t.Fatal(err)
-		}
+		answered(t, c, "/metrics")
 	}
-	answered := make(chan int, 1)
+	done := make(chan int, 1)
 	go func() {
 		status, _, _ := ask(t, s, "GET", "/healthz", "")
-		answered <- status
+		done <- status
 	}()
 	select {
-	case <-answered:
+	case <-done:
 		t.Error("one client too many is answered")
 	default:
 	}
 	clients[0].Close()
-	if status := <-answered; status != 200 {
+	if status := <-done; status != 200 {
 		t.Errorf("%d", status)
+	}
+}
+
+// TestIdleClients take as many connections as there are, and keep them: the one that has
+// asked for nothing for longest gives way, and the others stay.
+func TestIdleClients(t *testing.T) {
+	s := listen(t, Options{})
+	var clients []net.Conn
+	for range maxClients {
+		c := dial(t, s)
+		clients = append(clients, c)
+		answered(t, c, "/healthz")
+		eventually.True(t, "an idle connection", func() bool { return s.idle() == len(clients) })
+	}
+	answered(t, clients[0], "/healthz")
+	eventually.True(t, "an idle connection", func() bool { return s.idle() == len(clients) })
+	if status, body, _ := ask(t, s, "GET", "/healthz", ""); status != 200 || body != "ok\n" {
+		t.Errorf("%d %q", status, body)
+	}
+	if _, err := io.ReadAll(clients[1]); err != nil {
+		t.Errorf("the connection that is idle for longest: %v", err)
+	}
+	for _, c := range append(clients[2:], clients[0]) {
+		answered(t, c, "/healthz")
+	}
+}
+
+// TestSilentClients connect and say nothing, or not all.
+func TestSilentClients(t *testing.T) {
+	s := listen(t, Options{})
+	for k := range maxClients {
+		if c := dial(t, s); k%2 == 0 {
+			fmt.Fprintf(c, "GET /healthz HTTP/1.1\r\nHost: ")
+		}
+	}
+	eventually.True(t, "all are connected", func() bool { return s.idle() == maxClients })
+	for range 3 {
+		if status, body, _ := ask(t, s, "GET", "/healthz", ""); status != 200 || body != "ok\n" {
+			t.Errorf("%d %q", status, body)
+		}
+	}
+}
+
+// idle is how many connections have no request.
+func (s *Server) idle() int {
+	s.places.mu.Lock()
+	defer s.places.mu.Unlock()
+	return len(s.places.mu.idle)
+}
+
+func dial(t *testing.T, s *Server) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", s.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// answered asks on a connection that is kept, and reads the answer's head, and the body of a
+// probe.
+func answered(t *testing.T, c net.Conn, path string) {
+	t.Helper()
+	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path)
+	response, err := http.ReadResponse(bufio.NewReaderSize(c, 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != 200 {
+		t.Errorf("%s: %s", path, response.Status)
+	}
+	if path == "/healthz" {
+		if body, err := io.ReadAll(response.Body); err != nil || string(body) != "ok\n" {
+			t.Errorf("%q, %v", body, err)
+		}
 	}
 }
 

@@ -201,6 +201,19 @@ func TestChartSteps(t *testing.T) {
 	}
 }
 
+// TestFirstEvent: a browser that is there from the first sample on learns what its fields are.
+func TestFirstEvent(t *testing.T) {
+	s := serve(t, openStore(t))
+	tab := pagetest.Start(t).Open(s.URL, pagetest.Desktop)
+	tab.Await(`import("./live.js").then(async (m) => {
+		const past = await m.get("api/history");
+		window.first = new m.Live(() => {}, () => {});
+		first.watch = () => {};
+		first.take({ process: past.process, number: 1, sample: past.rows[0], status: {} });
+	})`)
+	tab.Until("first.fields.at === 0 && first.rows.length > 0 && first.last === first.rows.length")
+}
+
 // TestTexts: how numbers are written.
 func TestTexts(t *testing.T) {
 	s := serve(t, openStore(t))

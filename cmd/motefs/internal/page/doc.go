@@ -25,8 +25,9 @@
 // # Invariants
 //
 //   - Nothing is changed by any request, and nothing is asked of the origin.
-//   - Names and contents are shown to the user who runs motefs alone, unless all may see
-//     the mount's files anyway (Options.Everyone); see peer.go. Counts are shown to all.
+//   - Names and contents are shown to the user who runs motefs alone, or to all users of the
+//     machine where they may see the mount's files anyway (Options.Everyone), and to no
+//     other machine; see peer.go. Counts are shown to all, and of the last error its kind.
 //   - A browser that does not read holds nothing up: each write has a deadline
 //     (writeTime), a stream that lags skips samples, and of streams and of requests that
 //     read the store there are at most maxStreams and maxReads at a time.

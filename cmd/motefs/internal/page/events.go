@@ -34,9 +34,23 @@ type pastSamples struct {
 type latest struct {
 	mu struct {
 		sync.Mutex
-		text    []byte        // nil: there was none
+		texts   texts
 		changed chan struct{} // closed when there is another one
 	}
+}
+
+// texts are an event's forms, nil where there was none.
+type texts struct {
+	whole  []byte // for who may see names
+	public []byte
+}
+
+// of is the form for who may see names, or for all.
+func (t *texts) of(names bool) []byte {
+	if names {
+		return t.whole
+	}
+	return t.public
 }
 
 func newLatest() *latest {
@@ -45,18 +59,18 @@ func newLatest() *latest {
 	return l
 }
 
-func (l *latest) set(text []byte) {
+func (l *latest) set(t texts) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.mu.text = text
+	l.mu.texts = t
 	close(l.mu.changed)
 	l.mu.changed = make(chan struct{})
 }
 
-func (l *latest) get() (text []byte, changed <-chan struct{}) {
+func (l *latest) get() (t texts, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.mu.text, l.mu.changed
+	return l.mu.texts, l.mu.changed
 }
 
 // sample takes samples until the page is closed, and one then, so that who looks sees how
@@ -77,11 +91,11 @@ func (p *Page) sample() {
 	take()
 	for ending := false; ; {
 		if len(p.streams) == 0 {
-			p.latest.set(nil)
-		} else if text, err := json.Marshal(event{Process: p.process, Number: number, Sample: s, Status: p.o.Source.Status(), Store: m.Store}); err != nil {
+			p.latest.set(texts{})
+		} else if t, err := textsOf(event{Process: p.process, Number: number, Sample: s, Store: m.Store}, p.o.Source); err != nil {
 			p.log.Error().Err(err).Msg("the page cannot show the status")
 		} else {
-			p.latest.set(fmt.Appendf(nil, "data: %s\n\n", text))
+			p.latest.set(t)
 		}
 		if ending {
 			return
@@ -95,6 +109,23 @@ func (p *Page) sample() {
 		case <-p.joined:
 		}
 	}
+}
+
+// textsOf are the forms of an event to which a status is added.
+func textsOf(e event, source Source) (t texts, err error) {
+	whole, public := source.Status()
+	for _, form := range []struct {
+		status any
+		to     *[]byte
+	}{{whole, &t.whole}, {public, &t.public}} {
+		e.Status = form.status
+		text, err := json.Marshal(e)
+		if err != nil {
+			return texts{}, err
+		}
+		*form.to = fmt.Appendf(nil, "data: %s\n\n", text)
+	}
+	return t, nil
 }
 
 // events is a stream: each sample from now on, the latest at once.
@@ -127,8 +158,10 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write(text)
 		return err == nil && control.Flush() == nil
 	}
+	names := p.owns(r) == nil
 	for {
-		text, changed := p.latest.get()
+		latest, changed := p.latest.get()
+		text := latest.of(names)
 		if text != nil && !send(text, writeTime) {
 			return
 		}
@@ -138,7 +171,7 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-p.over:
 			last, _ := p.latest.get()
-			send(append(slices.Clone(last), "event: end\ndata:\n\n"...), endTime)
+			send(append(slices.Clone(last.of(names)), "event: end\ndata:\n\n"...), endTime)
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -41,15 +42,20 @@ func newFakeSource() *fakeSource {
 	}
 }
 
-func (f *fakeSource) Status() any {
+func (f *fakeSource) Status() (whole, public any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asks++
-	text, err := json.Marshal(f.status)
-	if err != nil {
-		panic(err)
+	text := func(status map[string]any) any {
+		text, err := json.Marshal(status)
+		if err != nil {
+			panic(err)
+		}
+		return json.RawMessage(text)
 	}
-	return json.RawMessage(text)
+	all := maps.Clone(f.status)
+	delete(all, "last_error")
+	return text(f.status), text(all)
 }
 
 func (f *fakeSource) Meters() Meters {

@@ -37,8 +37,8 @@ type Options struct {
 	Tree   Tree
 	// Every is how often a sample is taken. Default: a second.
 	Every time.Duration
-	// Everyone lets whoever reaches the page see names and contents: default only the user
-	// of this process, see owns. What is counted is shown to all.
+	// Everyone lets all users of this machine see names and contents: default only the user
+	// of this process, see owns. What is counted is shown to all who reach the page.
 	Everyone bool
 	// Log takes what goes wrong in the store, at a bounded rate. The zero value is silent.
 	Log zerolog.Logger

@@ -103,16 +103,45 @@ func TestOthersSeeNoFiles(t *testing.T) {
 	}
 }
 
+// TestOthersSeeNoNamesInEvents: what went wrong may name a file.
+func TestOthersSeeNoNamesInEvents(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	s := serve(t, openStore(t))
+	s.source.set(func(status map[string]any, _ *Meters) { status["last_error"] = "get secret: refused" })
+	for uid, sees := range map[int]bool{0: true, 65534: false} {
+		c := dialAs(t, uid, s.Listener.Addr().String())
+		defer c.Close()
+		fmt.Fprintf(c, "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		response, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(response.Body).ReadString('\n')
+		if err != nil || !strings.Contains(line, `"state"`) || strings.Contains(line, "secret") != sees {
+			t.Errorf("user %d gets %q, %v", uid, line, err)
+		}
+	}
+}
+
 // TestAnotherMachineSeesNoFiles: an address that no socket of this machine has.
 func TestAnotherMachineSeesNoFiles(t *testing.T) {
-	p := Open(Options{Source: newFakeSource(), Tree: openStore(t)})
+	for _, everyone := range []bool{false, true} {
+		anotherMachine(t, everyone)
+	}
+}
+
+func anotherMachine(t *testing.T, everyone bool) {
+	t.Helper()
+	p := Open(Options{Source: newFakeSource(), Tree: openStore(t), Everyone: everyone})
 	t.Cleanup(func() { p.Close() })
 	for _, remote := range []string{"192.0.2.7:4321", "127.0.0.1:1", "[2001:db8::1]:99", "@", ""} {
 		request := httptest.NewRequest(http.MethodGet, "/api/files", nil)
 		request.RemoteAddr = remote
 		request = request.WithContext(contextWith(request, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9400}))
 		if err := p.owns(request); err == nil {
-			t.Errorf("%q is let in", remote)
+			t.Errorf("%q is let in (Everyone: %t)", remote, everyone)
 		}
 	}
 	if err := p.owns(httptest.NewRequest(http.MethodGet, "/api/files", nil)); err == nil {

@@ -9,9 +9,9 @@ import (
 // Source is what a page samples. Its methods are called once a second at most, by one
 // goroutine; they never wait for the network.
 type Source interface {
-	// Status is what the process says of itself, as `motefs status --json` has it. It
-	// becomes JSON.
-	Status() any
+	// Status is what the process says of itself, as `motefs status --json` has it, and that
+	// without what only those may see who may see names. Both become JSON.
+	Status() (whole, public any)
 	// Meters is what is drawn over time, and the state of the store.
 	Meters() Meters
 }

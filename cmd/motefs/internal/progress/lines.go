@@ -70,7 +70,7 @@ func fetchingLine(s *status.Status, columns int) string {
 		parts = append(parts, part{2, []string{text.Bytes(float64(*s.BytesPerSecond)) + "/s"}})
 	}
 	if s.SecondsRemaining != nil && b.done < b.all {
-		left := text.Span(time.Duration(*s.SecondsRemaining) * time.Second)
+		left := text.Seconds(*s.SecondsRemaining)
 		parts = append(parts, part{8, []string{left + " left", left}})
 	}
 	return fit(columns, b, parts...)
@@ -92,7 +92,7 @@ func refreshLine(s *status.Status, columns int) string {
 		{2, rate(r.PerSecond, "/s")},
 	}
 	if r.PerSecond != nil && *r.PerSecond > 0 && done < all {
-		left := text.Span(time.Duration(float64(all-done) / float64(*r.PerSecond) * float64(time.Second)))
+		left := text.Seconds((all - done) / *r.PerSecond)
 		parts = append(parts, part{8, []string{left + " left", left}})
 	}
 	return fit(columns, bar{done: done, all: all}, parts...)

@@ -31,8 +31,16 @@ type lazy[T any] struct {
 	}
 }
 
-// get returns what was found last, nil where that is nothing.
+// get returns what was found last, nil where that is nothing. The first time it waits a
+// moment.
 func (l *lazy[T]) get(now time.Time) *T {
+	ctx, cancel := context.WithTimeout(context.Background(), lazyPatience)
+	defer cancel()
+	return l.wait(ctx, now)
+}
+
+// wait is get that waits the first time until ctx ends.
+func (l *lazy[T]) wait(ctx context.Context, now time.Time) *T {
 	l.mu.Lock()
 	if !l.mu.closed && l.mu.finding == nil && !now.Before(l.mu.due) {
 		l.mu.finding = make(chan struct{})
@@ -43,11 +51,9 @@ func (l *lazy[T]) get(now time.Time) *T {
 	if known != nil || finding == nil {
 		return known
 	}
-	wait := time.NewTimer(lazyPatience)
-	defer wait.Stop()
 	select {
 	case <-finding:
-	case <-wait.C:
+	case <-ctx.Done():
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -52,7 +52,7 @@ type row struct {
 
 // words say the state, and for how long.
 func (s *Status) words() string {
-	state := strings.ReplaceAll(string(s.State), "_", " ")
+	state := strings.ReplaceAll(text.OneLine(string(s.State)), "_", " ")
 	switch s.State {
 	case Serving:
 		state = "serving, every name is listed"
@@ -74,17 +74,28 @@ func (s *Status) words() string {
 	if s.Command == nil {
 		return state
 	}
-	state += " (" + *s.Command
+	state += " (" + text.OneLine(*s.Command)
 	if s.PID != nil {
 		state += fmt.Sprintf(", process %d", *s.PID)
 	}
 	if s.SecondsElapsed != nil {
-		state += ", for " + seconds(*s.SecondsElapsed)
+		state += ", for " + text.Seconds(*s.SecondsElapsed)
 	}
 	return state + ")"
 }
 
-func seconds(n uint64) string { return text.Span(time.Duration(n) * time.Second) }
+// HolderText says who holds the store.
+func (s *Status) HolderText() string {
+	switch {
+	case s.PID != nil && s.Command != nil:
+		return fmt.Sprintf("motefs %s, process %d", text.OneLine(*s.Command), *s.PID)
+	case s.PID != nil:
+		return fmt.Sprintf("motefs, process %d", *s.PID)
+	case s.Holder != nil && *s.Holder != "":
+		return text.OneLine(*s.Holder)
+	}
+	return "another process"
+}
 
 func (s *Status) rows() []row {
 	listed := []string{text.Count(s.Listed)}
@@ -155,7 +166,10 @@ func (s *Status) rateWords() []string {
 	if s.State != Mirroring && s.State != Listing && s.State != Serving || s.FilesPerSecond == nil {
 		return nil
 	}
-	words := []string{text.Count(*s.FilesPerSecond) + " files/s", text.Bytes(float64(*s.BytesPerSecond)) + "/s"}
+	words := []string{text.Count(*s.FilesPerSecond) + " files/s"}
+	if s.BytesPerSecond != nil {
+		words = append(words, text.Bytes(float64(*s.BytesPerSecond))+"/s")
+	}
 	if !s.ListingComplete && s.NamesPerSecond != nil && *s.NamesPerSecond != *s.FilesPerSecond {
 		words = append(words, text.Count(*s.NamesPerSecond)+" names/s")
 	}
@@ -166,7 +180,7 @@ func (s *Status) leftWords() []string {
 	if s.SecondsRemaining == nil || s.Pending == 0 {
 		return nil
 	}
-	return []string{text.Count(s.Pending) + " files", "about " + seconds(*s.SecondsRemaining)}
+	return []string{text.Count(s.Pending) + " files", "about " + text.Seconds(*s.SecondsRemaining)}
 }
 
 func (s *Status) originWords() []string {

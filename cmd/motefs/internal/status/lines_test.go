@@ -1,6 +1,7 @@
 package status
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,10 @@ func full() *Status {
 // nothing of it.
 func TestLinesArePlain(t *testing.T) {
 	for columns := 10; columns < 130; columns++ {
-		for _, lines := range [][]string{full().Lines(columns), full().Brief(columns)} {
+		odd := full() // as another program may answer
+		odd.State, odd.Command = State("serving"+odd.Origin), new("mount"+odd.Origin)
+		odd.FailedByReason = map[string]uint64{odd.Origin: 1}
+		for _, lines := range [][]string{full().Lines(columns), full().Brief(columns), odd.Lines(columns), odd.Brief(columns)} {
 			for _, line := range lines {
 				if text.Width(line) > columns {
 					t.Fatalf("%q takes %d of %d columns", line, text.Width(line), columns)
@@ -55,5 +59,50 @@ func TestLinesOfLittle(t *testing.T) {
 	got := strings.Join((&Status{Origin: "http://o", Store: "/s", State: Stopped}).Lines(79), "\n")
 	if want := "http://o  not complete, at rest\n  listed    0  the listing is not complete\n  fetched   0  0 B\n  store     /s"; got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// TestLinesOfParts: an answer of another program, of which any part is missing, is shown.
+func TestLinesOfParts(t *testing.T) {
+	whole := reflect.ValueOf(full()).Elem()
+	for i := range whole.NumField() {
+		part := full()
+		part.State = Serving
+		reflect.ValueOf(part).Elem().Field(i).SetZero()
+		if len(part.Lines(79)) == 0 || len(part.Brief(79)) == 0 || part.Line() == "" || part.HolderText() == "" {
+			t.Errorf("nothing is shown without %s", whole.Type().Field(i).Name)
+		}
+	}
+}
+
+// TestHolderText: who holds a store is named as far as it is known, in plain text.
+func TestHolderText(t *testing.T) {
+	for _, c := range []struct {
+		of   Status
+		want string
+	}{
+		{Status{PID: new(7), Command: new("mount")}, "motefs mount, process 7"},
+		{Status{PID: new(7)}, "motefs, process 7"},
+		{Status{Holder: new("motefs, process 9 on h")}, "motefs, process 9 on h"},
+		{Status{Holder: new("")}, "another process"},
+		{Status{}, "another process"},
+		{Status{PID: new(7), Command: new("a\x1bb")}, "motefs a\\u001bb, process 7"},
+	} {
+		if got := c.of.HolderText(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// TestPublic: all are shown what kind of error was the last, and not of which file.
+func TestPublic(t *testing.T) {
+	s := full()
+	s.LastError = new("get secret: the origin answered 503")
+	if got := s.Public(); *got.LastError != "http_503" || *s.LastError == "http_503" || got.Listed != s.Listed {
+		t.Errorf("%+v", got)
+	}
+	s.LastError = nil
+	if s.Public().LastError != nil {
+		t.Error("an error is made up")
 	}
 }

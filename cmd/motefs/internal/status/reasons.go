@@ -41,15 +41,17 @@ const answeredText, statusText = "answered ", "status "
 
 // ReasonOf is the word for why a file failed: http_404 for an answer of that status, one of
 // the words above, or "other". It is one of a few hundred, whatever the origin says.
-func ReasonOf(f *cache.Failure) string {
-	_, rest, _ := strings.Cut(f.Reason, answeredText)
+func ReasonOf(f *cache.Failure) string { return reasonOf(f.Reason) }
+
+func reasonOf(text string) string {
+	_, rest, _ := strings.Cut(text, answeredText)
 	if rest = strings.TrimPrefix(rest, statusText); len(rest) >= 3 {
 		if code := rest[:3]; strings.Trim(code, "0123456789") == "" {
 			return "http_" + code
 		}
 	}
 	for _, r := range reasons {
-		if strings.Contains(f.Reason, r.text) {
+		if strings.Contains(text, r.text) {
 			return r.reason
 		}
 	}

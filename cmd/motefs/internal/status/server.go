@@ -80,7 +80,7 @@ func (s *Server) Close() error {
 // Handler answers what the socket is asked.
 func Handler(source *Source) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /status", JSON(source))
+	mux.Handle("GET /status", JSON(func() any { return source.Status() }))
 	mux.HandleFunc("GET /failures", func(w http.ResponseWriter, r *http.Request) {
 		from, err := strconv.ParseUint(cmp.Or(r.FormValue("from"), "0"), 10, 64)
 		if err != nil {
@@ -102,9 +102,9 @@ func Handler(source *Source) http.Handler {
 	return mux
 }
 
-// JSON answers with the status.
-func JSON(source *Source) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w, source.Status()) })
+// JSON answers with a status.
+func JSON(gather func() any) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w, gather()) })
 }
 
 func write(w http.ResponseWriter, object any) {

@@ -179,12 +179,21 @@ func (s *Source) Active() time.Duration {
 
 // Status gathers what is known now. It takes some microseconds, and the first one up to
 // half a second where the store is large.
-func (s *Source) Status() Status {
+func (s *Source) Status() Status { return s.gather(s.disk.get, s.reasons.get) }
+
+// Whole is Status that waits, until ctx ends, for what has to be searched for.
+func (s *Source) Whole(ctx context.Context) Status {
+	return s.gather(
+		func(now time.Time) *uint64 { return s.disk.wait(ctx, now) },
+		func(now time.Time) *map[string]uint64 { return s.reasons.wait(ctx, now) })
+}
+
+func (s *Source) gather(disk func(time.Time) *uint64, reasons func(time.Time) *map[string]uint64) Status {
 	st := s.Quick()
 	now := s.o.Now()
-	st.DiskBytes = s.disk.get(now)
+	st.DiskBytes = disk(now)
 	if st.Failed > 0 {
-		if counts := s.reasons.get(now); counts != nil {
+		if counts := reasons(now); counts != nil {
 			st.FailedByReason = *counts
 		}
 	}

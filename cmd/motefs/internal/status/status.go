@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/text"
 	"github.com/motefs/motefs/fs"
 )
 
@@ -93,6 +94,16 @@ type Status struct {
 	Refresh *Refreshed `json:"refresh"` // null: nothing was refreshed since the command began
 }
 
+// Public is the status as all may see it: without a name of a file, which the last error may
+// have, for which its word of failed_by_reason stands then.
+func (s *Status) Public() *Status {
+	public := *s
+	if s.LastError != nil {
+		public.LastError = new(reasonOf(*s.LastError))
+	}
+	return &public
+}
+
 // Mount counts what a mount's kernel has asked for. Most of what programs ask is answered by
 // the kernel's own caches, and not in here.
 type Mount struct {
@@ -129,15 +140,15 @@ func mountOf(s fs.Stats) *Mount {
 
 // Line is the status in a few words, as for a service manager: plain ASCII, without names.
 func (s *Status) Line() string {
-	text := fmt.Sprintf("%s: %d listed, %d fetched", s.State, s.Listed, s.Fetched)
+	line := fmt.Sprintf("%s: %d listed, %d fetched", s.State, s.Listed, s.Fetched)
 	if s.Failed > 0 {
-		text += fmt.Sprintf(", %d failed", s.Failed)
+		line += fmt.Sprintf(", %d failed", s.Failed)
 	}
 	if s.FilesPerSecond != nil && *s.FilesPerSecond > 0 {
-		text += fmt.Sprintf(", %d files/s", *s.FilesPerSecond)
+		line += fmt.Sprintf(", %d files/s", *s.FilesPerSecond)
 	}
 	if s.SecondsRemaining != nil {
-		text += ", " + (time.Duration(*s.SecondsRemaining) * time.Second).String() + " left"
+		line += ", " + text.Seconds(*s.SecondsRemaining) + " left"
 	}
-	return text
+	return line
 }

@@ -61,6 +61,18 @@ func Span(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh", s/86400, s%86400/3600)
 }
 
+// century is the longest time that is written, in seconds: a time.Duration holds not much more
+// than two.
+const century = 100 * 365 * 86400
+
+// Seconds writes a time as Span does, of any number of seconds.
+func Seconds(n uint64) string {
+	if n > century {
+		return "over 100 years"
+	}
+	return Span(time.Duration(n) * time.Second)
+}
+
 // Percent writes a part of a whole, rounded down. Only the whole is 100 %.
 func Percent(part, whole uint64) string {
 	if whole == 0 || part >= whole {

@@ -41,7 +41,8 @@ func Printable(text string) string {
 	return out.String()
 }
 
-// OneLine is printable text without newlines. Joined errors have them between.
+// OneLine is printable text without newlines, which joined errors have between, and without
+// tabs, of which nobody knows the width.
 func OneLine(text string) string {
-	return Printable(strings.ReplaceAll(text, "\n", "; "))
+	return Printable(strings.NewReplacer("\n", "; ", "\t", `\u0009`).Replace(text))
 }

@@ -66,7 +66,7 @@ export class Live {
       this.last = 0;
     }
     this.event = event;
-    if (event.number > this.last + 1) this.fill();
+    if (event.number > this.last + 1 || this.fields.at === undefined) this.fill();
     else if (event.number === this.last + 1) this.add([event.sample], event.number);
     this.said(again ? "restarted" : "live");
     this.changed();
