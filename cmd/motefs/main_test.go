@@ -80,9 +80,6 @@ func mountsBelow(dir string) []string {
 	return found
 }
 
-// patience is how long a test waits for what should come at once. It is not a
-// measurement: a test that runs into it has failed.
-
 func motefs(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := process.Command(binary, args...)

@@ -3,7 +3,7 @@
 NFPM_VERSION := v2.45.2
 NFPM         := $(TOOLS)/nfpm-$(NFPM_VERSION)
 # The version of what is installed: a tag's, or a day of development.
-VERSION      ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | sed 's/^v//' | grep . || echo 0.1.0-dev$(shell git log -1 --format=.%cd+g%h --date=format:%Y%m%d 2>/dev/null))
+VERSION      ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | sed -E 's/^v//; s/-([0-9]+)-g/+\1.g/' | grep . || echo 0.1.0-dev$(shell git log -1 --format=.%cd+g%h --date=format:%Y%m%d 2>/dev/null))
 # The day that manual pages have, so that the same sources make the same pages.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 # Where make install puts it. mount(8) looks for helpers in SBINDIR alone.

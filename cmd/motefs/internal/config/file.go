@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"syscall"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 )
@@ -204,7 +205,7 @@ func (p *parser) unknown(key *yaml.Node, cmd *cobra.Command) error {
 	for _, child := range cmd.Commands() {
 		names = append(names, child.Name())
 	}
-	switch near := Nearest(key.Value, names); {
+	switch near := wording.Nearest(key.Value, names); {
 	case near != "":
 		return p.errorf(key, "unknown key %q%s; did you mean %s?", key.Value, where, near)
 	case cmd != p.root && lookup(p.root, key.Value) != nil:

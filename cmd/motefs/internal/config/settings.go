@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -272,7 +273,7 @@ func (s *Settings) UnknownVariables() []UnknownVariable {
 	var unknown []UnknownVariable
 	for name := range s.variables {
 		if !slices.Contains(known, name) && !strings.HasPrefix(name, Prefix+"TEST_") {
-			unknown = append(unknown, UnknownVariable{name, Nearest(name, known)})
+			unknown = append(unknown, UnknownVariable{name, wording.Nearest(name, known)})
 		}
 	}
 	slices.SortFunc(unknown, func(a, b UnknownVariable) int { return strings.Compare(a.Name, b.Name) })

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/spf13/pflag"
 )
 
@@ -90,12 +91,7 @@ func unknown(name string, flags *pflag.FlagSet) error {
 		}
 	})
 	slices.Sort(words) // so that of two that are as near it is always the same
-	best, least := "", max(2, len(name)/3)+1
-	for _, word := range words {
-		if d := distance(asFlag, word); d < least {
-			best, least = word, d
-		}
-	}
+	best := wording.Nearest(asFlag, words)
 	if best == "" {
 		return fmt.Errorf("unknown option %q; options are the flags of motefs mount, such as prefetch_all", name)
 	}
@@ -103,32 +99,4 @@ func unknown(name string, flags *pflag.FlagSet) error {
 		best = "_" + best[1:]
 	}
 	return fmt.Errorf("unknown option %q; is it %s?", name, best)
-}
-
-// maxWord bounds what is compared with the words that are known, in bytes.
-const maxWord = 64
-
-// distance is how many letters of one word have to be put in, left out or replaced to
-// make the other of it (Levenshtein's).
-func distance(a, b string) int {
-	if len(a) > maxWord || len(b) > maxWord {
-		return maxWord
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

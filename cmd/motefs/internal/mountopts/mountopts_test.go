@@ -117,17 +117,6 @@ func TestReadEnv(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, tc := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"a", "", 1}, {"mont", "mount", 1}, {"kitten", "sitting", 3}, {"nofial", "nofail", 2}} {
-		if got := distance(tc.a, tc.b); got != tc.want || distance(tc.b, tc.a) != tc.want {
-			t.Errorf("%q to %q is %d, want %d", tc.a, tc.b, got, tc.want)
-		}
-	}
-}
-
 // FuzzParse has any command line be read: it ends without a panic, and everything that is
 // passed on is a flag that is known or stands behind "--".
 func FuzzParse(f *testing.F) {
