@@ -79,7 +79,7 @@ const (
 	// MaxConnections bounds Options.Connections.
 	MaxConnections = 1024
 
-	// batchSize is how many files a connection is given at a time.
+	// batchSize is how many files a connection is given at a time at most; see share.
 	// With the guards of its round it is what nginx answers on one connection.
 	batchSize = 990
 	// maxBackoff bounds the wait between two tries, but for what Retry-After

@@ -55,7 +55,7 @@ func Serve(dir string, source *Source) (*Server, error) {
 		Handler: Handler(source), ReadHeaderTimeout: requestPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHeader,
 	}}
 	s.wg.Go(func() {
-		if err := s.server.Serve(Limit(l, maxClients)); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(limit(l, maxClients)); !errors.Is(err, http.ErrServerClosed) {
 			s.err = err
 		}
 	})
@@ -127,9 +127,9 @@ type limited struct {
 	once   sync.Once
 }
 
-// Limit returns a listener that has at most n connections open at a time; more wait in
+// limit returns a listener that has at most n connections open at a time; more wait in
 // the kernel.
-func Limit(l net.Listener, n int) net.Listener {
+func limit(l net.Listener, n int) net.Listener {
 	return &limited{Listener: l, places: make(chan struct{}, n), closed: make(chan struct{})}
 }
 
