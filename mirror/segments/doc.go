@@ -1,0 +1,35 @@
+// Package segments is the layout of a mirror in an object store: what its objects are called
+// and what is in them. It does no work of its own; mirror/cluster writes such a mirror, and
+// mirror/replica reads one.
+//
+// # Words
+//
+// A segment is a row of the listing, some ten thousand names with consecutive numbers. Its
+// sequence number says where: 0 is the first. Its name segment has the names; its contents
+// are tables, with blobs beside them; its commit says which attempt's contents count. A
+// manifest says which segments are sealed, that is, committed and told to readers.
+//
+// # Layout
+//
+//	mirror                             what is mirrored: Mirror
+//	names/SEQ                          a name segment: Names, a table, a table
+//	commits/SEQ                        a Commit
+//	contents/SEQ-ATTEMPT/PART          a table of what SEQ's files are
+//	blobs/SEQ-ATTEMPT/INODE            a content over the inline limit
+//	manifests/N, manifests/N.full      a Manifest, of what is new since N-1, or of all
+//
+// SEQ, PART and N are decimal with leading zeros, so that they sort; INODE is hexadecimal;
+// an ATTEMPT is 16 random hexadecimal digits.
+//
+// # Rules
+//
+//   - Every object is written once. Two who write mirror, names/SEQ, commits/SEQ or manifests/N
+//     choose the same name, and the first wins (objects.Claim). All others bear an attempt, so
+//     that nobody else writes them.
+//   - A name segment says which attempt wrote the one before it (Prev). Who writes SEQ has read
+//     or written SEQ-1, so they are one chain, whoever wrote them and however late.
+//   - What is left to do is each name segment without a commit.
+//   - A segment is complete with its commit, the mirror once a name segment with Complete and
+//     all before it are committed.
+//   - Numbers are given out in the order of SEQ, and never twice.
+package segments

@@ -1,0 +1,86 @@
+package segments
+
+import "github.com/motefs/motefs/cache"
+
+// Format is the number of the layout. A program that finds a higher one leaves it alone.
+const Format = 1
+
+// Mirror says what the objects below a prefix are.
+type Mirror struct {
+	Format int    `json:"format"`
+	ID     string `json:"id"`     // random, 32 hexadecimal digits
+	Origin string `json:"origin"` // as cache.Options.Origin
+	Made   int64  `json:"made"`   // in seconds since 1970
+}
+
+// Names is the head of a name segment. The object is a line of JSON, then a table of TableSize
+// bytes with the entries (pending), runs and indexes of its names and new directories, then one
+// of ContextSize bytes with the directories that the names stand in and earlier segments have,
+// up to the root: for who fetches the files and has nothing else.
+type Names struct {
+	Format  int    `json:"format"`
+	Mirror  string `json:"mirror"`
+	Seq     uint64 `json:"seq"`
+	Attempt string `json:"attempt"`
+	Prev    string `json:"prev,omitempty"` // Attempt of Seq-1, empty for 0
+	Epoch   uint64 `json:"epoch"`          // of the lease of who wrote it
+	// Marker is that of the listing's page after it. Complete: there is none.
+	Marker   string `json:"marker"`
+	Complete bool   `json:"complete,omitempty"`
+	// State is that of the numbering after it; see cache.Numbering.
+	State []byte `json:"state"`
+	Part  Part   `json:"part"`
+	// Sums are of the two tables; see cache.TableSum.
+	TableSize   int64  `json:"table_size"`
+	TableSum    uint64 `json:"table_sum,string"`
+	ContextSize int64  `json:"context_size"`
+	ContextSum  uint64 `json:"context_sum,string"`
+}
+
+// Part counts what one segment has; those of all segments add up.
+type Part = cache.NameCounts
+
+// Commit says which attempt's contents are those of a segment.
+type Commit struct {
+	Format  int    `json:"format"`
+	Mirror  string `json:"mirror"`
+	Seq     uint64 `json:"seq"`
+	Names   string `json:"names"` // Attempt of the name segment
+	Attempt string `json:"attempt"`
+	Worker  string `json:"worker"`
+	At      int64  `json:"at"` // in seconds since 1970, by the worker's clock; only told
+	// Tables are contents/SEQ-ATTEMPT/0, 1, …
+	Tables []Table             `json:"tables"`
+	Counts cache.ContentCounts `json:"counts"`
+}
+
+// Table is a table of contents.
+type Table struct {
+	Size int64  `json:"size"` // in bytes
+	Sum  uint64 `json:"sum,string"`
+}
+
+// Sealed is what a manifest says of a segment: all that a reader needs to find its objects.
+type Sealed struct {
+	Seq         uint64              `json:"seq"`
+	Names       string              `json:"names"`
+	HeadSize    int64               `json:"head_size"` // of the name segment's line of JSON, with its end
+	TableSize   int64               `json:"table_size"`
+	TableSum    uint64              `json:"table_sum,string"`
+	ContextSize int64               `json:"context_size"`
+	Part        Part                `json:"part"`
+	Attempt     string              `json:"attempt"`
+	Tables      []Table             `json:"tables"`
+	Counts      cache.ContentCounts `json:"counts"`
+}
+
+// Manifest says which segments are sealed.
+type Manifest struct {
+	Format   int      `json:"format"`
+	Mirror   string   `json:"mirror"`
+	Number   uint64   `json:"number"`
+	Attempt  string   `json:"attempt"`
+	Full     bool     `json:"full,omitempty"` // Segments are all, and not those that are new
+	Complete bool     `json:"complete,omitempty"`
+	Segments []Sealed `json:"segments"`
+}
