@@ -173,6 +173,9 @@ func (h *health) well(ctx context.Context) (known bool, err error) {
 // sample returns up to n names that are listed, or only such that are here, from about a
 // number that is drawn at random.
 func (e *Engine) sample(n int, here bool) ([]string, error) {
+	if e.store == nil { // one that only walks
+		return nil, nil
+	}
 	return e.store.Sample(cache.Inode(rand.Uint64N(uint64(e.store.Progress().Next))), n, here) //nolint:gosec // a sample, no secret
 }
 

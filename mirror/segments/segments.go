@@ -24,9 +24,14 @@ type Names struct {
 	Attempt string `json:"attempt"`
 	Prev    string `json:"prev,omitempty"` // Attempt of Seq-1, empty for 0
 	Epoch   uint64 `json:"epoch"`          // of the lease of who wrote it
-	// Marker is that of the listing's page after it. Complete: there is none.
+	// Marker is that of the listing's page that comes after it. Complete: there is none.
 	Marker   string `json:"marker"`
 	Complete bool   `json:"complete,omitempty"`
+	// Passed is how many names of the page at Marker are in it, or in segments before it: a
+	// page may be longer than a segment. PassedSum is the sum of those names, by which
+	// a successor sees whether they still stand there; see mirror/cluster.
+	Passed    uint64 `json:"passed,omitempty"`
+	PassedSum uint64 `json:"passed_sum,string,omitempty"`
 	// State is that of the numbering after it; see cache.Numbering.
 	State []byte `json:"state"`
 	Part  Part   `json:"part"`
