@@ -1,0 +1,112 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/motefs/motefs/mirror/cluster"
+	"github.com/motefs/motefs/mirror/cluster/natsbus"
+	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
+)
+
+// clusterFlags say with whom a mirror in segments is made.
+type clusterFlags struct {
+	servers string
+	listen  string
+	creds   string
+}
+
+// embedded is the word for a NATS server in this process.
+const embedded = "embedded"
+
+// defaultListen is where an embedded server is reached; NATS' own port.
+const defaultListen = "127.0.0.1:4222"
+
+func (f *clusterFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.servers, "cluster", "", "`URLs` of NATS servers, with commas between them, by which processes that give the same --segments share the work; embedded: run one here")
+	flags.StringVar(&f.listen, "cluster-listen", defaultListen, "`address` at which the server of --cluster embedded lets others in")
+	f.registerLogin(flags)
+	inGroup(flags, groupSegments, "cluster", "cluster-listen")
+}
+
+func (f *clusterFlags) registerLogin(flags *pflag.FlagSet) {
+	flags.StringVar(&f.creds, "nats-creds", "", "`file` of credentials for NATS (default NATS_CREDS; NATS_USER, NATS_PASSWORD, NATS_CA, NATS_CERT and NATS_KEY are used too)")
+	inGroup(flags, groupSegments, "nats-creds")
+}
+
+func (f *clusterFlags) validate(segments string) error {
+	switch {
+	case f.servers != "" && segments == "":
+		return usagef("--cluster goes with --segments, which says where the mirror is that is shared")
+	case f.servers != embedded && f.listen != defaultListen:
+		return usagef("--cluster-listen goes with --cluster embedded")
+	case f.servers == "" && f.creds != "":
+		return usagef("--nats-creds goes with --cluster")
+	}
+	return nil
+}
+
+// with says with whom, for people.
+func (f *clusterFlags) with() string {
+	switch f.servers {
+	case "":
+		return ""
+	case embedded:
+		return ", with whoever joins"
+	}
+	return ", with all who are at " + natsbus.Redact(f.servers)
+}
+
+// login is how this process shows who it is.
+func (f *clusterFlags) login() natsbus.Login {
+	l := natsbus.Login{Creds: f.creds}
+	l.FromEnvironment(os.Getenv)
+	return l
+}
+
+// processID names this process among the others, for people too.
+func processID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	return fmt.Sprintf("%s-%d-%s", natsbus.CleanID(host), os.Getpid(), natsbus.RandomID())
+}
+
+// joinPatience is how long a process waits for NATS at its start.
+const joinPatience = 30 * time.Second
+
+// open joins the cluster of a mirror; without --cluster, one of this process alone. server is to
+// be closed after the bus; nil: there is none.
+func (f *clusterFlags) open(ctx context.Context, mirrorID, process, dir string, log zerolog.Logger) (bus cluster.Bus, server *natsbus.Server, err error) {
+	if f.servers == "" {
+		return cluster.NewLocal(), nil, nil
+	}
+	o := natsbus.Options{Servers: f.servers, Login: f.login(), Mirror: mirrorID, Process: process, Log: log}
+	if f.servers == embedded {
+		server, err = natsbus.Embedded(natsbus.EmbeddedOptions{Dir: dir, Listen: f.listen, Log: log})
+		if err != nil {
+			return nil, nil, fmt.Errorf("--cluster embedded: %w", err)
+		}
+		o.Servers, o.Server = "", server
+		log.Info().Str("url", server.URL()).Msg("others join with --cluster and this URL")
+	}
+	joining, cancel := context.WithTimeout(ctx, joinPatience)
+	defer cancel()
+	nats, err := natsbus.Open(joining, o)
+	if err != nil {
+		if joining.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("--cluster: NATS cannot be reached within %v: %w; check that it is up, with JetStream, at %s", joinPatience, err, natsbus.Redact(cmp.Or(o.Servers, f.listen)))
+		}
+		if server != nil {
+			err = errors.Join(err, server.Close())
+		}
+		return nil, nil, err
+	}
+	return nats, server, nil
+}

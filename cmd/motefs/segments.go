@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/mirror/objects"
+	"github.com/motefs/motefs/mirror/objects/folder"
+	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
+)
+
+// segmentsFlags say where a mirror in segments is: a mirror in an object store, which many
+// machines make and mount.
+type segmentsFlags struct {
+	url       string
+	endpoint  string
+	region    string
+	profile   string
+	pathStyle string
+}
+
+const groupSegments = "Mirrors in an object store, of many machines (see many-machines.md)"
+
+func (f *segmentsFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.url, "segments", "", "`URL` of a mirror in segments: s3://BUCKET/PREFIX, or file:///DIR on a filesystem that all machines share")
+	flags.StringVar(&f.endpoint, "segments-endpoint-url", "", "`URL` of its server, other than Amazon's (default AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, or the profile's)")
+	flags.StringVar(&f.region, "segments-region", "", "its `region` (default AWS_REGION, the profile's, or us-east-1)")
+	flags.StringVar(&f.profile, "segments-profile", "", "`profile` of AWS's configuration files for it (default AWS_PROFILE, or default)")
+	flags.StringVar(&f.pathStyle, "segments-path-style", "auto", "its bucket is part of the path, and not of the host: `auto|on|off`")
+	inGroup(flags, groupSegments, "segments", "segments-endpoint-url", "segments-region", "segments-profile", "segments-path-style")
+}
+
+func (f *segmentsFlags) validate() error {
+	if f.url == "" {
+		if f.endpoint != "" || f.region != "" || f.profile != "" || f.pathStyle != "auto" {
+			return usagef("--segments-endpoint-url, --segments-region, --segments-profile and --segments-path-style go with --segments")
+		}
+		return nil
+	}
+	if _, ok := pathStyles[f.pathStyle]; !ok {
+		return usagef("--segments-path-style %q: give auto, on or off", f.pathStyle)
+	}
+	if !onS3(f.url) && (f.endpoint != "" || f.region != "" || f.profile != "" || f.pathStyle != "auto") {
+		return usagef("--segments-endpoint-url, --segments-region, --segments-profile and --segments-path-style go with --segments s3://BUCKET")
+	}
+	return nil
+}
+
+// shown is the URL for people.
+func (f *segmentsFlags) shown() string { return strings.TrimRight(f.url, "/") }
