@@ -130,7 +130,13 @@ func (a *app) demoSegments(ctx context.Context, f *mountFlags, files int, store,
 			return err
 		}
 	}
-	return a.show(ctx, on, mountpoint, fmt.Sprintf("test \"$(ls -U | tee /dev/stderr 2>/dev/null | wc -l)\" -eq %d && echo all of them", files))
+	if err := a.show(ctx, on, mountpoint, "ls -U | wc -l"); err != nil {
+		return err
+	}
+	if p := m.store.Progress(); p.Files != uint64(files) || p.Failed+p.Gone > 0 {
+		return fmt.Errorf("demo: the mirror has %d files of %d, %d failed and %d gone", p.Files, files, p.Failed, p.Gone)
+	}
+	return nil
 }
 
 // demoProcess is one of the processes that mirror.

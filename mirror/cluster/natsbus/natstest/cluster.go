@@ -1,0 +1,235 @@
+package natstest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/motefs/motefs/fs/fusetest/eventually"
+	"github.com/motefs/motefs/fs/fusetest/process"
+)
+
+// Cluster is some servers of NATS, each a process.
+type Cluster struct {
+	tb    testing.TB
+	nodes []*node
+	admin *nats.Conn
+	js    jetstream.JetStream
+}
+
+type node struct {
+	dir    string
+	client string           // where it listens to clients
+	link   *Link            // to it from clients
+	routes []*Link          // from it to each other node; nil for itself
+	proc   *process.Process // nil while it is down
+}
+
+// name is that of node i.
+func name(i int) string { return fmt.Sprintf("n%d", i) }
+
+// New starts n servers, one cluster where there are several, and waits until they work. They end
+// with the test.
+func New(tb testing.TB, n int) *Cluster {
+	tb.Helper()
+	c := &Cluster{tb: tb}
+	ports := freePorts(tb, 2*n)
+	for i := range n {
+		d := &node{dir: tb.TempDir(), client: ports[2*i], routes: make([]*Link, n)}
+		d.link = newLink(tb, d.client)
+		for j := range n {
+			if j != i {
+				d.routes[j] = newLink(tb, ports[2*j+1])
+			}
+		}
+		c.nodes = append(c.nodes, d)
+		c.configure(i, ports[2*i+1])
+	}
+	for i := range n {
+		c.Start(i)
+	}
+	var err error
+	c.admin, err = nats.Connect(c.direct(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true))
+	if err == nil {
+		c.js, err = jetstream.New(c.admin)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(c.admin.Close)
+	c.Await()
+	return c
+}
+
+func freePorts(tb testing.TB, n int) []string {
+	tb.Helper()
+	var addrs []string
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer func() { _ = ln.Close() }() // all at the end, so that no two are the same
+		addrs = append(addrs, ln.Addr().String())
+	}
+	return addrs
+}
+
+// configure writes the configuration of node i.
+func (c *Cluster) configure(i int, routes string) {
+	d := c.nodes[i]
+	text := fmt.Sprintf("listen: %q\nserver_name: %s\nclient_advertise: %q\njetstream {\n store_dir: %q\n max_mem: 64MB\n max_file: 1GB\n}\n",
+		d.client, name(i), d.link.Addr, filepath.Join(d.dir, "store"))
+	if len(d.routes) > 1 {
+		text += fmt.Sprintf("cluster {\n name: test\n listen: %q\n no_advertise: true\n routes: [\n", routes)
+		for _, l := range d.routes {
+			if l != nil {
+				text += fmt.Sprintf("  \"nats://%s\"\n", l.Addr)
+			}
+		}
+		text += " ]\n}\n"
+	}
+	if err := os.WriteFile(d.config(), []byte(text), 0o600); err != nil {
+		c.tb.Fatal(err)
+	}
+}
+
+func (d *node) config() string { return filepath.Join(d.dir, "nats.conf") }
+
+// URL names all servers, through their links.
+func (c *Cluster) URL() string {
+	var urls []string
+	for _, d := range c.nodes {
+		urls = append(urls, "nats://"+d.link.Addr)
+	}
+	return strings.Join(urls, ",")
+}
+
+func (c *Cluster) direct() string {
+	var urls []string
+	for _, d := range c.nodes {
+		urls = append(urls, "nats://"+d.client)
+	}
+	return strings.Join(urls, ",")
+}
+
+// Link is what clients reach server i through.
+func (c *Cluster) Link(i int) *Link { return c.nodes[i].link }
+
+// CutAll cuts the clients off all servers, which still have each other.
+func (c *Cluster) CutAll() {
+	for _, d := range c.nodes {
+		d.link.Cut()
+	}
+}
+
+// MendAll ends CutAll.
+func (c *Cluster) MendAll() {
+	for _, d := range c.nodes {
+		d.link.Mend()
+	}
+}
+
+// Isolate cuts server i off the other servers, in both directions. Clients still reach it.
+func (c *Cluster) Isolate(i int) { c.eachRoute(i, (*Link).Cut) }
+
+// Rejoin ends Isolate.
+func (c *Cluster) Rejoin(i int) { c.eachRoute(i, (*Link).Mend) }
+
+func (c *Cluster) eachRoute(i int, do func(*Link)) {
+	for j, d := range c.nodes {
+		if j != i {
+			do(d.routes[i])
+			do(c.nodes[i].routes[j])
+		}
+	}
+}
+
+// Start starts server i, which is down.
+func (c *Cluster) Start(i int) {
+	c.tb.Helper()
+	d := c.nodes[i]
+	if d.proc != nil {
+		c.tb.Fatalf("server %d is up", i)
+	}
+	cmd := process.Self(c.tb, part, d.config())
+	d.proc = process.Start(c.tb, cmd)
+}
+
+// Kill ends server i as kill -9 does.
+func (c *Cluster) Kill(i int) {
+	d := c.nodes[i]
+	if d.proc != nil {
+		d.proc.Kill()
+		d.proc = nil
+	}
+}
+
+// Wipe deletes what server i, which is down, has on its disk.
+func (c *Cluster) Wipe(i int) {
+	c.tb.Helper()
+	d := c.nodes[i]
+	if d.proc != nil {
+		c.tb.Fatalf("server %d is up", i)
+	}
+	if err := os.RemoveAll(filepath.Join(d.dir, "store")); err != nil {
+		c.tb.Fatal(err)
+	}
+}
+
+// Process is server i while it is up: its id, and what it prints.
+func (c *Cluster) Process(i int) *process.Process { return c.nodes[i].proc }
+
+// Await waits until streams can be made on all servers that were started.
+func (c *Cluster) Await() {
+	c.tb.Helper()
+	up := 0
+	for _, d := range c.nodes {
+		if d.proc != nil {
+			up++
+		}
+	}
+	eventually.True(c.tb, "JetStream", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		config := jetstream.StreamConfig{Name: "probe", Subjects: []string{"probe"}, Replicas: up, Storage: jetstream.MemoryStorage}
+		if _, err := c.js.CreateOrUpdateStream(ctx, config); err != nil {
+			return false
+		}
+		return c.js.DeleteStream(ctx, "probe") == nil
+	})
+}
+
+// Leader returns which server leads a stream.
+func (c *Cluster) Leader(stream string) int {
+	c.tb.Helper()
+	leader := -1
+	eventually.True(c.tb, "a leader of "+stream, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		s, err := c.js.Stream(ctx, stream)
+		if err != nil {
+			return false
+		}
+		info := s.CachedInfo()
+		if info.Cluster == nil || info.Cluster.Name == "" {
+			leader = 0
+			return true
+		}
+		leader = slices.IndexFunc(c.nodes, func(d *node) bool { return info.Cluster.Leader == name(slices.Index(c.nodes, d)) })
+		return leader >= 0
+	})
+	return leader
+}
+
+// JetStream reaches the servers past all links, for what an administrator does.
+func (c *Cluster) JetStream() jetstream.JetStream { return c.js }
