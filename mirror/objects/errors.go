@@ -19,14 +19,17 @@ var (
 	ErrClosed = errors.New("object store closed")
 	// ErrAway says that the store gave no answer, or one that broke off: whether it did
 	// what it was asked for is not known. It may pass: mirror.Temporary holds.
-	ErrAway error = away{}
+	ErrAway error = passing("object store away")
+	// ErrBusy says that the store refused what would have been in the way of another request,
+	// and is to be asked again: mirror.Temporary holds.
+	ErrBusy error = passing("object store busy")
 	// ErrUnfit says that a store cannot do what this package promises of it; see Probe.
 	ErrUnfit = errors.New("unfit as an object store")
 )
 
-type away struct{}
+type passing string
 
-func (away) Error() string { return "object store away" }
+func (p passing) Error() string { return string(p) }
 
 // Unwrap has it be temporary.
-func (away) Unwrap() error { return mirror.ErrUnreachable }
+func (passing) Unwrap() error { return mirror.ErrUnreachable }
