@@ -15,6 +15,7 @@
 //	         motefs.ID.mark       the mark
 //	consumer workers              pulled by all; explicit acknowledgement within ItemTimeout
 //	bucket   motefs_lease_ID      key "lister": who may list, in a record of JSON
+//	bucket   motefs_claims_ID     only where the object store cannot create-if-absent; see Claims
 //	subject  motefs.ID.report.PROCESS   reports, not kept by NATS
 //
 // An item is published on the condition that its subject has no message, so that offering it
@@ -24,12 +25,12 @@
 //
 // # Rules
 //
-//   - Nothing here is the truth. All is made again when it is missing, and Lost
-//     then says that items may be.
-//   - A stream that is made again begins at a random sequence number, so that an
-//     acknowledgement of an item of the old one means nothing to it.
-//   - An epoch is one more than the one in the lease's record and than all that Above was told.
-//     A wiped bucket has forgotten its epochs; the chain of segments has not.
+//   - Nothing here is the truth but claims. All else is made again when it is missing, and Lost then
+//     says that items may be.
+//   - A stream or bucket that is made again begins at a random sequence number, so that an
+//     acknowledgement of an item of the old one, or a refresh of a lease, means nothing to it.
+//   - An epoch is one more than the one before in the lease's record. A wiped bucket begins
+//     again at 1: a lister begins above the epoch of the chain's end in any case.
 //   - Of clocks only time passed on this machine counts. One that was asleep finds that
 //     its lease is another's by the condition on its next refresh.
 package natsbus

@@ -43,7 +43,6 @@ type lease struct {
 	mu      struct {
 		sync.Mutex
 		bucket jetstream.KeyValue
-		above  uint64
 		held   *holding // nil when not held
 	}
 }
@@ -59,33 +58,35 @@ type holding struct {
 
 func newLease(b *Bus) *lease { return &lease{b: b, timeout: b.o.LeaseTimeout} }
 
-// Above says that there was a holder of that epoch. Acquire gives higher ones. NATS remembers
-// epochs as long as nobody wipes it: whoever reads a higher one in the chain says so here.
-func (l *lease) Above(epoch uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.mu.above = max(l.mu.above, epoch)
-}
-
 // make makes the bucket.
 func (l *lease) make(ctx context.Context) error {
 	name := l.b.queue.names.leaseBucket()
-	var bucket jetstream.KeyValue
 	err := l.b.copies(func(copies int) error {
-		var err error
-		bucket, err = l.b.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "lease of a motefs mirror", History: 1, Storage: jetstream.FileStorage, Replicas: copies})
+		_, err := l.b.js.CreateStream(ctx, leaseConfig(name, copies))
 		return err
 	})
-	if errors.Is(err, jetstream.ErrBucketExists) { // with other settings
-		bucket, err = l.b.js.KeyValue(ctx, name)
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return fmt.Errorf("make the lease's bucket: %w", err)
+	}
+	bucket, err := l.b.js.KeyValue(ctx, name)
+	if err != nil {
+		return fmt.Errorf("find the lease's bucket: %w", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.bucket = bucket
 	return nil
+}
+
+// leaseConfig is that of a bucket of key-value pairs whose revisions begin at random. In one that
+// began at 1, as others do, a holder of the lease in a bucket that was wiped might find its
+// revision again, of another's record, and write over that.
+func leaseConfig(bucket string, copies int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: "KV_" + bucket, Description: "lease of a motefs mirror", Subjects: []string{"$KV." + bucket + ".>"},
+		Storage: jetstream.FileStorage, Replicas: copies, FirstSeq: firstSeq(), Duplicates: time.Second,
+		MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true, AllowDirect: true,
+	}
 }
 
 func (l *lease) bucket() (jetstream.KeyValue, error) {
@@ -159,9 +160,7 @@ func (l *lease) take(ctx context.Context, me string, seen *sighting) (*holding, 
 	case now.Holder != "" && time.Since(seen.at) < l.timeout:
 		return nil, nil
 	default:
-		l.mu.Lock()
-		next = record{Holder: me, Epoch: max(now.Epoch, l.mu.above) + 1}
-		l.mu.Unlock()
+		next = record{Holder: me, Epoch: now.Epoch + 1}
 	}
 	revision, err = writeRecord(ctx, bucket, next, revision)
 	if conflict(err) { // another was faster, or what was read is old

@@ -201,8 +201,11 @@ func (b *Bus) spread(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
 	defer cancel()
-	for _, name := range []string{b.queue.names.stream(), "KV_" + b.queue.names.leaseBucket()} {
+	for _, name := range []string{b.queue.names.stream(), "KV_" + b.queue.names.leaseBucket(), "KV_" + b.queue.names.claimBucket()} {
 		stream, err := b.js.Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue // most have no claims; all else is made elsewhere
+		}
 		if err != nil {
 			return err
 		}
