@@ -126,7 +126,7 @@ func (r *run) nextPage(ctx context.Context, marker string) (Page, error) {
 		if err == nil || ctx.Err() != nil || errors.Is(err, ErrOutage) || !refused(err) {
 			return page, err
 		}
-		down, gaveUp := r.e.health.recovered(ctx, fewFiles, nil, err)
+		down, gaveUp := r.e.recovered(ctx, fewFiles, nil, err)
 		if refusals++; down {
 			refusals = 0
 		}
