@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/objects/folder"
 	"github.com/rs/zerolog"
@@ -53,3 +52,34 @@ func (f *segmentsFlags) validate() error {
 
 // shown is the URL for people.
 func (f *segmentsFlags) shown() string { return strings.TrimRight(f.url, "/") }
+
+// fileScheme begins the URL of a folder.
+const fileScheme = "file://"
+
+// identity is what a local store remembers of a mirror: its URL and, where it is not Amazon's, the
+// server.
+func (f *segmentsFlags) identity() (string, error) {
+	if path, ok := strings.CutPrefix(f.url, fileScheme); ok {
+		if !filepath.IsAbs(path) || strings.ContainsAny(path, "?#\x00") {
+			return "", usagef("--segments %s: give a folder as file:///DIR", f.url)
+		}
+		return fileScheme + filepath.Clean(path), nil
+	}
+	return "", usagef("--segments %q: give s3://BUCKET/PREFIX or file:///DIR", f.url)
+}
+
+// open opens the object store.
+func (f *segmentsFlags) open(_ context.Context, log zerolog.Logger) (objects.Store, error) {
+	id, err := f.identity()
+	if err != nil {
+		return nil, err
+	}
+	store, err := folder.Open(strings.TrimPrefix(id, fileScheme))
+	if err != nil {
+		return nil, fmt.Errorf("--segments: %w", err)
+	}
+	return objects.Retry(store, log), nil
+}
+
+// joinClose is err, with that of closing an object store.
+func joinClose(err error, store objects.Store) error { return errors.Join(err, store.Close()) }
