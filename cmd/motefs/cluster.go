@@ -1,15 +1,16 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/motefs/motefs/mirror/cluster"
 	"github.com/motefs/motefs/mirror/cluster/natsbus"
+	"github.com/motefs/motefs/mirror/segments"
 	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
 )
@@ -34,6 +35,14 @@ func (f *clusterFlags) register(flags *pflag.FlagSet) {
 	inGroup(flags, groupSegments, "cluster", "cluster-listen")
 }
 
+// registerWatch adds the flags for who only looks.
+func (f *clusterFlags) registerWatch(flags *pflag.FlagSet) {
+	f.listen = defaultListen
+	flags.StringVar(&f.servers, "cluster", "", "`URLs` of the NATS servers of processes that make a mirror together; with --segments that mirror alone is shown")
+	f.registerLogin(flags)
+	inGroup(flags, groupSegments, "cluster")
+}
+
 func (f *clusterFlags) registerLogin(flags *pflag.FlagSet) {
 	flags.StringVar(&f.creds, "nats-creds", "", "`file` of credentials for NATS (default NATS_CREDS; NATS_USER, NATS_PASSWORD, NATS_CA, NATS_CERT and NATS_KEY are used too)")
 	inGroup(flags, groupSegments, "nats-creds")
@@ -51,6 +60,17 @@ func (f *clusterFlags) validate(segments string) error {
 	return nil
 }
 
+// validateWatch is validate for who only looks.
+func (f *clusterFlags) validateWatch(segments string) error {
+	switch {
+	case f.servers == embedded:
+		return usagef("--cluster embedded: give the URL of that server, which it says when it starts")
+	case f.servers == "" && (segments != "" || f.creds != ""):
+		return usagef("--segments and --nats-creds go with --cluster here; what a mirror has shows a mount of it")
+	}
+	return nil
+}
+
 // with says with whom, for people.
 func (f *clusterFlags) with() string {
 	switch f.servers {
@@ -59,7 +79,7 @@ func (f *clusterFlags) with() string {
 	case embedded:
 		return ", with whoever joins"
 	}
-	return ", with all who are at " + natsbus.Redact(f.servers)
+	return ", with all who are at " + natsbus.Where(f.servers)
 }
 
 // login is how this process shows who it is.
@@ -75,7 +95,13 @@ func processID() string {
 	if err != nil {
 		host = "host"
 	}
-	return fmt.Sprintf("%s-%d-%s", natsbus.CleanID(host), os.Getpid(), natsbus.RandomID())
+	host = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return '-'
+	}, host)
+	return fmt.Sprintf("%.40s-%d-%.4s", host, os.Getpid(), segments.NewAttempt())
 }
 
 // joinPatience is how long a process waits for NATS at its start.
@@ -101,7 +127,7 @@ func (f *clusterFlags) open(ctx context.Context, mirrorID, process, dir string, 
 	nats, err := natsbus.Open(joining, o)
 	if err != nil {
 		if joining.Err() != nil && ctx.Err() == nil {
-			err = fmt.Errorf("--cluster: NATS cannot be reached within %v: %w; check that it is up, with JetStream, at %s", joinPatience, err, natsbus.Redact(cmp.Or(o.Servers, f.listen)))
+			err = fmt.Errorf("--cluster: NATS cannot be reached within %v: %w; check that it is up, with JetStream, at %s", joinPatience, err, natsbus.Where(f.servers))
 		}
 		if server != nil {
 			err = errors.Join(err, server.Close())

@@ -67,7 +67,7 @@ func (a *app) demoCluster(ctx context.Context, files int, url, dir, mountpoint s
 
 // demoKill kills a process once something is sealed, and returns how many files are.
 func (a *app) demoKill(ctx context.Context, f *mountFlags, p *demoProcess, log zerolog.Logger) (files uint64, err error) {
-	store, err := f.segments.open(ctx, log)
+	store, err := f.segments.open(ctx, nil, true, log)
 	if err != nil {
 		return 0, err
 	}

@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/motefs/motefs/mirror/objects"
-	"github.com/motefs/motefs/mirror/objects/folder"
+	"github.com/motefs/motefs/mirror/objects/store"
+	"github.com/motefs/motefs/mirror/s3"
+	"github.com/motefs/motefs/mirror/wire"
 	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
 )
@@ -50,36 +52,45 @@ func (f *segmentsFlags) validate() error {
 	return nil
 }
 
-// shown is the URL for people.
-func (f *segmentsFlags) shown() string { return strings.TrimRight(f.url, "/") }
-
 // fileScheme begins the URL of a folder.
 const fileScheme = "file://"
 
 // identity is what a local store remembers of a mirror: its URL and, where it is not Amazon's, the
 // server.
 func (f *segmentsFlags) identity() (string, error) {
-	if path, ok := strings.CutPrefix(f.url, fileScheme); ok {
-		if !filepath.IsAbs(path) || strings.ContainsAny(path, "?#\x00") {
-			return "", usagef("--segments %s: give a folder as file:///DIR", f.url)
-		}
-		return fileScheme + filepath.Clean(path), nil
+	if onS3(f.url) {
+		return f.s3().identity(f.url)
 	}
-	return "", usagef("--segments %q: give s3://BUCKET/PREFIX or file:///DIR", f.url)
+	return strings.TrimRight(f.url, "/"), nil
 }
 
-// open opens the object store.
-func (f *segmentsFlags) open(_ context.Context, log zerolog.Logger) (objects.Store, error) {
-	id, err := f.identity()
-	if err != nil {
-		return nil, err
+// s3 are the flags of an origin that would be there.
+func (f *segmentsFlags) s3() *s3Flags {
+	return &s3Flags{endpoint: f.endpoint, region: f.region, profile: f.profile, pathStyle: f.pathStyle, listers: 1}
+}
+
+// open opens the object store, to be read, or to be written too.
+func (f *segmentsFlags) open(ctx context.Context, trust *tls.Config, write bool, log zerolog.Logger) (objects.Store, error) {
+	o := store.Options{Make: write, Log: log}
+	if onS3(f.url) {
+		s := f.s3()
+		if _, err := s.identity(f.url); err != nil {
+			return nil, err
+		}
+		o.S3 = s3.Options{Endpoint: s.endpoint, Region: s.region, PathStyle: pathStyles[s.pathStyle], Keys: s.keys, Options: wire.Options{UserAgent: userAgent(), TLS: trust}}
 	}
-	store, err := folder.Open(strings.TrimPrefix(id, fileScheme))
+	opened, err := store.Open(ctx, f.url, o)
+	if errors.Is(err, store.ErrURL) {
+		return nil, usagef("--segments: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--segments: %w", err)
 	}
-	return objects.Retry(store, log), nil
+	return opened, nil
 }
+
+// shown is the URL for people.
+func (f *segmentsFlags) shown() string { return strings.TrimRight(f.url, "/") }
 
 // joinClose is err, with that of closing an object store.
 func joinClose(err error, store objects.Store) error { return errors.Join(err, store.Close()) }

@@ -93,7 +93,12 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 	if m.names, err = f.openNames(id, log); err != nil {
 		return nil, err
 	}
-	if m.objects, err = f.segments.open(ctx, log); err != nil {
+	trust, err := f.trust()
+	if err != nil {
+		return nil, err
+	}
+	a.doing("opening %s", m.url)
+	if m.objects, err = f.segments.open(ctx, trust, true, log); err != nil {
 		return nil, err
 	}
 	of, err := a.openMirror(ctx, f, m, log)

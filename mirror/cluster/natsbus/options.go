@@ -121,6 +121,9 @@ func (o Options) urls() ([]*url.URL, error) {
 	return urls, nil
 }
 
+// Where names servers for people, without passwords.
+func Where(servers string) string { return Options{Servers: servers}.where() }
+
 // where names the servers for people, without passwords.
 func (o Options) where() string {
 	if o.Server != nil {
