@@ -16,7 +16,7 @@ func (s *Store) dial(ctx context.Context, network, addr string) (net.Conn, error
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: c, idle: s.o.Timeouts.Idle}, nil
+	return &conn{Conn: c, idle: s.o.Timeouts.Idle + s.o.Timeouts.Response}, nil
 }
 
 // conn is a connection that ends where nothing comes or goes for a time, also while it
@@ -46,6 +46,9 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		var done int
 		done, err = c.Conn.Write(p[:min(len(p), piece)])
 		n, p = n+done, p[done:]
+	}
+	if err == nil {
+		err = c.alive()
 	}
 	return n, err
 }

@@ -25,6 +25,6 @@
 // # Bounds
 //
 // There are at most Requests at once, readers that are not closed included. A connection on
-// which nothing comes or goes for wire.Timeouts.Idle is cut. In memory a request has
+// which nothing comes or goes for wire.Timeouts' Idle and Response is cut. In memory a request has
 // some 10 KB, a page of a listing 1 MB.
 package bucket

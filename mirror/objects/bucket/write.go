@@ -97,7 +97,8 @@ func about(op, name string, err error) error {
 	if refusal, ok := errors.AsType[*s3.Refusal](err); ok && refusal.Status() == http.StatusConflict {
 		switch refusal.Code {
 		case "ConditionalRequestConflict", "OperationAborted":
-			return fmt.Errorf("%s %q: %w: %w", op, name, objects.ErrBusy, err)
+			// Its status is that of what does not pass.
+			return fmt.Errorf("%s %q: %w: %s", op, name, objects.ErrBusy, refusal.Error())
 		}
 	}
 	return fmt.Errorf("%s %q: %w", op, name, err)

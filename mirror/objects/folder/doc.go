@@ -4,8 +4,8 @@
 //
 // An object is a file at its name, in folders that are made as they are needed and
 // removed once they are empty. What is being written stands in .unfinished, under a random
-// name; what was left there by a crash is removed when the folder is opened, once it is
-// staleAfter old by the filesystem's own clock. Other files, of which the names are no objects',
+// name; what was left there by a crash is removed before a process writes for the first time, once
+// it is staleAfter old by the filesystem's own clock. Other files, of which the names are no objects',
 // are left alone.
 //
 // # Rules

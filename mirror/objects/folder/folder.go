@@ -8,20 +8,14 @@ import (
 	iofs "io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/motefs/motefs/mirror/objects"
 )
 
 var _ objects.Store = (*Store)(nil)
-
-const (
-	// unfinished is where files are before they are objects.
-	unfinished = ".unfinished"
-	// staleAfter is how old a file there is that nobody writes any more.
-	staleAfter = 24 * time.Hour
-)
 
 // Modes before the umask.
 const (
@@ -38,71 +32,31 @@ type Store struct {
 	link   func(temp, name string) error // gives a file a name that is free
 	// listAtOnce is the constant, but for tests.
 	listAtOnce int
+	first      sync.Mutex
+	swept      bool // by this process; with first
 }
 
-// Open opens the folder dir, which is made where its parent is there.
-func Open(dir string) (*Store, error) {
-	if err := os.Mkdir(dir, dirMode); err == nil {
-		if err := syncPath(path.Dir(dir)); err != nil {
-			return nil, fmt.Errorf("make folder %s: %w", dir, err)
-		}
-	} else if !errors.Is(err, iofs.ErrExist) {
-		return nil, fmt.Errorf("make folder: %w", err)
+// Make makes the folder dir where its parent is there, unless it exists.
+func Make(dir string) error {
+	err := os.Mkdir(dir, dirMode)
+	if errors.Is(err, iofs.ErrExist) {
+		return nil
 	}
+	if err == nil {
+		err = syncPath(filepath.Dir(dir))
+	}
+	return err
+}
+
+// Open opens the folder dir. It writes nothing: who only reads need not be allowed to.
+func Open(dir string) (*Store, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open folder: %w", err)
+		return nil, err
 	}
 	s := &Store{dir: dir, root: root, listAtOnce: listAtOnce}
 	s.link = s.linkOrRename
-	if err := s.start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open folder %s: %w", dir, err), root.Close())
-	}
 	return s, nil
-}
-
-// start makes what is needed, and removes what a crash has left.
-func (s *Store) start() error {
-	if err := s.root.Mkdir(unfinished, dirMode); err != nil && !errors.Is(err, iofs.ErrExist) {
-		return err
-	}
-	return s.sweep()
-}
-
-// sweep removes what nobody writes any more. It is as late as a file says that is made now.
-func (s *Store) sweep() error {
-	f, temp, err := s.create()
-	if err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	f.Close()
-	if err = errors.Join(err, s.root.Remove(temp)); err != nil {
-		return err
-	}
-	dir, err := s.root.Open(unfinished)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	for {
-		entries, err := dir.ReadDir(readAtOnce)
-		for _, e := range entries {
-			old, err := e.Info()
-			if err != nil || info.ModTime().Sub(old.ModTime()) < staleAfter {
-				continue // its owner has renamed it, or may yet
-			}
-			if err := s.root.Remove(path.Join(unfinished, e.Name())); err != nil && !errors.Is(err, iofs.ErrNotExist) {
-				return err
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
 }
 
 // check is what every method does first.

@@ -2,7 +2,6 @@ package folder
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -68,21 +67,12 @@ func (s *Store) publish(temp, name string, publish func(from, to string) error) 
 	return fmt.Errorf("the folder was removed %d times while it was made", tries)
 }
 
-// create makes a file that is no object yet.
-func (s *Store) create() (f *os.File, temp string, err error) {
-	temp = path.Join(unfinished, rand.Text())
-	f, err = s.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
-	return f, temp, err
-}
-
 // fill writes a body to the disk.
 func (s *Store) fill(ctx context.Context, body objects.Body) (temp string, err error) {
-	f, temp, err := s.create()
-	if errors.Is(err, iofs.ErrNotExist) { // somebody has tidied up
-		if err = s.root.Mkdir(unfinished, dirMode); err == nil || errors.Is(err, iofs.ErrExist) {
-			f, temp, err = s.create()
-		}
+	if err := s.sweepOnce(); err != nil {
+		return "", err
 	}
+	f, temp, err := s.create()
 	if err != nil {
 		return "", err
 	}
