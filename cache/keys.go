@@ -10,6 +10,7 @@ const (
 	keyMeta     = 'm'
 	keyAside    = 'o'
 	keyRun      = 'p'
+	keySegment  = 'g'
 	keySeen     = 's'
 	keyTag      = 't'
 )

@@ -5,7 +5,10 @@ import "bytes"
 // NameCounts counts the names of a segment and says where they stand. The counts of all
 // segments add up.
 type NameCounts struct {
-	First     Inode  `json:"first"` // its numbers are from First on and below End
+	First Inode `json:"first"` // its numbers are from First on and below End
+	// Spare are the last of its numbers, from it on: for files that turn out to be another
+	// than was listed. Those before are given out.
+	Spare     Inode  `json:"spare"`
 	End       Inode  `json:"end"`
 	Files     uint64 `json:"files"`
 	Dirs      uint64 `json:"dirs"`
@@ -79,4 +82,6 @@ type ContentCounts struct {
 	Gone    uint64 `json:"gone,omitempty"`
 	Failed  uint64 `json:"failed,omitempty"`
 	Blobs   uint64 `json:"blobs,omitempty"`
+	// Replaced are the files that were another than listed, and have a spare number.
+	Replaced uint64 `json:"replaced,omitempty"`
 }
