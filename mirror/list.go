@@ -133,7 +133,7 @@ func (e *Engine) nextPage(ctx context.Context, marker string) (Page, error) {
 		if err == nil || ctx.Err() != nil || errors.Is(err, ErrOutage) || !refused(err) {
 			return page, err
 		}
-		down, gaveUp := e.health.recovered(ctx, fewFiles, nil, err)
+		down, gaveUp := e.recovered(ctx, fewFiles, nil, err)
 		if refusals++; down {
 			refusals = 0
 		}

@@ -32,7 +32,7 @@ func (e *Engine) Walk(ctx context.Context, marker string, take func(WalkedPage) 
 	defer cancel(nil)
 	defer context.AfterFunc(e.ctx, func() { cancel(ErrClosed) })()
 	if limit := e.opts.Outage; limit >= 0 {
-		e.wg.Go(func() { e.health.watch(ctx, limit, cancel) })
+		e.wg.Go(func() { e.watch(ctx, limit, cancel) })
 	}
 
 	pages := make(chan listed, pagesAhead)
