@@ -115,10 +115,18 @@ func (s *Store) DropBlob(ino Inode) error {
 	return s.dropBlob(e.blob)
 }
 
+// letGo does not keep the file of a blob open; who reads it goes on.
+func (b *blobStore) letGo(id uint64) {
+	b.open.Lock()
+	defer b.open.Unlock()
+	b.open.files.Remove(id)
+}
+
 func (s *Store) dropBlob(id uint64) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
+	s.blobs.letGo(id) // else its room is not given back
 	if err := s.blobs.remove(id); err != nil && !errors.Is(err, iofs.ErrNotExist) {
 		return err
 	}

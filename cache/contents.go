@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -129,7 +130,8 @@ func (s *Store) TakeBack(ctx context.Context, first Inode, part int) error {
 				}
 				n.Fetched++
 				n.Bytes += uint64(e.Size)
-				stub := Entry{Inode: e.Inode, State: Pending, Size: e.Size, ModTime: e.ModTime, ETag: e.ETag}
+				// What was shown of it stays promised; see Entry.Promised.
+				stub := Entry{Inode: e.Inode, State: Pending, Size: e.Size, ModTime: cmp.Or(e.ModTime, e.Fetched), ETag: e.ETag}
 				return g.set(key, appendEntryHead(nil, &stub))
 			}); err != nil {
 				return err

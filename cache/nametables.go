@@ -37,6 +37,10 @@ func (n *Numbering) Finish() (*NameTables, error) {
 	t := &NameTables{Counts: n.number()}
 	n.sortGroups(t.Counts.First)
 	t.bound(n.groups, n.order)
+	if len(n.files) > 0 {
+		t.Counts.Bound(n.first, true)
+		t.Counts.Bound(n.state.last, false)
+	}
 	w := newTableWriter(make([]byte, 0, 64<<10+len(n.files)*48), nil)
 	err := n.writeEntries(w, t)
 	if err == nil {

@@ -29,6 +29,7 @@ type Numbering struct {
 	// bytes is what the names of the segment take, about.
 	bytes     int64
 	skipped   uint64
+	first     string // the first name of the segment
 	promised  uint64 // files of which the listing says the length
 	order     []int32
 	buf       []byte
@@ -161,6 +162,9 @@ func (n *Numbering) add(name *Name) error {
 		n.promised++
 	}
 	n.bytes += int64(len(name.Origin)+len(f.etag)) + gatheredOverhead
+	if len(n.files) == 0 {
+		n.first = name.Origin
+	}
 	n.files = append(n.files, f)
 	at, g := int32(len(n.files)), &n.groups[parent] //nolint:gosec // segments are far smaller
 	if g.nFiles++; g.nFiles == 1 {

@@ -27,6 +27,11 @@ type NameCounts struct {
 	MaxName []byte `json:"max_name,omitempty"`
 }
 
+// EntryKey is the key of an entry, by which entries are sorted in tables.
+func EntryKey(parent Inode, name string) []byte {
+	return appendEntryKey(make([]byte, 0, entryKeyLen+len(name)), parent, name)
+}
+
 // MaxBound is how much of a name bounds those of a segment, in bytes.
 const MaxBound = 256
 
@@ -46,7 +51,7 @@ func (c *NameCounts) Bound(name string, first bool) {
 // parent. origin is the origin's name that stands there, or of a directory what the names
 // below it begin with, up to the slash; known is false where there is none.
 func (c *NameCounts) MayHave(parent Inode, name, origin string, known bool) bool {
-	key := appendEntryKey(make([]byte, 0, entryKeyLen+len(name)), parent, name)
+	key := EntryKey(parent, name)
 	if bytes.Compare(key, c.MinEntry) < 0 || bytes.Compare(key, c.MaxEntry) > 0 {
 		return false
 	}

@@ -24,6 +24,9 @@ type unorderedNumbering struct {
 	skipped  uint64
 	promised uint64
 	records  []keyValue
+	// bounds are those of the names; bounded says that there is one.
+	bounds  NameCounts
+	bounded bool
 }
 
 // Unordered has the numbering go on with a listing out of order, after Add has returned
@@ -88,6 +91,8 @@ func (u *unorderedNumbering) names() int {
 func (u *unorderedNumbering) add(names []Name) (taken int, err error) {
 	for k := range names {
 		u.waiting = append(u.waiting, names[k])
+		u.bounds.Bound(names[k].Origin, !u.bounded)
+		u.bounded = true
 		u.bytes += int64(len(names[k].Origin)) + gatheredOverhead
 		if len(u.waiting) == SortMost {
 			if err := u.plan(); err != nil {
@@ -163,6 +168,7 @@ func (u *unorderedNumbering) finish() (*NameTables, error) {
 		return nil, err
 	}
 	t.Counts.Spare, t.Counts.End = spare, spare+Inode(u.promised)
+	t.Counts.MinName, t.Counts.MaxName = u.bounds.MinName, u.bounds.MaxName
 	if t.Names, t.NamesSum, err = tableFrom(u.records); err != nil {
 		return nil, err
 	}

@@ -63,6 +63,9 @@ type Commit struct {
 type Table struct {
 	Size int64  `json:"size"` // in bytes
 	Sum  uint64 `json:"sum,string"`
+	// Last is the key of its last entry, by which a reader finds the one of a file; see
+	// cache.ExportTo. Empty where that is not known, or there is none.
+	Last []byte `json:"last,omitempty"`
 }
 
 // Sealed is what a manifest says of a segment: all that a reader needs to find its objects.
