@@ -3,6 +3,7 @@ package segments
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -18,28 +19,26 @@ type Reader struct {
 
 // small reads a whole object of at most most bytes.
 func small(ctx context.Context, store objects.Store, name string, most int64) ([]byte, error) {
-	b, size, err := part(ctx, store, name, 0, most)
-	switch {
-	case err != nil:
-		return nil, err
-	case size > most:
-		return nil, bad(name, "%d bytes long, over %d", size, most)
+	b, size, err := part(ctx, store, name, -1, most)
+	if err == nil && size > most {
+		err = bad(name, "%d bytes long, over %d", size, most)
 	}
-	return b, nil
+	return b, err
 }
 
-// part reads up to n bytes of an object from off on, and returns the object's length too.
-func part(ctx context.Context, store objects.Store, name string, off, n int64) ([]byte, int64, error) {
-	r, size, err := store.Get(ctx, name, off, n)
+// part reads the first n bytes of an object, or all where n is negative, but no more than
+// most, and returns the object's length too.
+func part(ctx context.Context, store objects.Store, name string, n, most int64) ([]byte, int64, error) {
+	r, size, err := store.Get(ctx, name, 0, n)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read %s: %w", name, err)
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, n))
-	if err == nil && int64(len(b)) != min(n, max(size-off, 0)) {
-		err = fmt.Errorf("%w: %d bytes from %d on, of %d", io.ErrUnexpectedEOF, len(b), off, size)
+	if n < 0 {
+		n = size
 	}
-	if err != nil {
+	b := make([]byte, min(n, most))
+	if _, err := io.ReadFull(r, b); err != nil {
 		return nil, 0, fmt.Errorf("read %s: %w", name, err)
 	}
 	return b, size, nil
@@ -52,27 +51,29 @@ const headGuess = 4 << 10
 // end. The length of the object is that of its head and tables, or the error is ErrBad.
 func (r Reader) Names(ctx context.Context, seq uint64) (n Names, headSize int64, err error) {
 	name := NamesName(seq)
-	for ask := int64(headGuess); ; ask *= 16 {
-		b, size, err := part(ctx, r.Store, name, 0, min(ask, maxHead))
-		if err != nil {
-			return Names{}, 0, err
-		}
-		line, _, found := bytes.Cut(b, []byte{'\n'})
-		if !found {
-			if ask >= maxHead || int64(len(b)) == size {
-				return Names{}, 0, bad(name, "it has no head")
-			}
-			continue
-		}
-		headSize = int64(len(line)) + 1
-		if n, err = DecodeNames(line, r.Mirror, seq); err != nil {
-			return Names{}, 0, err
-		}
-		if want := headSize + n.TableSize + n.ContextSize; size != want {
-			return Names{}, 0, bad(name, "%d bytes long, and not %d", size, want)
-		}
-		return n, headSize, nil
+	b, size, err := part(ctx, r.Store, name, headGuess, headGuess)
+	if errors.Is(err, objects.ErrRange) { // it is shorter
+		b, size, err = part(ctx, r.Store, name, -1, headGuess)
 	}
+	line, _, found := bytes.Cut(b, []byte{'\n'})
+	if err == nil && !found && size > int64(len(b)) {
+		b, _, err = part(ctx, r.Store, name, min(size, maxHead), maxHead)
+		line, _, found = bytes.Cut(b, []byte{'\n'})
+	}
+	switch {
+	case err != nil:
+		return Names{}, 0, err
+	case !found:
+		return Names{}, 0, bad(name, "it has no head")
+	}
+	headSize = int64(len(line)) + 1
+	if n, err = DecodeNames(line, r.Mirror, seq); err != nil {
+		return Names{}, 0, err
+	}
+	if want := headSize + n.TableSize + n.ContextSize; size != want {
+		return Names{}, 0, bad(name, "%d bytes long, and not %d", size, want)
+	}
+	return n, headSize, nil
 }
 
 // Commit reads the commit of a segment.
