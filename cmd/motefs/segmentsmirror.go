@@ -124,7 +124,7 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 	if m.names != nil {
 		lister = m.names
 	}
-	m.process, err = cluster.New(cluster.Options{
+	m.process, err = cluster.Open(cluster.Options{
 		Store: m.objects, Mirror: of, Bus: m.bus, Process: process, Dir: scratch, InlineLimit: cache.DefaultInlineLimit, Log: log,
 		Engine: mirror.Options{
 			Lister: lister, Fetcher: m.client, Prefetch: true,
@@ -187,6 +187,9 @@ func (m *segmentsMirror) close() error {
 	var errs []error
 	if m.status != nil {
 		errs = append(errs, m.status.Close())
+	}
+	if m.process != nil {
+		errs = append(errs, m.process.Close())
 	}
 	if m.bus != nil {
 		errs = append(errs, m.bus.Close())

@@ -21,7 +21,7 @@ import (
 func asked(t *testing.T, args ...string) status.Status {
 	t.Helper()
 	p := finish(t, exitOK, append([]string{"status", "--json"}, args...)...)
-	all := objects(t, p.Stdout.String())
+	all := jsonObjects(t, p.Stdout.String())
 	if len(all) != 1 || p.Stderr.String() != "" {
 		t.Fatalf("motefs status %q says %s", args, p)
 	}
@@ -40,8 +40,8 @@ type object struct {
 	status.Status
 }
 
-// objects are the lines of text, each of which has to be one.
-func objects(t *testing.T, text string) []object {
+// jsonObjects are the lines of text, each of which has to be one.
+func jsonObjects(t *testing.T, text string) []object {
 	t.Helper()
 	var all []object
 	for _, line := range lines(text) {
@@ -205,7 +205,7 @@ func TestStatusOfAll(t *testing.T) {
 		if p.Wait() != exitOK {
 			t.Fatal(p)
 		}
-		found = objects(t, p.Stdout.String())
+		found = jsonObjects(t, p.Stdout.String())
 		return len(found) == 2 && !slices.ContainsFunc(found, func(o object) bool { return o.State != status.NoOrigin })
 	})
 	for _, o := range found {

@@ -48,7 +48,7 @@ func TestStores(t *testing.T) {
 	cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+place)
 	m = m.start(cmd)
 	m.Logs("every name is listed")
-	all := objects(t, run(exitOK, "stores", "--json").Stdout.String())
+	all := jsonObjects(t, run(exitOK, "stores", "--json").Stdout.String())
 	states := map[string]status.State{}
 	for _, o := range all {
 		states[o.Origin] = o.State
