@@ -244,6 +244,9 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		FsName: a.fsName(id), FilesURL: m.filesURL, AllowOther: f.allowOther, Exec: f.exec, Log: &log,
 		Owner: &fs.Owner{UID: f.uid.or(os.Getuid()), GID: f.gid.or(os.Getgid())}, Umask: os.FileMode(f.umask),
 	}
+	if m.replica != nil {
+		mo.Ready = m.replica.Ready
+	}
 	if f.refresh.every > 0 {
 		mo.NextChange, mo.Lease = f.refresh.nextChange, followedLease
 	}
