@@ -67,7 +67,11 @@ func (s *Store) publish(temp, name string, publish func(from, to string) error) 
 	}
 	const tries = 100 // each time another's Delete was in between
 	for range tries {
-		if err = s.root.MkdirAll(path.Dir(name), dirMode); err == nil {
+		err = s.root.MkdirAll(path.Dir(name), dirMode)
+		if errors.Is(err, iofs.ErrExist) {
+			continue // a folder on the way was there, and is removed by now: that says nothing of name
+		}
+		if err == nil {
 			err = publish(temp, name)
 		}
 		if err != nil {
@@ -83,7 +87,7 @@ func (s *Store) publish(temp, name string, publish func(from, to string) error) 
 			return err
 		}
 	}
-	return fmt.Errorf("the folder was removed %d times while it was made", tries)
+	return fmt.Errorf("%w: the folder was removed %d times while it was made", objects.ErrBusy, tries)
 }
 
 // fill writes a body to the disk.
