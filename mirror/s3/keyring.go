@@ -19,6 +19,9 @@ const (
 	renewEvery, renewPatience = time.Minute, time.Minute
 )
 
+// ErrKeys says that there are no credentials to sign with.
+var ErrKeys = errors.New("S3 credentials")
+
 // Keyring has the keys that requests are signed with, and asks for others before they expire.
 // Its methods may be called from any goroutine.
 type Keyring struct {
@@ -85,7 +88,7 @@ func (k *Keyring) renew(ctx context.Context, forced bool) error {
 	}
 	k.renewed = time.Now()
 	if k.renewErr = nil; err != nil {
-		k.renewErr = fmt.Errorf("S3 credentials: %w", err)
+		k.renewErr = fmt.Errorf("%w: %w", ErrKeys, err)
 		if usable && !forced {
 			k.log.Warn().Err(err).Msg("the S3 credentials expire soon, and no others can be had")
 			return nil

@@ -100,19 +100,23 @@ func (s *Store) part(ctx context.Context, name, id string, number int, b objects
 		return "", err
 	}
 	query := url.Values{"uploadId": {id}, "partNumber": {strconv.Itoa(number)}}
-	return backoff.Retry(ctx, func() (string, error) {
+	etag, err = backoff.Retry(ctx, func() (string, error) {
 		response, err := s.send(ctx, &request{method: http.MethodPut, name: name, query: query, body: body})
-		if err == nil {
-			defer response.Body.Close()
-			if etag = response.Header.Get("ETag"); etag != "" {
-				return etag, nil
-			}
-			err = backoff.Permanent(fmt.Errorf("%w: a part without an ETag", objects.ErrUnfit))
-		} else if !mirror.Temporary(err) {
-			err = backoff.Permanent(err)
+		switch {
+		case err == nil:
+			return response.Header.Get("ETag"), response.Body.Close()
+		case mirror.Temporary(err):
+			return "", err
 		}
-		return "", fmt.Errorf("part %d: %w", number, err)
+		return "", backoff.Permanent(err)
 	}, backoff.WithMaxTries(partTries))
+	if err == nil && etag == "" {
+		err = fmt.Errorf("%w: the answer has no ETag", objects.ErrUnfit)
+	}
+	if err != nil {
+		return "", fmt.Errorf("part %d: %w", number, err)
+	}
+	return etag, nil
 }
 
 // answer sends a request and returns all of the response.

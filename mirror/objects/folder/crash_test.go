@@ -143,22 +143,28 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestLostLink has the answer to a link be lost, and the second try say that the name is taken,
-// as over NFS.
-func TestLostLink(t *testing.T) {
+// TestLostAnswers has the answer to a link or a rename be lost, and the second try say that the name
+// is taken, or that the file is gone, as over NFS.
+func TestLostAnswers(t *testing.T) {
 	s := open(t, t.TempDir())
-	lose := s.link
-	s.link = func(temp, name string) error {
-		if err := s.root.Link(temp, name); err != nil && !errors.Is(err, iofs.ErrExist) {
-			return err
+	for i, real := range []func(temp, name string) error{s.root.Link, s.root.Rename, s.link} {
+		twice := func(temp, name string) error {
+			if err := real(temp, name); err != nil && !errors.Is(err, iofs.ErrExist) {
+				return err
+			}
+			return real(temp, name)
 		}
-		return lose(temp, name)
-	}
-	if err := s.Create(t.Context(), "claim", objects.BytesBody([]byte("first"))); err != nil {
-		t.Errorf("who has it: %v", err)
-	}
-	if err := s.Create(t.Context(), "claim", objects.BytesBody([]byte("second"))); !errors.Is(err, objects.ErrExists) {
-		t.Errorf("who has not: %v", err)
+		name := string(rune('a'+i)) + "/claim"
+		if err := s.write(t.Context(), "create", name, objects.BytesBody([]byte("first")), twice); err != nil {
+			t.Errorf("%d: who has it: %v", i, err)
+		}
+		text, _, err := objectstest.Get(t.Context(), s, name, 0, -1)
+		if string(text) != "first" || err != nil {
+			t.Errorf("%d: %q, %v", i, text, err)
+		}
+		if err := s.Create(t.Context(), name, objects.BytesBody([]byte("first"))); !errors.Is(err, objects.ErrExists) {
+			t.Errorf("%d: who has not: %v", i, err)
+		}
 	}
 }
 

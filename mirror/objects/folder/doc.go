@@ -17,8 +17,8 @@
 // on its way are synced, before Put and Create return; also where Create says that an
 // object exists, as its caller goes on from that.
 //
-// An answer of NFS to link may be lost, and the second try then says that the name is taken: the
-// file has two links where it was taken by us.
+// An answer of NFS may be lost, and the second try then says that the name is taken, or that the
+// file is gone: where the file of that name is this one, all is well.
 //
 // Nothing leads out of the folder: names are checked, and looked up with os.Root.
 //

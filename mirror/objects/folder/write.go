@@ -21,9 +21,14 @@ func (s *Store) Put(ctx context.Context, name string, body objects.Body) error {
 
 // Create implements objects.Store.
 func (s *Store) Create(ctx context.Context, name string, body objects.Body) error {
-	err := s.write(ctx, "create", name, body, s.link)
-	if !errors.Is(err, iofs.ErrExist) {
+	if err := s.check(ctx, "create", name); err != nil {
 		return err
+	}
+	// Mostly who comes late can be told before anything is written.
+	if _, err := s.root.Lstat(name); err != nil {
+		if err := s.write(ctx, "create", name, body, s.link); !errors.Is(err, iofs.ErrExist) {
+			return err
+		}
 	}
 	if err := s.syncUp(path.Dir(name)); err != nil {
 		return s.explain("create", name, err)
@@ -51,11 +56,29 @@ func (s *Store) write(ctx context.Context, op, name string, body objects.Body, p
 // publish gives a file its name in folders that are made, and that others may remove while they
 // are empty.
 func (s *Store) publish(temp, name string, publish func(from, to string) error) error {
+	f, err := s.root.Open(temp) // no other file is the same one while this is open
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
 	const tries = 100 // each time another's Delete was in between
 	for range tries {
-		err := s.root.MkdirAll(path.Dir(name), dirMode)
+		err = s.root.MkdirAll(path.Dir(name), dirMode)
+		if errors.Is(err, iofs.ErrExist) {
+			continue // a folder on the way was there, and is removed by now: that says nothing of name
+		}
 		if err == nil {
 			err = publish(temp, name)
+		}
+		if err != nil {
+			// NFS tries again where an answer was lost, and then finds what it did itself.
+			if there, statErr := s.root.Lstat(name); statErr == nil && os.SameFile(info, there) {
+				err = nil
+			}
 		}
 		if err == nil {
 			return s.syncUp(path.Dir(name))
@@ -64,7 +87,7 @@ func (s *Store) publish(temp, name string, publish func(from, to string) error) 
 			return err
 		}
 	}
-	return fmt.Errorf("the folder was removed %d times while it was made", tries)
+	return fmt.Errorf("%w: the folder was removed %d times while it was made", objects.ErrBusy, tries)
 }
 
 // fill writes a body to the disk.
@@ -105,21 +128,14 @@ func (s *source) Read(p []byte) (int, error) {
 // linkOrRename gives a file a name that is free; iofs.ErrExist says that it is not.
 func (s *Store) linkOrRename(temp, name string) error {
 	err := s.root.Link(temp, name)
-	switch {
-	case err == nil:
-		return nil
-	case noLinks(err):
-		renamed := s.renameNew(temp, name)
-		if renamed != nil && !errors.Is(renamed, iofs.ErrExist) && !errors.Is(renamed, iofs.ErrNotExist) {
-			return fmt.Errorf("the filesystem can neither link a file (%w) nor rename one without replacing another (%w): use another one, or S3", err, renamed)
-		}
-		return renamed
+	if err == nil || !noLinks(err) {
+		return err
 	}
-	// NFS tries again where an answer was lost: then we have taken the name.
-	if info, statErr := s.root.Lstat(temp); statErr == nil && links(info) == 2 {
-		return nil
+	renamed := s.renameNew(temp, name)
+	if renamed != nil && !errors.Is(renamed, iofs.ErrExist) && !errors.Is(renamed, iofs.ErrNotExist) {
+		return fmt.Errorf("the filesystem can neither link a file (%w) nor rename one without replacing another (%w): use another one, or S3", err, renamed)
 	}
-	return err
+	return renamed
 }
 
 // noLinks reports whether a filesystem has no links: vfat and exFAT say EPERM, those of FUSE

@@ -53,16 +53,20 @@ var ErrURL = errors.New("not the URL of an object store")
 
 const howURL = "give s3://BUCKET/PREFIX or file:///FOLDER"
 
-// Open opens a store and looks whether it can be used, once; after that it tries again what may
-// pass. Errors are *Error. One that wraps objects.ErrUnfit says that the store is of no use for
+// Open opens a store and looks whether it can be used. It waits for one that is busy, not for one
+// that cannot be reached; what comes after that is tried again where it may pass. Errors are *Error. One that wraps objects.ErrUnfit says that the store is of no use for
 // claims. Close must be called.
 func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) {
 	s, err := open(raw, o)
 	if err != nil {
 		return nil, &Error{raw, err, do(err)}
 	}
-	err = s.List(ctx, "", "", func(objects.Info) bool { return false })
+	first := func(objects.Info) bool { return false }
+	err = s.List(ctx, "", "", first)
 	retrying := objects.Retry(s, o.Log)
+	if status, ok := errors.AsType[*mirror.StatusError](err); ok && status.Temporary() {
+		err = retrying.List(ctx, "", "", first) // it is there, and busy
+	}
 	if err == nil && o.Probe {
 		err = objects.Probe(ctx, retrying)
 	}
@@ -143,6 +147,8 @@ func do(err error) string {
 	switch {
 	case errors.Is(err, ErrURL):
 		return howURL
+	case errors.Is(err, s3.ErrKeys):
+		return "" // who was asked for them says what to do
 	case errors.Is(err, objects.ErrUnfit):
 		return "use a server that has If-None-Match, as Amazon's, or a folder of a filesystem with hard links"
 	case errors.Is(err, iofs.ErrNotExist):

@@ -82,6 +82,8 @@ func TestErrors(t *testing.T) {
 	nowhere.Endpoint = "http://127.0.0.1:1"
 	none := good
 	none.Keys = func(context.Context) (s3.Keys, error) { return s3.Keys{}, errors.New("none were found") }
+	wordless := good
+	wordless.Keys = func(context.Context) (s3.Keys, error) { return s3.Keys{}, nil }
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -108,6 +110,7 @@ func TestErrors(t *testing.T) {
 		{"s3://another", Options{S3: good}, []string{"NoSuchBucket", "check the bucket's name"}},
 		{"s3://bucket", Options{S3: wrong}, []string{"SignatureDoesNotMatch", "check the access key"}},
 		{"s3://bucket", Options{S3: none}, []string{"none were found"}},
+		{"s3://bucket", Options{S3: wordless}, []string{"S3 credentials: they are empty"}},
 		{"s3://bucket", Options{S3: nowhere}, []string{"refused", "that the server is up"}},
 		{"s3://bucket", Options{S3: refused(403, "AccessDenied")}, []string{"AccessDenied", "s3:PutObject"}},
 		{"s3://bucket", Options{S3: proxy}, []string{"404", "no answer of S3"}},
@@ -124,11 +127,32 @@ func TestErrors(t *testing.T) {
 		if !errors.As(err, &e) || e.URL != c.url {
 			t.Errorf("%s: %T", c.url, err)
 		}
+		if strings.Contains(err.Error(), "S3 credentials") && e.Do != "" {
+			t.Errorf("%s: %v", c.url, err)
+		}
 		for _, want := range c.want {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v\nhas no %q", c.url, err, want)
 			}
 		}
+	}
+}
+
+// TestBusy opens a store that is busy at first.
+func TestBusy(t *testing.T) {
+	asked := 0
+	s, err := Open(t.Context(), "s3://bucket/mirror", Options{S3: serve(t, objectstest.Options{}, func(w http.ResponseWriter, _ *http.Request) bool {
+		if asked++; asked > 2 {
+			return false
+		}
+		objectstest.Refuse(w, 503, "SlowDown")
+		return true
+	})})
+	if err != nil || asked != 3 {
+		t.Fatalf("%v, asked %d times", err, asked)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
