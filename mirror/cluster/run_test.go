@@ -184,14 +184,7 @@ func TestCommitUnknown(t *testing.T) {
 		m := newModel(t, 1)
 		m.origin = &fakeOrigin{names: []string{"a", "b", "c5"}, page: 10}
 		ctx, cancel := context.WithCancelCause(t.Context())
-		client := m.store.Client(objectstest.Options{Hook: func(op objectstest.Op, name string) objectstest.Fault {
-			if op == objectstest.OpCreate && strings.HasPrefix(name, segments.CommitsPrefix) {
-				cancel(errStopped)
-				return objectstest.Lost
-			}
-			return objectstest.Fine
-		}})
-		store := objects.Retry(client, zerolog.Nop())
+		store := objects.Retry(&unheard{Store: m.store, end: func() { cancel(errStopped) }}, zerolog.Nop())
 		head, err := segments.Open(ctx, store, modelOrigin, time.Now())
 		if err != nil {
 			t.Fatal(err)
@@ -212,6 +205,21 @@ func TestCommitUnknown(t *testing.T) {
 		}
 		m.check()
 	})
+}
+
+// unheard is a store that does a commit, and ends the process instead of saying so.
+type unheard struct {
+	objects.Store
+	end func()
+}
+
+func (u *unheard) Create(ctx context.Context, name string, body objects.Body) error {
+	err := u.Store.Create(ctx, name, body)
+	if strings.HasPrefix(name, segments.CommitsPrefix) {
+		u.end()
+		return objects.ErrAway
+	}
+	return err
 }
 
 // TestAway has the object store be away for longer than is allowed.
