@@ -91,6 +91,21 @@ type Result struct {
 // errors are those of mirror.Engine.Run about the origin and the local disk, and those of the
 // object store; the other processes go on. What is committed is kept in any case.
 func (p *Process) Run(ctx context.Context) (Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() { // Run waits for it
+		defer close(watched)
+		if err := p.watchStore(ctx); err != nil {
+			cancel(err)
+		}
+	}()
+	result, err := p.all(ctx)
+	cancel(nil)
+	<-watched
+	return result, err
+}
+
+func (p *Process) all(ctx context.Context) (Result, error) {
 	complete, err := p.isComplete(ctx)
 	if err != nil {
 		return Result{}, err
@@ -118,7 +133,6 @@ func (p *Process) run(ctx context.Context) error {
 	group, inner := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.report(inner) })
 	group.Go(func() error { return p.lead(inner) })
-	group.Go(func() error { return p.watchStore(inner) })
 	for range p.o.Slots {
 		group.Go(func() error { return p.work(inner) })
 	}
