@@ -223,11 +223,13 @@ func (b *Bus) watch() {
 			defer unlock()
 			return b.look(ctx)
 		})
-		if err == nil && time.Since(spread) >= replicasEvery {
-			spread = time.Now()
-			err = b.spread(b.ctx)
+		if err != nil || time.Since(spread) < replicasEvery {
+			continue
 		}
-		if err != nil && b.ctx.Err() == nil {
+		if err := b.spread(b.ctx); err == nil {
+			spread = time.Now()
+		} else if b.ctx.Err() == nil {
+			spread = spread.Add(4 * watchEvery)
 			b.o.Log.Debug().Err(err).Msg("NATS has too few servers for copies")
 		}
 	}
@@ -238,24 +240,26 @@ func (b *Bus) spread(ctx context.Context) error {
 	if b.conn.ConnectedClusterName() == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
-	defer cancel()
+	var errs []error
 	for _, name := range []string{b.queue.names.stream(), "KV_" + b.queue.names.leaseBucket(), "KV_" + b.queue.names.claimBucket()} {
-		stream, err := b.js.Stream(ctx, name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			continue // most have no claims; all else is made elsewhere
-		}
-		if err != nil {
-			return err
-		}
-		config := stream.CachedInfo().Config
-		if config.Replicas >= replicas {
-			continue
-		}
-		config.Replicas = replicas
-		if _, err := b.js.UpdateStream(ctx, config); err != nil {
-			return err
-		}
+		errs = append(errs, briefly(ctx, func(ctx context.Context) error { return b.spreadStream(ctx, name) }))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+func (b *Bus) spreadStream(ctx context.Context, name string) error {
+	stream, err := b.js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil // most have no claims; all else is made elsewhere
+	}
+	if err != nil {
+		return err
+	}
+	config := stream.CachedInfo().Config
+	if config.Replicas >= replicas {
+		return nil
+	}
+	config.Replicas = replicas
+	_, err = b.js.UpdateStream(ctx, config)
+	return err
 }

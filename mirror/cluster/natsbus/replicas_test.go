@@ -1,7 +1,9 @@
 package natsbus_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/cluster/natsbus/natstest"
@@ -16,7 +18,9 @@ func TestReplicas(t *testing.T) {
 	c.Start(2)
 	for _, name := range []string{stream, "KV_motefs_lease_" + mirror} {
 		eventually.True(t, "three copies of "+name, func() bool {
-			s, err := c.JetStream().Stream(deadline(t), name)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			s, err := c.JetStream().Stream(ctx, name)
 			return err == nil && s.CachedInfo().Config.Replicas == 3
 		})
 	}
