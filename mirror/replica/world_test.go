@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/segments"
@@ -47,6 +49,7 @@ type world struct {
 	manifest  uint64
 	ready     []segments.Sealed // committed, but not sealed
 	readyOf   map[uint64][]string
+	sealedTo uint64 // one more than the highest segment that is sealed
 	// sealed are the names that readers are told of.
 	sealed map[string]bool
 }
@@ -273,22 +276,30 @@ func (w *world) put(s *cache.Store, page *cache.Page, k int) error {
 func (w *world) seal(which func(seq uint64) bool) {
 	w.tb.Helper()
 	m := segments.Manifest{Number: w.manifest, Attempt: segments.NewAttempt()}
-	m.Segments = slices.Clone(w.ready)
-	if which != nil {
-		m.Segments = slices.DeleteFunc(m.Segments, func(s segments.Sealed) bool { return !which(s.Seq) })
-		w.ready = slices.DeleteFunc(w.ready, func(s segments.Sealed) bool { return which(s.Seq) })
-	} else {
-		w.ready = nil
+	ready := w.ready
+	w.ready = nil
+	for _, s := range ready {
+		if which == nil || which(s.Seq) {
+			m.Segments = append(m.Segments, s)
+		} else {
+			w.ready = append(w.ready, s)
+		}
 	}
 	m.Complete = w.listed == len(w.listing) && len(w.ready) == 0
 	_, err := w.reader.WriteManifest(w.tb.Context(), m)
 	w.must(err)
 	w.manifest++
 	for _, s := range m.Segments {
+		w.sealedTo = max(w.sealedTo, s.Seq+1)
 		for _, name := range w.readyOf[s.Seq] {
 			w.sealed[name] = true
 		}
 	}
+}
+
+// inOrder reports whether all segments are sealed that come before one that is.
+func (w *world) inOrder() bool {
+	return len(w.ready) == 0 || w.ready[0].Seq >= w.sealedTo
 }
 
 // finish makes all segments, and seals them.
@@ -315,6 +326,7 @@ func opened(tb testing.TB, dir string, from objects.Store, change ...func(*Optio
 	tb.Helper()
 	o := Options{
 		Objects: from, Store: optionsOf(dir), Poll: 5 * time.Millisecond, Patience: 5 * time.Second, backoff: time.Millisecond,
+		Log: zerolog.New(zerolog.NewTestWriter(tb)),
 	}
 	for _, c := range change {
 		c(&o)
