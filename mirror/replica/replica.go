@@ -82,7 +82,9 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 		return nil, err
 	}
 	r.spawn("follow", r.follow)
-	r.spawn("names", r.fetchNames)
+	if !o.quiet {
+		r.spawn("names", r.fetchNames)
+	}
 	r.spawn("space", r.keepSpace)
 	if o.PrefetchAll {
 		r.spawn("contents", r.fetchContents)
@@ -223,12 +225,12 @@ func (r *Replica) Origin() string { return r.origin }
 
 // tell signals news.
 func (r *Replica) tell() {
-	signal(r.news.names)
-	signal(r.news.contents)
+	announce(r.news.names)
+	announce(r.news.contents)
 }
 
-// signal tells one goroutine of something new.
-func signal(c chan struct{}) {
+// announce tells one goroutine of something new.
+func announce(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	iofs "io/fs"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
@@ -49,7 +50,7 @@ type world struct {
 	manifest  uint64
 	ready     []segments.Sealed // committed, but not sealed
 	readyOf   map[uint64][]string
-	sealedTo uint64 // one more than the highest segment that is sealed
+	sealedTo  uint64 // one more than the highest segment that is sealed
 	// sealed are the names that readers are told of.
 	sealed map[string]bool
 }
@@ -61,6 +62,7 @@ type worldOptions struct {
 	odd      bool // some files are gone, failed, replaced, or have odd names
 	blobs    bool // some contents are over the inline limit
 	flat     bool // all files are in one directory
+	long     bool // contents are as long as they can be without being blobs
 }
 
 // inline is the inline limit of the mirrors of tests.
@@ -124,6 +126,9 @@ func (w *world) makeUp() {
 		}
 	}
 	size := w.random.IntN(200)
+	if w.o.long {
+		size = inline - w.random.IntN(200)
+	}
 	if w.o.blobs && w.random.IntN(10) == 0 {
 		size = inline + w.random.IntN(200_000)
 	}
@@ -320,6 +325,25 @@ func whole(tb testing.TB, seed uint64, to objects.Store, n int, o worldOptions) 
 }
 
 func optionsOf(dir string) cache.Options { return cache.Options{Dir: dir, Reserve: -1} }
+
+// diskUsage is how long all files below a folder are, in bytes.
+func diskUsage(tb testing.TB, dir string) (n int64) {
+	tb.Helper()
+	if err := filepath.WalkDir(dir, func(_ string, d iofs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			if info, gone := d.Info(); gone == nil {
+				n += info.Size()
+			}
+		}
+		if errors.Is(err, iofs.ErrNotExist) {
+			err = nil
+		}
+		return err
+	}); err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
 
 // opened opens a replica in dir.
 func opened(tb testing.TB, dir string, from objects.Store, change ...func(*Options)) *Replica {
