@@ -68,7 +68,7 @@ func (k *keeper) keep(ctx context.Context) error {
 		return err
 	}
 	k.total = totals(&k.index, 0)
-	tick := time.NewTicker(sealEvery)
+	tick := time.NewTicker(k.p.o.soon(sealEvery))
 	defer tick.Stop()
 	for {
 		complete, err := k.look(ctx)

@@ -11,9 +11,9 @@ func (k *keeper) offer(ctx context.Context) error {
 	at := k.p.underWay()
 	now := time.Now()
 	var seqs, overtake []uint64
-	every, idle := offerEvery, k.p.idle()
+	every, idle := k.p.o.soon(offerEvery), k.p.idle()
 	if idle > 0 { // the bus may have lost some
-		every = sealEvery
+		every = k.p.o.soon(sealEvery)
 	}
 	left := 0
 	for seq := k.low; seq < k.known && left < offerAhead; seq++ {
@@ -36,7 +36,7 @@ func (k *keeper) offer(ctx context.Context) error {
 		if !ok {
 			k.seen[seq], since = now, now
 		}
-		if workers == 1 && now.Sub(since) >= overtakeAfter {
+		if workers == 1 && now.Sub(since) >= k.p.o.soon(overtakeAfter) {
 			overtake = append(overtake, seq)
 		}
 	}
