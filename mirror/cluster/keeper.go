@@ -25,6 +25,7 @@ type keeper struct {
 	prevs map[uint64]*segments.Names
 	// offered is when a segment that is left was offered, and seen since when it is worked at.
 	offered, seen map[uint64]time.Time
+	still         int // looks at which nobody was at anything that is left
 	mu            struct {
 		sync.Mutex
 		low  uint64

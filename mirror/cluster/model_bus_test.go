@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -20,13 +21,14 @@ type hub struct {
 	epoch  uint64
 	holder *hubLease // who has the lease as far as the hub knows
 	told   map[string][]byte
+	heard  map[string]time.Time // when it was told
 	wiped  int
 	terms  int
 	late   int // holders that were not told for a while that they lost the lease
 }
 
 func newHub(rng *rand.Rand, worse float64) *hub {
-	return &hub{rng: rng, worse: worse, given: map[int]*hubItem{}, change: make(chan struct{}), told: map[string][]byte{}}
+	return &hub{rng: rng, worse: worse, given: map[int]*hubItem{}, change: make(chan struct{}), told: map[string][]byte{}, heard: map[string]time.Time{}}
 }
 
 // often says yes with a probability that grows with how bad the hub is.
@@ -88,6 +90,18 @@ func (b *hubBus) Offer(ctx context.Context, seqs []uint64) error {
 	return nil
 }
 
+// OfferAgain takes items from whoever has them.
+func (b *hubBus) OfferAgain(ctx context.Context, seqs []uint64) error {
+	b.h.mu.Lock()
+	for n, i := range b.h.given {
+		if slices.Contains(seqs, i.seq) {
+			delete(b.h.given, n)
+		}
+	}
+	b.h.mu.Unlock()
+	return b.Offer(ctx, seqs)
+}
+
 func (b *hubBus) Pull(ctx context.Context) (Item, error) {
 	for {
 		if err := b.delay(ctx); err != nil {
@@ -137,7 +151,7 @@ func (b *hubBus) Report(ctx context.Context, report []byte) error {
 	b.h.mu.Lock()
 	defer b.h.mu.Unlock()
 	if !b.h.oftenLocked(0.2) {
-		b.h.told[b.id] = report
+		b.h.told[b.id], b.h.heard[b.id] = report, time.Now()
 	}
 	return nil
 }
@@ -151,7 +165,7 @@ func (b *hubBus) Reports(ctx context.Context) (map[string][]byte, error) {
 	all := maps.Clone(b.h.told)
 	delete(all, b.id)
 	for id := range all {
-		if b.h.oftenLocked(0.1) {
+		if b.h.oftenLocked(0.1) || time.Since(b.h.heard[id]) > 10*time.Second {
 			delete(all, id)
 		}
 	}

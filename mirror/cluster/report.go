@@ -127,6 +127,7 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	p.src.Share(1 + len(others))
 	slices.SortFunc(others, func(a, b Report) int { return strings.Compare(a.Process, b.Process) })
 	p.mu.Lock()
+	p.noteGoneLocked(others, time.Now())
 	p.mu.others = others
 	if p.mu.leading != nil {
 		overtake = append(overtake, p.mu.leading.Overtake...)

@@ -24,8 +24,8 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 // stormed is what storms have cost.
 type stormed struct {
 	seeds, kills, sleeps, again, segments int
-	pause                              time.Duration
-	did                                map[string]int
+	pause                                 time.Duration
+	did                                   map[string]int
 }
 
 // TestClusterStorm has random faults happen to processes that make a mirror, several at a time.
