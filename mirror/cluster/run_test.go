@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/objects/objectstest"
@@ -245,5 +246,49 @@ func TestAway(t *testing.T) {
 		if took := time.Since(began); !errors.Is(err, objects.ErrAway) || took < 2*time.Minute || took > 3*time.Minute {
 			t.Errorf("after %v: %v", took, err)
 		}
+	})
+}
+
+// holding is a source whose first segment waits for files until the second is fetched.
+type holding struct {
+	*fakeSource
+	second chan struct{}
+}
+
+func (h *holding) Fetch(ctx context.Context, seg *named, out output) (cache.ContentCounts, error) {
+	switch seg.Seq {
+	case 0:
+		out.Waiting()
+		select {
+		case <-h.second:
+		case <-ctx.Done():
+			return cache.ContentCounts{}, context.Cause(ctx)
+		}
+	case 1:
+		close(h.second)
+	}
+	return h.fakeSource.Fetch(ctx, seg, out)
+}
+
+// TestWaiting has a segment wait for files that do not come, which does not keep the only slot.
+func TestWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel(t, 1)
+		m.origin = &fakeOrigin{names: []string{"a", "b", "c"}, page: 1}
+		head, err := segments.Open(t.Context(), m.store, modelOrigin, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		source := &holding{&fakeSource{l: newLife(), rng: rand.New(rand.NewPCG(3, 3)), origin: m.origin}, make(chan struct{})}
+		p, err := Open(Options{Store: m.store, Mirror: head, Bus: NewLocal(), Slots: 1, SegmentNames: 1, source: source})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if _, err := p.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		m.check()
 	})
 }
