@@ -60,7 +60,7 @@ func (b *Bus) open(ctx context.Context) error {
 	if b.inbox, err = listen(b.conn, subjects(b.o.Mirror).reports()); err != nil {
 		return err
 	}
-	b.queue.names, b.queue.itemTimeout = subjects(b.o.Mirror), b.o.ItemTimeout
+	b.queue.names, b.queue.itemTimeout, b.queue.making = subjects(b.o.Mirror), b.o.ItemTimeout, make(chan struct{}, 1)
 	b.lease = newLease(b)
 	return b.try(ctx, "look for the queue", func(context.Context) error {
 		_, _, err := b.queue.get()
@@ -153,13 +153,10 @@ func (b *Bus) try(ctx context.Context, what string, once func(context.Context) e
 		if err := context.Cause(ctx); err != nil {
 			return backoff.Permanent(err)
 		}
-		short, cancel := context.WithTimeout(ctx, onceTimeout)
-		defer cancel()
-		err := once(short)
+		err := briefly(ctx, once)
 		if missing(err) {
-			err = b.restore(ctx)
-			if err == nil {
-				err = once(short)
+			if err = b.restore(ctx); err == nil {
+				err = briefly(ctx, once)
 			}
 		}
 		return err
@@ -170,6 +167,13 @@ func (b *Bus) try(ctx context.Context, what string, once func(context.Context) e
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
+}
+
+// briefly calls once for at most onceTimeout.
+func briefly(ctx context.Context, once func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
+	defer cancel()
+	return once(ctx)
 }
 
 // errMissing says that something has to be made.

@@ -185,12 +185,8 @@ func TestClaimsWinnerDies(t *testing.T) {
 func TestClaimsWiped(t *testing.T) {
 	const bucket = "KV_motefs_claims_" + mirror
 	for name, wipe := range map[string]func(t *testing.T, c *natstest.Cluster){
-		"deleted": func(t *testing.T, c *natstest.Cluster) { must(t, c.JetStream().DeleteStream(deadline(t), bucket)) },
-		"purged": func(t *testing.T, c *natstest.Cluster) {
-			s, err := c.JetStream().Stream(deadline(t), bucket)
-			must(t, err)
-			must(t, s.Purge(deadline(t)))
-		},
+		"deleted": func(t *testing.T, c *natstest.Cluster) { c.Delete(bucket) },
+		"purged":  func(t *testing.T, c *natstest.Cluster) { c.Purge(bucket) },
 		"disk wiped": func(t *testing.T, c *natstest.Cluster) {
 			c.Kill(0)
 			c.Wipe(0)

@@ -17,8 +17,9 @@ const (
 	// pingEvery and pingsLost say when a connection that brings nothing is given up: after
 	// some six seconds.
 	pingEvery, pingsLost = 2 * time.Second, 2
-	// onceTimeout is how long one request may take before it is made again.
-	onceTimeout = 5 * time.Second
+	// onceTimeout is how long one request may take before it is made again: one that was sent to
+	// a leader that died is never answered.
+	onceTimeout = 3 * time.Second
 	// sayEvery is how often the log is told that something is waited for.
 	sayEvery = 10 * time.Second
 )

@@ -63,10 +63,20 @@ func Embedded(o EmbeddedOptions) (*Server, error) {
 	s.Start()
 	e := &Server{server: s, o: o}
 	e.close = sync.OnceValue(e.stop)
-	if !s.ReadyForConnections(readyTimeout) || !s.JetStreamEnabled() {
+	if !ready(s, log) {
 		return nil, errors.Join(fmt.Errorf("embedded NATS does not start: %s", log.fatal()), e.Close())
 	}
 	return e, nil
+}
+
+// ready waits until a server works, and reports whether it does.
+func ready(s *server.Server, log *serverLog) bool {
+	for end := time.Now().Add(readyTimeout); time.Now().Before(end) && log.fatal() == ""; {
+		if s.ReadyForConnections(readyTimeout / 200) {
+			return s.JetStreamEnabled() && log.fatal() == ""
+		}
+	}
+	return false
 }
 
 // URL is where others reach the server, without what they need to be let in. It is empty

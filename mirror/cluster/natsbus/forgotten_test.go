@@ -27,12 +27,8 @@ func lost(t *testing.T, b *natsbus.Bus) {
 // one away.
 func TestForgotten(t *testing.T) {
 	for name, forget := range map[string]func(t *testing.T, c *natstest.Cluster){
-		"deleted": func(t *testing.T, c *natstest.Cluster) { must(t, c.JetStream().DeleteStream(deadline(t), stream)) },
-		"purged": func(t *testing.T, c *natstest.Cluster) {
-			s, err := c.JetStream().Stream(deadline(t), stream)
-			must(t, err)
-			must(t, s.Purge(deadline(t)))
-		},
+		"deleted": func(t *testing.T, c *natstest.Cluster) { c.Delete(stream) },
+		"purged":  func(t *testing.T, c *natstest.Cluster) { c.Purge(stream) },
 		"disk wiped": func(t *testing.T, c *natstest.Cluster) {
 			c.Kill(0)
 			c.Wipe(0)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -74,8 +73,22 @@ func (o Options) ensureDefaults() Options {
 	return o
 }
 
-// id is what subjects and names of streams may have in them.
-var id = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+// maxID bounds an id, in bytes.
+const maxID = 64
+
+// checkID returns an error where an id cannot be part of subjects and names of streams. A regular
+// expression would take a quarter of a millisecond of each start of the program.
+func checkID(of, id string) error {
+	for _, c := range []byte(id) {
+		if c != '-' && c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return fmt.Errorf("id of the %s %.80q: only letters, digits, - and _", of, id)
+		}
+	}
+	if id == "" || len(id) > maxID {
+		return fmt.Errorf("id of the %s %.80q: 1 to %d letters, digits, - and _", of, id, maxID)
+	}
+	return nil
+}
 
 // validate returns all that is wrong.
 func (o Options) validate() error {
@@ -85,12 +98,7 @@ func (o Options) validate() error {
 			errs = append(errs, err)
 		}
 	}
-	if !id.MatchString(o.Mirror) {
-		errs = append(errs, fmt.Errorf("id of the mirror %q: only letters, digits, - and _, at most 64", o.Mirror))
-	}
-	if !id.MatchString(o.Process) {
-		errs = append(errs, fmt.Errorf("id of the process %q: only letters, digits, - and _, at most 64", o.Process))
-	}
+	errs = append(errs, checkID("mirror", o.Mirror), checkID("process", o.Process))
 	if o.ItemTimeout < 0 || o.LeaseTimeout < 0 {
 		errs = append(errs, errors.New("a timeout is negative"))
 	}

@@ -34,12 +34,23 @@ type queue struct {
 	names       subjects
 	itemTimeout time.Duration
 
-	making sync.Mutex // held while NATS is asked
+	making chan struct{} // has room for who asks NATS for the mark, and makes what is missing
 	mu     struct {
 		sync.Mutex
 		stream   jetstream.Stream
 		consumer jetstream.Consumer
 		mark     string // as it was seen
+		made     uint64 // how often all was found or made
+	}
+}
+
+// lock waits for its turn with the mark. unlock ends it.
+func (q *queue) lock(ctx context.Context) (unlock func(), err error) {
+	select {
+	case q.making <- struct{}{}:
+		return func() { <-q.making }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 
@@ -77,38 +88,63 @@ func (q *queue) get() (jetstream.Stream, jetstream.Consumer, error) {
 	return q.mu.stream, q.mu.consumer, nil
 }
 
-// restore makes what is missing of the queue, and says so where items may be lost.
+// made is how often all was found or made.
+func (q *queue) made() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.made
+}
+
+// restore makes what is missing in NATS, and says so where items may be lost.
 func (b *Bus) restore(ctx context.Context) error {
 	q := &b.queue
-	q.making.Lock()
-	defer q.making.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, 2*onceTimeout)
-	defer cancel()
+	before := q.made()
+	unlock, err := q.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if q.made() != before {
+		return nil // another did, meanwhile
+	}
+	for _, step := range []func(context.Context) error{b.makeQueue, b.makeConsumer, b.lease.make, b.look} {
+		if err := briefly(ctx, step); err != nil {
+			return err
+		}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.mu.made++
+	return nil
+}
+
+func (b *Bus) makeQueue(ctx context.Context) error {
 	err := b.copies(func(copies int) error {
-		_, err := b.js.CreateStream(ctx, q.config(copies))
+		_, err := b.js.CreateStream(ctx, b.queue.config(copies))
 		return err
 	})
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return fmt.Errorf("make the queue: %w", err)
 	}
-	stream, err := b.js.Stream(ctx, q.names.stream())
+	return nil
+}
+
+func (b *Bus) makeConsumer(ctx context.Context) error {
+	stream, err := b.js.Stream(ctx, b.queue.names.stream())
 	if err != nil {
 		return fmt.Errorf("find the queue: %w", err)
 	}
-	consumer, err := stream.CreateConsumer(ctx, q.consumerConfig())
+	consumer, err := stream.CreateConsumer(ctx, b.queue.consumerConfig())
 	if errors.Is(err, jetstream.ErrConsumerExists) { // with a timeout of another program's version
 		consumer, err = stream.Consumer(ctx, workers)
 	}
 	if err != nil {
 		return fmt.Errorf("make the queue's consumer: %w", err)
 	}
-	q.mu.Lock()
-	q.mu.stream, q.mu.consumer = stream, consumer
-	q.mu.Unlock()
-	if err := b.lease.make(ctx); err != nil {
-		return err
-	}
-	return b.look(ctx, stream)
+	b.queue.mu.Lock()
+	defer b.queue.mu.Unlock()
+	b.queue.mu.stream, b.queue.mu.consumer = stream, consumer
+	return nil
 }
 
 // copies calls make with three replicas, and with one where the servers cannot have them.
@@ -130,10 +166,14 @@ const (
 	errNoReplicas jetstream.ErrorCode = 10074
 )
 
-// look finds whether the mark is still the one that this process knows. The caller holds
-// making.
-func (b *Bus) look(ctx context.Context, stream jetstream.Stream) error {
+// look finds whether the mark is still the one that this process knows. The caller has the
+// lock.
+func (b *Bus) look(ctx context.Context) error {
 	q := &b.queue
+	stream, _, err := q.get()
+	if err != nil {
+		return err
+	}
 	msg, err := stream.GetLastMsgForSubject(ctx, q.names.mark())
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		// Of all who miss it, one is the first.
@@ -176,19 +216,20 @@ func (b *Bus) watch() {
 		case <-tick.C:
 		}
 		err := b.try(b.ctx, "look at the queue", func(ctx context.Context) error {
-			stream, _, err := b.queue.get()
+			unlock, err := b.queue.lock(ctx)
 			if err != nil {
 				return err
 			}
-			b.queue.making.Lock()
-			defer b.queue.making.Unlock()
-			return b.look(ctx, stream)
+			defer unlock()
+			return b.look(ctx)
 		})
-		if err == nil && time.Since(spread) >= replicasEvery {
-			spread = time.Now()
-			err = b.spread(b.ctx)
+		if err != nil || time.Since(spread) < replicasEvery {
+			continue
 		}
-		if err != nil && b.ctx.Err() == nil {
+		if err := b.spread(b.ctx); err == nil {
+			spread = time.Now()
+		} else if b.ctx.Err() == nil {
+			spread = spread.Add(4 * watchEvery)
 			b.o.Log.Debug().Err(err).Msg("NATS has too few servers for copies")
 		}
 	}
@@ -199,24 +240,26 @@ func (b *Bus) spread(ctx context.Context) error {
 	if b.conn.ConnectedClusterName() == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
-	defer cancel()
+	var errs []error
 	for _, name := range []string{b.queue.names.stream(), "KV_" + b.queue.names.leaseBucket(), "KV_" + b.queue.names.claimBucket()} {
-		stream, err := b.js.Stream(ctx, name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			continue // most have no claims; all else is made elsewhere
-		}
-		if err != nil {
-			return err
-		}
-		config := stream.CachedInfo().Config
-		if config.Replicas >= replicas {
-			continue
-		}
-		config.Replicas = replicas
-		if _, err := b.js.UpdateStream(ctx, config); err != nil {
-			return err
-		}
+		errs = append(errs, briefly(ctx, func(ctx context.Context) error { return b.spreadStream(ctx, name) }))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+func (b *Bus) spreadStream(ctx context.Context, name string) error {
+	stream, err := b.js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil // most have no claims; all else is made elsewhere
+	}
+	if err != nil {
+		return err
+	}
+	config := stream.CachedInfo().Config
+	if config.Replicas >= replicas {
+		return nil
+	}
+	config.Replicas = replicas
+	_, err = b.js.UpdateStream(ctx, config)
+	return err
 }

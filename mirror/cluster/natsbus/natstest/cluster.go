@@ -42,7 +42,7 @@ func name(i int) string { return fmt.Sprintf("n%d", i) }
 func New(tb testing.TB, n int) *Cluster {
 	tb.Helper()
 	c := &Cluster{tb: tb}
-	ports := freePorts(tb, 2*n)
+	ports, free := reservePorts(tb, 2*n)
 	for i := range n {
 		d := &node{dir: tb.TempDir(), client: ports[2*i], routes: make([]*Link, n)}
 		d.link = newLink(tb, d.client)
@@ -54,6 +54,7 @@ func New(tb testing.TB, n int) *Cluster {
 		c.nodes = append(c.nodes, d)
 		c.configure(i, ports[2*i+1])
 	}
+	free()
 	for i := range n {
 		c.Start(i)
 	}
@@ -70,18 +71,22 @@ func New(tb testing.TB, n int) *Cluster {
 	return c
 }
 
-func freePorts(tb testing.TB, n int) []string {
+// reservePorts returns addresses that nobody gets until free is called.
+func reservePorts(tb testing.TB, n int) (addrs []string, free func()) {
 	tb.Helper()
-	var addrs []string
+	var all []net.Listener
 	for range n {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			tb.Fatal(err)
 		}
-		defer func() { _ = ln.Close() }() // all at the end, so that no two are the same
-		addrs = append(addrs, ln.Addr().String())
+		all, addrs = append(all, ln), append(addrs, ln.Addr().String())
 	}
-	return addrs
+	return addrs, func() {
+		for _, ln := range all {
+			_ = ln.Close()
+		}
+	}
 }
 
 // configure writes the configuration of node i.
@@ -206,6 +211,34 @@ func (c *Cluster) Await() {
 			return false
 		}
 		return c.js.DeleteStream(ctx, "probe") == nil
+	})
+}
+
+// Purge empties a stream.
+func (c *Cluster) Purge(stream string) {
+	c.tb.Helper()
+	c.administer("purge of "+stream, func(ctx context.Context) error {
+		s, err := c.js.Stream(ctx, stream)
+		if err == nil {
+			err = s.Purge(ctx)
+		}
+		return err
+	})
+}
+
+// Delete deletes a stream.
+func (c *Cluster) Delete(stream string) {
+	c.tb.Helper()
+	c.administer("end of "+stream, func(ctx context.Context) error { return c.js.DeleteStream(ctx, stream) })
+}
+
+// administer does something that takes a leader, also where there is none for a while.
+func (c *Cluster) administer(what string, do func(context.Context) error) {
+	c.tb.Helper()
+	eventually.True(c.tb, what, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		return do(ctx) == nil
 	})
 }
 
