@@ -40,6 +40,7 @@ type Engine struct {
 	refreshing      atomic.Pointer[cache.Refresh] // what Refresh is at, or was
 	asked           sync.Mutex                    // held while Alive waits
 	wg              sync.WaitGroup
+	beforePasses    func()
 	mu              struct {
 		sync.Mutex
 		closed bool

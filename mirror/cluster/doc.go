@@ -16,7 +16,7 @@
 //	lead      waits for the lease, then runs list and keep as long as it is held
 //	list      walks the listing, numbers its names, writes a name segment for each 64 Ki
 //	keep      each sealEvery: looks what is new in the store, offers, seals
-//	work      Options.Slots times: pulls an item, fetches it, writes contents and commit
+//	work      in Options.Slots at a time: pulls an item, fetches it, writes contents and commit
 //	report    each reportEvery: tells the others, and hears them
 //
 // # Why it is right
@@ -38,6 +38,6 @@
 //
 // In memory: one segment of names while it is numbered (SegmentNames, SegmentBytes); some
 // hundred bytes for each sealed segment at the leader; maxReportItems items of each process. On the
-// local disk: what Options.Slots segments take, each cut where the listing says more
-// than SegmentContent bytes of files. In the bus: offerAhead items.
+// local disk: what Options.Slots and waitingSegments segments take, each cut where the listing
+// says more than SegmentContent bytes of files. In the bus: offerAhead items.
 package cluster

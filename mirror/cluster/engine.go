@@ -67,7 +67,7 @@ func (e *engine) Fetch(ctx context.Context, seg *named, out output) (counts cach
 		return counts, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if err := e.fill(ctx, store); err != nil {
+	if err := e.fill(ctx, store, out); err != nil {
 		return counts, err
 	}
 	return export(ctx, store, out)
@@ -103,8 +103,9 @@ func export(ctx context.Context, store *cache.Store, out output) (cache.ContentC
 }
 
 // fill fetches all files of a store.
-func (e *engine) fill(ctx context.Context, store *cache.Store) (err error) {
+func (e *engine) fill(ctx context.Context, store *cache.Store, out output) (err error) {
 	filler := e.With(store)
+	filler.BeforePasses(out.Waiting)
 	defer func() { err = errors.Join(err, filler.Close()) }()
 	return filler.Run(ctx)
 }

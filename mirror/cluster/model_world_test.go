@@ -290,6 +290,9 @@ func (s *fakeSource) Fetch(ctx context.Context, seg *named, out output) (counts 
 	if err != nil {
 		return counts, err
 	}
+	if s.draw(3) == 0 {
+		out.Waiting()
+	}
 	if s.draw(200) == 0 {
 		return counts, fmt.Errorf("%w: said the test", mirror.ErrOutage)
 	}

@@ -59,6 +59,10 @@ const (
 	// maxSlots bounds Options.Slots.
 	maxSlots = 64
 
+	// waitingSegments are how many more segments may be here of which some files did not come,
+	// and are asked for again after pauses.
+	waitingSegments = 4
+
 	// sealEvery is how often the leader looks for what is new.
 	sealEvery = 5 * time.Second
 	// fullEvery is how many manifests have one full one.

@@ -12,6 +12,7 @@ import (
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/segments"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 )
 
 var (
@@ -29,6 +30,7 @@ type Process struct {
 	reader segments.Reader
 	src    source
 	close  func() error
+	slots  *semaphore.Weighted // see work
 	// assigned brings slots what the leader wants to be overtaken.
 	assigned chan uint64
 	// news has a token where this process has committed something since the keeper looked.
@@ -54,7 +56,7 @@ func Open(o Options) (*Process, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Process{o: o, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1)}
+	p := &Process{o: o, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots))}
 	p.mu.working, p.mu.overtook = map[uint64]time.Time{}, map[uint64]time.Time{}
 	if p.src != nil {
 		return p, nil
@@ -91,6 +93,21 @@ type Result struct {
 // errors are those of mirror.Engine.Run about the origin and the local disk, and those of the
 // object store; the other processes go on. What is committed is kept in any case.
 func (p *Process) Run(ctx context.Context) (Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() { // Run waits for it
+		defer close(watched)
+		if err := p.watchStore(ctx); err != nil {
+			cancel(err)
+		}
+	}()
+	result, err := p.all(ctx)
+	cancel(nil)
+	<-watched
+	return result, err
+}
+
+func (p *Process) all(ctx context.Context) (Result, error) {
 	complete, err := p.isComplete(ctx)
 	if err != nil {
 		return Result{}, err
@@ -118,8 +135,7 @@ func (p *Process) run(ctx context.Context) error {
 	group, inner := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.report(inner) })
 	group.Go(func() error { return p.lead(inner) })
-	group.Go(func() error { return p.watchStore(inner) })
-	for range p.o.Slots {
+	for range p.o.Slots + waitingSegments {
 		group.Go(func() error { return p.work(inner) })
 	}
 	err := group.Wait()

@@ -58,6 +58,9 @@ type tables struct {
 
 // output takes what the files of a segment are.
 type output interface {
+	// Waiting says that from now on there are more pauses than fetches, so that something else
+	// may be fetched meanwhile.
+	Waiting()
 	// Table writes a table, of several in any order: 0 is that of the outcome, and contents
 	// are from 1 on.
 	Table(ctx context.Context, part int, body objects.Body, sum uint64) error

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/motefs/motefs/mirror/objects"
@@ -14,14 +15,20 @@ import (
 // errOvertaken says that another has committed the segment that is being worked at.
 var errOvertaken = errors.New("another has committed the segment")
 
-// work works at one item after the other.
+// work works at one item after the other. Who fetches has a slot; who waits for files that
+// may come later has none.
 func (p *Process) work(ctx context.Context) error {
 	for {
-		seq, item, err := p.next(ctx)
-		if err != nil {
-			return err
+		if err := p.slots.Acquire(ctx, 1); err != nil {
+			return context.Cause(ctx)
 		}
-		if err := p.process(ctx, seq, item); err != nil {
+		release := sync.OnceFunc(func() { p.slots.Release(1) })
+		seq, item, err := p.next(ctx)
+		if err == nil {
+			err = p.process(ctx, seq, item, release)
+		}
+		release()
+		if err != nil {
 			return err
 		}
 	}
@@ -115,11 +122,11 @@ func (p *Process) finish(seq uint64) {
 }
 
 // process works at a segment and tells the bus how that ended. Its error ends the process.
-func (p *Process) process(ctx context.Context, seq uint64, item Item) error {
+func (p *Process) process(ctx context.Context, seq uint64, item Item, waiting func()) error {
 	if !p.begin(seq) {
 		return p.back(ctx, item, ItemTimeout)
 	}
-	err := p.attempt(ctx, seq, item)
+	err := p.attempt(ctx, seq, item, waiting)
 	p.finish(seq)
 	switch {
 	case err == nil:
@@ -148,9 +155,9 @@ func (p *Process) back(ctx context.Context, item Item, after time.Duration) erro
 	return item.Back(ctx, after)
 }
 
-// attempt fetches a segment and commits it. Its error is nil where there is a commit of it then, whoever
-// wrote it.
-func (p *Process) attempt(ctx context.Context, seq uint64, item Item) error {
+// attempt fetches a segment and commits it, and calls waiting when it waits more than it fetches. Its
+// error is nil where there is a commit of it then, whoever wrote it.
+func (p *Process) attempt(ctx context.Context, seq uint64, item Item, waiting func()) error {
 	done, err := p.committed(ctx, seq)
 	if done || err != nil {
 		return err
@@ -170,7 +177,7 @@ func (p *Process) attempt(ctx context.Context, seq uint64, item Item) error {
 		defer close(ended)
 		p.watch(fetching, seq, item, cancel)
 	}()
-	out := &written{p: p, commit: segments.Commit{Seq: seq, Names: names.Attempt, Attempt: segments.NewAttempt(), Worker: p.o.Process}}
+	out := &written{p: p, waiting: waiting, commit: segments.Commit{Seq: seq, Names: names.Attempt, Attempt: segments.NewAttempt(), Worker: p.o.Process}}
 	out.commit.Counts, err = p.src.Fetch(fetching, names, out)
 	overtaken := errors.Is(context.Cause(fetching), errOvertaken)
 	cancel(nil)
@@ -238,9 +245,12 @@ func (p *Process) lose(ctx context.Context, out *written, why error) error {
 
 // written is what an attempt has written.
 type written struct {
-	p      *Process
-	commit segments.Commit
+	p       *Process
+	waiting func()
+	commit  segments.Commit
 }
+
+func (w *written) Waiting() { w.waiting() }
 
 func (w *written) Table(ctx context.Context, part int, body objects.Body, sum uint64) error {
 	name := segments.TableName(w.commit.Seq, w.commit.Attempt, part)
