@@ -15,7 +15,7 @@ RACE         ?= -race
 GOTEST       ?= $(GO) test
 FUZZTIME     ?= 20s
 
-.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak screenshots clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser needs-cc needs-bench needs-bench-mount
+.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak soak-cluster screenshots clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser needs-cc needs-bench needs-bench-mount
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
@@ -78,6 +78,12 @@ crash: needs-go needs-fuse needs-programs
 model: SEEDS ?= 1500
 model: needs-go
 	$(GO) test -run '^TestModel$$' -timeout 0 ./mirror -model.seeds $(SEEDS)
+
+# Processes that make one mirror and are killed, stopped and cut off, SEEDS worlds of them
+# from SEED on (empty: a random one).
+soak-cluster: SEEDS ?= 200
+soak-cluster: needs-go
+	CLUSTER_SEEDS=$(SEEDS) CLUSTER_SEED=$(SEED) $(GO) test -run '^TestModel$$' -count 1 -v -timeout 0 ./mirror/cluster
 
 # Stores that are damaged at random and repaired, SEEDS of them from SEED on (0: a
 # random one).

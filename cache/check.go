@@ -31,13 +31,17 @@ type indexed struct {
 	used          bool
 }
 
+// repeatedNames is how many numbers a segment may have of which none is in its table: names
+// of a listing out of order that came before took one each before that was seen.
+const repeatedNames = 1 << 20
+
 // newNameCheck returns a check of a table of size bytes. strangers, where it is set, is
 // asked for each directory that is not the segment's.
 func newNameCheck(c NameCounts, size int64, strangers func(dir Inode) error) (*nameCheck, error) {
-	if c.First < FirstInode || c.Spare < c.First || c.End < c.Spare || uint64(c.End-c.Spare) > c.Files || c.End > 1<<62 {
+	if c.First < FirstInode || c.Spare < c.First || c.End < c.Spare || c.End == c.First || uint64(c.End-c.Spare) > max(c.Files, 1) || c.End > 1<<62 {
 		return nil, errTable("its numbers are from %d on, the spare ones from %d to %d", c.First, c.Spare, c.End)
 	}
-	if uint64(c.Spare-c.First) > uint64(max(size, 0)) {
+	if uint64(c.Spare-c.First) > uint64(max(size, repeatedNames)) {
 		return nil, errTable("it cannot have %d names in %d bytes", c.Spare-c.First, size)
 	}
 	return &nameCheck{c: c, hashes: make([]uint64, c.Spare-c.First), strangers: strangers}, nil

@@ -60,19 +60,26 @@ func (s *Store) Segments(fn func(Segment) bool) error {
 var errEnough = errors.New("enough")
 
 // SegmentOf returns the segment that has a number. The error is ErrNotFound where none has.
-func (s *Store) SegmentOf(ino Inode) (Segment, error) {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keySegment}, UpperBound: appendSegmentKey(nil, ino+1)})
+func (s *Store) SegmentOf(ino Inode) (Segment, error) { return s.lastSegment(ino, ino+1) }
+
+// lastSegment returns the last segment that has a number from from on and below end. The
+// error is ErrNotFound where none has.
+func (s *Store) lastSegment(from, end Inode) (Segment, error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keySegment}, UpperBound: appendSegmentKey(nil, end)})
 	if err != nil {
 		return Segment{}, storeError("find segment", err)
 	}
-	seg, err := Segment{}, fmt.Errorf("segment of inode %d: %w", ino, ErrNotFound)
+	seg, err := Segment{}, fmt.Errorf("segment of inode %d: %w", from, ErrNotFound)
 	if it.Last() {
 		var value []byte
+		var last Segment
 		if value, err = it.ValueAndErr(); err == nil {
-			seg, err = decodeSegment(value)
+			last, err = decodeSegment(value)
 		}
-		if err == nil && ino >= seg.Names.End {
-			seg, err = Segment{}, fmt.Errorf("segment of inode %d: %w", ino, ErrNotFound)
+		if err == nil && from >= last.Names.End {
+			err = fmt.Errorf("segment of inode %d: %w", from, ErrNotFound)
+		} else {
+			seg = last
 		}
 	}
 	return seg, errors.Join(err, storeError("find segment", it.Error()), it.Close())
@@ -94,7 +101,7 @@ func (s *Store) segment(first Inode) (Segment, error) {
 func (s *Store) IngestNames(ctx context.Context, t Table, c NameCounts) error {
 	s.ingesting.Lock()
 	defer s.ingesting.Unlock()
-	switch seg, err := s.SegmentOf(c.End - 1); {
+	switch seg, err := s.lastSegment(c.First, c.End); {
 	case err == nil && seg.Names.First == c.First && seg.Names.End == c.End:
 		return nil
 	case err == nil:

@@ -69,6 +69,9 @@ func (s *Store) writable() error {
 
 func (g *ingestion) classOf(key []byte) keyClass {
 	c := keyClass{letter: key[0]}
+	if c.letter == keySegment {
+		c.letter = keyMeta // both are few
+	}
 	if (c.letter == keyEntry || c.letter == keyRun) && len(key) >= entryKeyLen {
 		c.new = Inode(binary.BigEndian.Uint64(key[1:])) >= g.first
 	}
@@ -106,6 +109,9 @@ func (g *ingestion) beginTable() error {
 
 func (g *ingestion) endTable() error {
 	w := g.w
+	if w == nil {
+		return nil
+	}
 	g.w = nil
 	return g.s.room.refused(w.Close())
 }
@@ -120,18 +126,18 @@ func (g *ingestion) applyLocked(ctx context.Context, next Progress, seg *Segment
 		return err
 	}
 	mark := max(s.numbers.next.Load(), uint64(next.Next))
-	if seg != nil {
-		value, err := seg.encode()
-		if err != nil {
-			return err
-		}
-		if err := g.set(appendSegmentKey(nil, seg.Names.First), value); err != nil {
-			return err
-		}
+	err := g.endTable() // what comes is before its runs
+	if err == nil {
+		err = g.set(metaNumbers, binary.AppendUvarint(nil, mark))
 	}
-	err := g.set(metaNumbers, binary.AppendUvarint(nil, mark))
 	if err == nil {
 		err = g.set(metaProgress, next.append(nil))
+	}
+	if err == nil && seg != nil {
+		var value []byte
+		if value, err = seg.encode(); err == nil {
+			err = g.set(appendSegmentKey(nil, seg.Names.First), value)
+		}
 	}
 	if err == nil {
 		err = g.endTable()
@@ -155,9 +161,7 @@ func (g *ingestion) applyLocked(ctx context.Context, next Progress, seg *Segment
 // close gives up what was not brought in.
 func (g *ingestion) close() error {
 	var errs []error
-	if g.w != nil {
-		errs = append(errs, g.endTable())
-	}
+	errs = append(errs, g.endTable())
 	for _, path := range g.paths {
 		if err := g.s.opts.FS.Remove(path); err != nil && !errors.Is(err, iofs.ErrNotExist) {
 			errs = append(errs, err)

@@ -10,7 +10,7 @@ const (
 	keyMeta     = 'm'
 	keyAside    = 'o'
 	keyRun      = 'p'
-	keySegment  = 'g'
+	keySegment  = 'n'
 	keySeen     = 's'
 	keyTag      = 't'
 )

@@ -301,8 +301,17 @@ func (n *Numbering) number() (counts NameCounts) {
 	}
 	counts.Files, counts.Skipped = uint64(len(n.files)), n.skipped
 	counts.Spare = next
-	counts.End = next + Inode(n.promised)
+	counts.End = next + Inode(spares(n.promised, next > counts.First))
 	return counts
+}
+
+// spares is how many spare numbers a segment has: one for each file that may turn out to be
+// another than was listed; and one where it is empty, so that it begins where no other does.
+func spares(promised uint64, names bool) uint64 {
+	if !names {
+		return 1
+	}
+	return promised
 }
 
 func (n *Numbering) sortDirs(g *group) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 func mustNumbering(t *testing.T, state []byte) *Numbering {
@@ -18,7 +20,7 @@ func mustNumbering(t *testing.T, state []byte) *Numbering {
 
 func openSegments(t *testing.T) *Store {
 	t.Helper()
-	s, err := Open(Options{Dir: filepath.Join(t.TempDir(), "replica"), Origin: "test", Segments: true, Reserve: -1})
+	s, err := Open(Options{Dir: filepath.Join(t.TempDir(), "replica"), Origin: "test", Segments: true, Reserve: -1, FS: vfs.NewMem()})
 	if err != nil {
 		t.Fatal(err)
 	}

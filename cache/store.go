@@ -259,7 +259,10 @@ func (s *Store) close() error {
 	s.stop()
 	s.database.close()
 	s.wg.Wait()
-	err = errors.Join(err, s.Flush(context.Background()), s.db.Close(), s.blobs.Close())
+	if s.scratch == nil { // else nothing of it is to stay
+		err = errors.Join(err, s.Flush(context.Background()))
+	}
+	err = errors.Join(err, s.db.Close(), s.blobs.Close())
 	if s.lock != nil { // else Open has not come that far
 		err = errors.Join(err, s.lock.Close())
 	}

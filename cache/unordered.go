@@ -163,11 +163,12 @@ func (u *unorderedNumbering) finish() (*NameTables, error) {
 	}
 	now := u.s.Progress()
 	t := &NameTables{Counts: NameCounts{First: u.first, Files: now.Files - u.before.Files, Dirs: now.Dirs - u.before.Dirs, Skipped: u.skipped}}
-	spare, err := u.s.reserve(int(u.promised)) //nolint:gosec // those of one segment
+	promised := spares(u.promised, len(u.records) > 0)
+	spare, err := u.s.reserve(int(promised)) //nolint:gosec // those of one segment
 	if err != nil {
 		return nil, err
 	}
-	t.Counts.Spare, t.Counts.End = spare, spare+Inode(u.promised)
+	t.Counts.Spare, t.Counts.End = spare, spare+Inode(promised)
 	t.Counts.MinName, t.Counts.MaxName = u.bounds.MinName, u.bounds.MaxName
 	if t.Names, t.NamesSum, err = tableFrom(u.records); err != nil {
 		return nil, err

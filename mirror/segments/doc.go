@@ -14,7 +14,8 @@
 //	mirror                             what is mirrored: Mirror
 //	names/SEQ                          a name segment: Names, its table, its context
 //	commits/SEQ                        a Commit
-//	contents/SEQ-ATTEMPT/PART          a table of what SEQ's files are
+//	contents/SEQ-ATTEMPT/0             the table of the outcome: files that are gone, or failed
+//	contents/SEQ-ATTEMPT/PART          a table of contents, from 1 on
 //	blobs/SEQ-ATTEMPT/INODE            a content over the inline limit
 //	manifests/N                        a Manifest, of what is new since N-1
 //	manifests/N.full                   all that the manifests up to N say, beside some of them

@@ -142,3 +142,30 @@ func (r Reader) jump(ctx context.Context, x *Index, n uint64) (news []Sealed, er
 	}
 	return news, err
 }
+
+// Complete reports whether the newest manifest says that the mirror is complete. It looks at those from
+// from on, and returns from where on to look the next time.
+func (r Reader) Complete(ctx context.Context, from uint64) (complete bool, next uint64, err error) {
+	_, end, err := r.newest(ctx, from)
+	if err != nil || end == 0 {
+		return false, from, err
+	}
+	m, err := r.Manifest(ctx, end-1, false)
+	return m.Complete, max(end-1, from), err
+}
+
+// Seal returns what a manifest says of a segment. The error is ErrBad where its commit is of other
+// names, or counts what they have not.
+func Seal(n *Names, headSize int64, c *Commit) (Sealed, error) {
+	what := CommitName(c.Seq)
+	switch files := c.Counts.Fetched + c.Counts.Gone + c.Counts.Failed; {
+	case n.Seq != c.Seq || n.Attempt != c.Names:
+		return Sealed{}, bad(what, "it is of the names %d-%s, and those are %d-%s", c.Seq, c.Names, n.Seq, n.Attempt)
+	case files != n.Part.Files:
+		return Sealed{}, bad(what, "it says what became of %d files, of %d", files, n.Part.Files)
+	}
+	return Sealed{
+		Seq: n.Seq, Names: n.Attempt, HeadSize: headSize, TableSize: n.TableSize, TableSum: n.TableSum, ContextSize: n.ContextSize, Part: n.Part,
+		Attempt: c.Attempt, Tables: c.Tables, Counts: c.Counts,
+	}, nil
+}

@@ -35,6 +35,8 @@ type Names struct {
 	// State is that of the numbering after it; see cache.Numbering.
 	State []byte `json:"state"`
 	Part  Part   `json:"part"`
+	// Files is how many files it and all segments before it have.
+	Files uint64 `json:"files"`
 	// Sums are of the two tables; see cache.TableSum.
 	TableSize   int64  `json:"table_size"`
 	TableSum    uint64 `json:"table_sum,string"`
@@ -54,7 +56,7 @@ type Commit struct {
 	Attempt string `json:"attempt"`
 	Worker  string `json:"worker"`
 	At      int64  `json:"at"` // in seconds since 1970, by the worker's clock; only told
-	// Tables are contents/SEQ-ATTEMPT/0, 1, …
+	// Tables are contents/SEQ-ATTEMPT/0, 1, …: the outcome, and then the contents.
 	Tables []Table             `json:"tables"`
 	Counts cache.ContentCounts `json:"counts"`
 }
