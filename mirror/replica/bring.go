@@ -37,7 +37,7 @@ func (r *Replica) demand(ctx context.Context, key string, fn func(context.Contex
 	r.demanded.Add(1)
 	defer func() {
 		if r.demanded.Add(-1) == 0 {
-			signal(r.idle)
+			announce(r.idle)
 		}
 	}()
 	return r.share(ctx, key, fn)

@@ -10,7 +10,7 @@ import (
 )
 
 // fetchRounds is how often a file is looked up whose content went again before it was seen.
-const fetchRounds = 3
+const fetchRounds = 8
 
 // Contents is the replica as a mount has files come from it.
 type Contents struct{ r *Replica }

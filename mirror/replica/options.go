@@ -40,6 +40,8 @@ type Options struct {
 	// Log takes what happens in the background. The zero value is silent.
 	Log zerolog.Logger
 
+	// quiet has nothing come in the background; tests set it.
+	quiet bool
 	// backoff is the wait before the second try of a download; tests set it.
 	backoff time.Duration
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/motefs/motefs/cache"
@@ -206,6 +208,9 @@ func (w *world) checkAll(ctx context.Context, rd *reader) error {
 			return err
 		}
 	}
+	if !w.inOrder() {
+		return nil // directories may be in segments that are not sealed
+	}
 	for name := range w.sealed {
 		if _, shown := files[name]; !shown && !w.truth[name].gone {
 			return fmt.Errorf("%q is sealed, and not shown", name)
@@ -232,6 +237,9 @@ func (w *world) checkSome(ctx context.Context, rd *reader, n int) error {
 			continue
 		}
 		dir, err := rd.walk(ctx, path[:len(path)-1])
+		if errors.Is(err, cache.ErrNotFound) && !w.inOrder() {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("directory of %q: %w", name, err)
 		}
@@ -247,8 +255,18 @@ func (w *world) checkSome(ctx context.Context, rd *reader, n int) error {
 
 // forSeeds runs a test for a few worlds.
 func forSeeds(t *testing.T, n int, test func(t *testing.T, seed uint64, o worldOptions)) {
+	given := os.Getenv("MOTEFS_TEST_SEED") // to see a failure again
+	if given != "" {
+		n = 1
+	}
 	for range n {
 		seed := rand.Uint64()
+		if given != "" {
+			var err error
+			if seed, err = strconv.ParseUint(given, 10, 64); err != nil {
+				t.Fatal(err)
+			}
+		}
 		random := rand.New(rand.NewPCG(seed, 9))
 		o := worldOptions{
 			files: 50 + random.IntN(800), shuffled: random.IntN(3) == 0, sizes: random.IntN(2) == 0,

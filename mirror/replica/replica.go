@@ -82,7 +82,9 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 		return nil, err
 	}
 	r.spawn("follow", r.follow)
-	r.spawn("names", r.fetchNames)
+	if !o.quiet {
+		r.spawn("names", r.fetchNames)
+	}
 	r.spawn("space", r.keepSpace)
 	if o.PrefetchAll {
 		r.spawn("contents", r.fetchContents)
@@ -122,15 +124,12 @@ func (r *Replica) open(ctx context.Context) error {
 	if m == nil {
 		return nil // the object store is away
 	}
-	if kept {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, firstPoll)
-		defer stop()
+	if !kept {
+		return r.retry(ctx, r.poll)
 	}
+	ctx, stop := context.WithTimeout(ctx, firstPoll)
+	defer stop()
 	if err := r.poll(ctx); err != nil {
-		if !kept {
-			return err
-		}
 		r.log.Warn().Err(err).Msg("what is new in the mirror is not known; serving what is here")
 	}
 	return nil
@@ -138,18 +137,27 @@ func (r *Replica) open(ctx context.Context) error {
 
 // mirror reads what the mirror is. Where a replica is here already it need not be known, and
 // is nil while the object store is away.
-func (r *Replica) mirror(ctx context.Context, kept bool) (*segments.Mirror, error) {
-	if kept {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, firstPoll)
-		defer stop()
+func (r *Replica) mirror(ctx context.Context, kept bool) (m *segments.Mirror, err error) {
+	var certain error // which no other try changes
+	try := func(ctx context.Context) error {
+		found, err := segments.Open(ctx, r.opts.Objects, "", time.Time{})
+		switch {
+		case errors.Is(err, segments.ErrNone), errors.Is(err, segments.ErrFormat), errors.Is(err, segments.ErrBad):
+			certain, err = err, nil
+		case err == nil:
+			m = &found
+		}
+		return err
 	}
-	m, err := segments.Open(ctx, r.opts.Objects, "", time.Time{})
-	switch {
-	case err == nil:
-		return &m, nil
-	case !kept || errors.Is(err, segments.ErrFormat):
-		return nil, err
+	if kept {
+		ctx, stop := context.WithTimeout(ctx, firstPoll)
+		defer stop()
+		err = try(ctx)
+	} else {
+		err = r.retry(ctx, try)
+	}
+	if err = errors.Join(certain, err); err == nil || !kept || errors.Is(err, segments.ErrFormat) {
+		return m, err
 	}
 	r.log.Warn().Err(err).Msg("the mirror cannot be read now; serving what is here")
 	return nil, nil
@@ -217,12 +225,12 @@ func (r *Replica) Origin() string { return r.origin }
 
 // tell signals news.
 func (r *Replica) tell() {
-	signal(r.news.names)
-	signal(r.news.contents)
+	announce(r.news.names)
+	announce(r.news.contents)
 }
 
-// signal tells one goroutine of something new.
-func signal(c chan struct{}) {
+// announce tells one goroutine of something new.
+func announce(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -10,7 +10,7 @@ import (
 )
 
 // seeds is how many worlds each test makes.
-const seeds = 6
+const seeds = 4
 
 // TestReplicaIsTheMirror reads a complete mirror to its end, and once more after a restart.
 func TestReplicaIsTheMirror(t *testing.T) {

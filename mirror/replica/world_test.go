@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	iofs "io/fs"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror/objects"
@@ -47,6 +50,7 @@ type world struct {
 	manifest  uint64
 	ready     []segments.Sealed // committed, but not sealed
 	readyOf   map[uint64][]string
+	sealedTo  uint64 // one more than the highest segment that is sealed
 	// sealed are the names that readers are told of.
 	sealed map[string]bool
 }
@@ -58,6 +62,7 @@ type worldOptions struct {
 	odd      bool // some files are gone, failed, replaced, or have odd names
 	blobs    bool // some contents are over the inline limit
 	flat     bool // all files are in one directory
+	long     bool // contents are as long as they can be without being blobs
 }
 
 // inline is the inline limit of the mirrors of tests.
@@ -121,6 +126,9 @@ func (w *world) makeUp() {
 		}
 	}
 	size := w.random.IntN(200)
+	if w.o.long {
+		size = inline - w.random.IntN(200)
+	}
 	if w.o.blobs && w.random.IntN(10) == 0 {
 		size = inline + w.random.IntN(200_000)
 	}
@@ -211,7 +219,7 @@ func (w *world) fetch(tables *cache.NameTables, sealed *segments.Sealed) {
 	w.must(err)
 	limit := s.Progress().Next
 	for from := cache.Inode(0); from < limit; {
-		page, next, err := s.Pending(from, limit, 100)
+		page, next, err := s.Pending(from, limit, 990)
 		w.must(err)
 		from = next
 		if page == nil {
@@ -273,22 +281,30 @@ func (w *world) put(s *cache.Store, page *cache.Page, k int) error {
 func (w *world) seal(which func(seq uint64) bool) {
 	w.tb.Helper()
 	m := segments.Manifest{Number: w.manifest, Attempt: segments.NewAttempt()}
-	m.Segments = slices.Clone(w.ready)
-	if which != nil {
-		m.Segments = slices.DeleteFunc(m.Segments, func(s segments.Sealed) bool { return !which(s.Seq) })
-		w.ready = slices.DeleteFunc(w.ready, func(s segments.Sealed) bool { return which(s.Seq) })
-	} else {
-		w.ready = nil
+	ready := w.ready
+	w.ready = nil
+	for _, s := range ready {
+		if which == nil || which(s.Seq) {
+			m.Segments = append(m.Segments, s)
+		} else {
+			w.ready = append(w.ready, s)
+		}
 	}
 	m.Complete = w.listed == len(w.listing) && len(w.ready) == 0
 	_, err := w.reader.WriteManifest(w.tb.Context(), m)
 	w.must(err)
 	w.manifest++
 	for _, s := range m.Segments {
+		w.sealedTo = max(w.sealedTo, s.Seq+1)
 		for _, name := range w.readyOf[s.Seq] {
 			w.sealed[name] = true
 		}
 	}
+}
+
+// inOrder reports whether all segments are sealed that come before one that is.
+func (w *world) inOrder() bool {
+	return len(w.ready) == 0 || w.ready[0].Seq >= w.sealedTo
 }
 
 // finish makes all segments, and seals them.
@@ -310,11 +326,31 @@ func whole(tb testing.TB, seed uint64, to objects.Store, n int, o worldOptions) 
 
 func optionsOf(dir string) cache.Options { return cache.Options{Dir: dir, Reserve: -1} }
 
+// diskUsage is how long all files below a folder are, in bytes.
+func diskUsage(tb testing.TB, dir string) (n int64) {
+	tb.Helper()
+	if err := filepath.WalkDir(dir, func(_ string, d iofs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			if info, gone := d.Info(); gone == nil {
+				n += info.Size()
+			}
+		}
+		if errors.Is(err, iofs.ErrNotExist) {
+			err = nil
+		}
+		return err
+	}); err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
 // opened opens a replica in dir.
 func opened(tb testing.TB, dir string, from objects.Store, change ...func(*Options)) *Replica {
 	tb.Helper()
 	o := Options{
 		Objects: from, Store: optionsOf(dir), Poll: 5 * time.Millisecond, Patience: 5 * time.Second, backoff: time.Millisecond,
+		Log: zerolog.New(zerolog.NewTestWriter(tb)),
 	}
 	for _, c := range change {
 		c(&o)
