@@ -192,31 +192,39 @@ func TestDaemonOfOneShot(t *testing.T) {
 	b.gone()
 }
 
+// failing is what makes mounts fail, and one that would not: a mountpoint, the URL of an
+// origin, that of one that is down, and a directory with a file in it.
+func failing(t *testing.T) (b *background, url, down, full string) {
+	t.Helper()
+	b = newBackground(t)
+	s := serveTest(t, serve.Options{}, synthetic(10))
+	closed := serveTest(t, serve.Options{}, synthetic(10))
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	full = t.TempDir()
+	write(t, filepath.Join(full, "file"), nil)
+	return b, s.URL(), closed.URL(), full
+}
+
 // TestDaemonFails has a daemon fail in every way: the command says what it would say in
 // the foreground, with the same status, and leaves nothing.
 func TestDaemonFails(t *testing.T) {
-	s := serveTest(t, serve.Options{}, synthetic(10))
-	down := serveTest(t, serve.Options{}, synthetic(10))
-	if err := down.Close(); err != nil {
-		t.Fatal(err)
-	}
-	b := newBackground(t)
-	full := t.TempDir()
-	write(t, filepath.Join(full, "file"), nil)
+	b, url, down, full := failing(t)
 	for _, tc := range []struct {
 		status int
 		says   string
 		args   []string
 	}{
-		{exitOrigin, "cannot be listed", b.args(down.URL(), b.dir)},
-		{exitMountpoint, "does not exist", b.args(s.URL(), b.dir+"/none")},
-		{exitMountpoint, "not empty", b.args(s.URL(), full)},
-		{exitStore, "not a store", append(b.args(s.URL(), b.dir), "--store", full)},
-		{exitUsage, "--log-file", append(b.args(s.URL(), b.dir), "--log-file", full)},
-		{exitUsage, "give one of them", b.args("--foreground", s.URL(), b.dir)},
-		{exitUsage, "--daemon-wait", b.args("--daemon-wait", "0s", s.URL(), b.dir)},
-		{exitUsage, "standard input", b.args("--names", "-", s.URL(), b.dir)},
-		{exitUsage, "--header", b.args("--header", "no colon", s.URL(), b.dir)},
+		{exitOrigin, "cannot be listed", b.args(down, b.dir)},
+		{exitMountpoint, "does not exist", b.args(url, b.dir+"/none")},
+		{exitMountpoint, "not empty", b.args(url, full)},
+		{exitStore, "not a store", append(b.args(url, b.dir), "--store", full)},
+		{exitUsage, "--log-file", append(b.args(url, b.dir), "--log-file", full)},
+		{exitUsage, "give one of them", b.args("--foreground", url, b.dir)},
+		{exitUsage, "--daemon-wait", b.args("--daemon-wait", "0s", url, b.dir)},
+		{exitUsage, "standard input", b.args("--names", "-", url, b.dir)},
+		{exitUsage, "--header", b.args("--header", "no colon", url, b.dir)},
 	} {
 		p := finish(t, tc.status, tc.args...)
 		text := p.Stderr.String()
@@ -228,7 +236,7 @@ func TestDaemonFails(t *testing.T) {
 	if err := os.RemoveAll(b.store); err != nil {
 		t.Fatal(err)
 	}
-	finish(t, exitOK, b.args("--allow-non-empty", s.URL(), full)...)
+	finish(t, exitOK, b.args("--allow-non-empty", url, full)...)
 	finish(t, exitOK, "unmount", full)
 	b.gone()
 }

@@ -57,7 +57,7 @@ func TestEveryFlagIsASetting(t *testing.T) {
 func configured(t *testing.T, want int, home string, environ []string, args ...string) *process.Process {
 	t.Helper()
 	cmd := exec.Command(binary, args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), raceVariable + "=" + os.Getenv(raceVariable)}
 	if home != "" {
 		cmd.Env = append(cmd.Env, "HOME="+home)
 	}

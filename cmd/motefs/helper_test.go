@@ -27,7 +27,7 @@ func withHelper(t *testing.T) (inside bool) {
 	fusetest.Need(t)
 	needRoot(t)
 	need(t, "mount", "umount", "unshare")
-	if os.Getenv(givenBinary) != "" {
+	if isInside() {
 		return true
 	}
 	links := t.TempDir()
@@ -148,34 +148,27 @@ func TestMountByTypeFails(t *testing.T) {
 	if !withHelper(t) {
 		return
 	}
-	s := serveTest(t, serve.Options{}, synthetic(10))
-	down := serveTest(t, serve.Options{}, synthetic(10))
-	if err := down.Close(); err != nil {
-		t.Fatal(err)
-	}
-	b := newBackground(t)
-	full := t.TempDir()
-	write(t, filepath.Join(full, "file"), nil)
+	b, url, down, full := failing(t)
 	for _, tc := range []struct {
 		status                   int
 		says, options, from, dir string
 	}{
-		{1, `unknown option "prefetchall"; is it prefetch-all?`, "prefetchall", s.URL(), b.dir},
-		{1, "@FILE", "header=Authorization: geheim", s.URL(), b.dir},
-		{1, "unmount and mount again", "remount", s.URL(), b.dir},
-		{1, "octal", "umask=9", s.URL(), b.dir},
+		{1, `unknown option "prefetchall"; is it prefetch-all?`, "prefetchall", url, b.dir},
+		{1, "@FILE", "header=Authorization: geheim", url, b.dir},
+		{1, "unmount and mount again", "remount", url, b.dir},
+		{1, "octal", "umask=9", url, b.dir},
 		{1, "not a URL", "ro", "host:/export", b.dir},
-		{1, "no such file", "env_file=/none", s.URL(), b.dir},
-		{32, "cannot be listed", "ro", down.URL(), b.dir},
-		{32, "not empty", "ro", s.URL(), full},
-		{32, "already mounted", "ro", s.URL(), "/proc"},
-		{32, "not a store", "store=" + full, s.URL(), b.dir},
+		{1, "no such file", "env_file=/none", url, b.dir},
+		{32, "cannot be listed", "ro", down, b.dir},
+		{32, "not empty", "ro", url, full},
+		{32, "already mounted", "ro", url, "/proc"},
+		{32, "not a store", "store=" + full, url, b.dir},
 	} {
 		options := "store=" + b.store + ",log_file=" + b.log + "," + tc.options
 		mount8(t, tc.status, tc.says, "-t", "motefs", "-o", options, tc.from, tc.dir)
 		b.gone()
 	}
-	mount8(t, 0, "", "-t", "motefs", "-o", "nonempty,store="+b.store+"2,log_file="+b.log, s.URL(), full)
+	mount8(t, 0, "", "-t", "motefs", "-o", "nonempty,store="+b.store+"2,log_file="+b.log, url, full)
 	finish(t, exitOK, "unmount", full)
 }
 

@@ -25,9 +25,15 @@ func TestMain(m *testing.M) {
 	os.Exit(testMain(m))
 }
 
-// givenBinary names the program under test where it is built already, for a test
-// that runs the tests again in other surroundings.
-const givenBinary = "MOTEFS_TEST_BINARY"
+// raceVariable has the options of the race detector.
+const raceVariable = "GORACE"
+
+const (
+	// givenBinary names the program under test where it is built already.
+	givenBinary = "MOTEFS_TEST_BINARY"
+	// insideVariable is set for a test that inNamespace runs once more.
+	insideVariable = "MOTEFS_TEST_INSIDE"
+)
 
 func testMain(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "motefs-test-")
@@ -46,8 +52,10 @@ func testMain(m *testing.M) int {
 	// Every temporary directory of these tests is below dir, so that mounts of
 	// the other packages, whose tests run at the same time, are not taken for
 	// theirs. Some programs in the tests are other users'.
-	// The configuration of who runs the tests is none of theirs.
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Setenv("TMPDIR", dir), os.Setenv("MOTEFS_CONFIG", os.DevNull)); err != nil {
+	// The configuration of who runs the tests is none of theirs. A program with the race
+	// detector would else sleep for a second before it ends.
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Setenv("TMPDIR", dir), os.Setenv("MOTEFS_CONFIG", os.DevNull),
+		os.Setenv(raceVariable, "atexit_sleep_ms=0 halt_on_error=1")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -83,7 +91,7 @@ func mountsBelow(dir string) []string {
 func motefs(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := process.Command(binary, args...)
-	cmd.Env = append(environ(), "GORACE=atexit_sleep_ms=0 halt_on_error=1", "XDG_CACHE_HOME="+filepath.Join(t.TempDir(), "cache"))
+	cmd.Env = append(environ(), "XDG_CACHE_HOME="+filepath.Join(t.TempDir(), "cache"))
 	return cmd
 }
 

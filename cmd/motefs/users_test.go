@@ -114,6 +114,9 @@ func TestOrdinaryUsers(t *testing.T) {
 	t.Run("dead mount", testDeadMountOfAnOrdinaryUser)
 }
 
+// isInside reports whether this is a test that inNamespace runs once more.
+func isInside() bool { return os.Getenv(insideVariable) != "" }
+
 // inNamespace runs a test once more in a mount namespace that a script prepares.
 func inNamespace(t *testing.T, script string, args ...string) {
 	t.Helper()
@@ -125,7 +128,7 @@ func inNamespace(t *testing.T, script string, args ...string) {
 		shift; exec "$@"`
 	run := append([]string{"-m", "sh", "-ec", script, "sh"}, args...)
 	cmd := exec.CommandContext(t.Context(), "unshare", append(run, self, "-test.run=^"+t.Name()+"$", "-test.v")...)
-	cmd.Env = append(os.Environ(), givenBinary+"="+binary)
+	cmd.Env = append(os.Environ(), givenBinary+"="+binary, insideVariable+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	if _, why, skipped := strings.Cut(string(out), "--- SKIP: "+t.Name()); err == nil && skipped {
