@@ -94,6 +94,7 @@ func (b *background) gone() {
 // TestDaemon mounts in the background by relative paths: when the command returns the mount
 // serves, and nothing of whoever started it is held open.
 func TestDaemon(t *testing.T) {
+	t.Parallel()
 	src := synthetic(1000)
 	s := serveTest(t, serve.Options{}, src)
 	b := newBackground(t)
@@ -178,6 +179,7 @@ func checkDetached(t *testing.T, pid int, dir string) {
 
 // TestDaemonOfOneShot hands a daemon secrets by a file that only its command line names.
 func TestDaemonOfOneShot(t *testing.T) {
+	t.Parallel()
 	need(t, "bash")
 	s := serveTest(t, serve.Options{Token: "geheim"}, synthetic(10))
 	b := newBackground(t)
@@ -210,6 +212,7 @@ func failing(t *testing.T) (b *background, url, down, full string) {
 // TestDaemonFails has a daemon fail in every way: the command says what it would say in
 // the foreground, with the same status, and leaves nothing.
 func TestDaemonFails(t *testing.T) {
+	t.Parallel()
 	b, url, down, full := failing(t)
 	for _, tc := range []struct {
 		status int
@@ -275,6 +278,7 @@ func TestDaemonReadsItsFilesAgain(t *testing.T) {
 
 // TestDaemonWithoutFUSE is in a mount namespace without /dev/fuse.
 func TestDaemonWithoutFUSE(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	if _, err := os.Stat("/dev/fuse"); err == nil {
 		inNamespace(t, bareDev, t.TempDir())
@@ -297,6 +301,7 @@ const bareDev = `
 // TestDaemonThatDoesNotBecomeReady has the origin hang while a daemon waits for its first
 // names. Whoever gives up, nothing is left.
 func TestDaemonThatDoesNotBecomeReady(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, synthetic(10))
 	asked := make(chan struct{}, 100)
 	s.SetFaults(origintest.Faults{OnList: func(string, int) origintest.Fault {
@@ -370,6 +375,7 @@ func kill(t *testing.T, pid int, sig syscall.Signal) {
 
 // TestDaemonIsKilled kills a daemon that serves. The next one clears what it has left.
 func TestDaemonIsKilled(t *testing.T) {
+	t.Parallel()
 	src := synthetic(10)
 	s := serveTest(t, serve.Options{}, src)
 	b := newBackground(t)
@@ -389,6 +395,7 @@ func TestDaemonIsKilled(t *testing.T) {
 // TestDaemonAfterUmount mounts again as soon as umount(8) has returned, which does not
 // wait for the daemon to close its store; and tells of a store that another one has.
 func TestDaemonAfterUmount(t *testing.T) {
+	t.Parallel()
 	need(t, "umount")
 	s := serveTest(t, serve.Options{}, synthetic(10))
 	b := newBackground(t)

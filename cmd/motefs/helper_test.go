@@ -77,6 +77,7 @@ func mount8(t *testing.T, status int, says string, args ...string) {
 
 // TestMountByType mounts and unmounts as every other filesystem is, by its type and by fstab.
 func TestMountByType(t *testing.T) {
+	t.Parallel()
 	if !withHelper(t) {
 		return
 	}
@@ -145,6 +146,7 @@ func TestMountByType(t *testing.T) {
 
 // TestMountByTypeFails has mount(8) say what is wrong, with its own statuses.
 func TestMountByTypeFails(t *testing.T) {
+	t.Parallel()
 	if !withHelper(t) {
 		return
 	}
@@ -221,6 +223,7 @@ func exitStatusOf(err error) int {
 
 // TestMountByTypeWithSecrets gives the token by a file of variables. Nobody else sees it.
 func TestMountByTypeWithSecrets(t *testing.T) {
+	t.Parallel()
 	if !withHelper(t) {
 		return
 	}
@@ -243,6 +246,7 @@ func TestMountByTypeWithSecrets(t *testing.T) {
 
 // TestMountByTypeFromS3 mounts a bucket by fstab.
 func TestMountByTypeFromS3(t *testing.T) {
+	t.Parallel()
 	if !withHelper(t) {
 		return
 	}
@@ -262,6 +266,7 @@ func TestMountByTypeFromS3(t *testing.T) {
 
 // TestMountByTypeAsAUser has a user without rights mount what fstab allows with user.
 func TestMountByTypeAsAUser(t *testing.T) {
+	t.Parallel()
 	if !withHelper(t) {
 		return
 	}

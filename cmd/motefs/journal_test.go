@@ -13,6 +13,7 @@ import (
 
 // TestDaemonLogsToTheSystem gives a mount namespace a system's log.
 func TestDaemonLogsToTheSystem(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	if !isInside() {
 		inNamespace(t, strings.Replace(bareDev, "/dev/urandom", "/dev/urandom /dev/fuse", 1), t.TempDir())

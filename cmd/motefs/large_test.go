@@ -29,6 +29,7 @@ func serveHeld(t *testing.T, size, free int64) (*origintest.Server, *origintest.
 // TestLargeFileIsReadWhileItComes has the first and the last bytes of 256 MiB
 // read while the origin holds back what is between, and then all of it.
 func TestLargeFileIsReadWhileItComes(t *testing.T) {
+	t.Parallel()
 	const size = 256 << 20
 	s, h := serveHeld(t, size, 8<<20)
 	m := startMount(t, s.URL())
@@ -74,6 +75,7 @@ func TestLargeFileIsReadWhileItComes(t *testing.T) {
 // TestUnmountWhileALargeFileComes ends a mount with readers in the middle, and
 // kills one; both leave a sound store and nothing of the file.
 func TestUnmountWhileALargeFileComes(t *testing.T) {
+	t.Parallel()
 	for what, end := range map[string]func(m *mountedProcess){
 		"SIGTERM": func(m *mountedProcess) {
 			m.Signal(syscall.SIGTERM)
@@ -123,6 +125,7 @@ func TestUnmountWhileALargeFileComes(t *testing.T) {
 // TestLargeFileBreaksOff has the origin change a file and cut its stream: readers
 // get an error and never bytes of both; the next one reads the new file.
 func TestLargeFileBreaksOff(t *testing.T) {
+	t.Parallel()
 	body := func(c string) []byte { return bytes.Repeat([]byte(c), 8<<20) }
 	src := origintest.NewFiles(origintest.File{Name: largeName, Body: body("a"), ETag: `"a"`})
 	s := serveTest(t, serve.Options{}, src)

@@ -37,6 +37,7 @@ func needRoot(t *testing.T) {
 
 // TestOtherUsers reads a mount of root's as another user.
 func TestOtherUsers(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	need(t, "setpriv")
 	src, s := fewDirs(t)
@@ -88,6 +89,7 @@ func nobodys(cmd *exec.Cmd) *exec.Cmd {
 // a /dev/fuse that is everybody's. Where it is not, as in containers, the test runs
 // in a mount namespace which has such a device.
 func TestOrdinaryUsers(t *testing.T) {
+	t.Parallel()
 	fusetest.Need(t)
 	needRoot(t)
 	need(t, "fusermount3", "unshare", "setpriv")
