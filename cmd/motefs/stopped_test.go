@@ -27,7 +27,6 @@ func stopped(p *process.Process, cut func()) {
 // TestStoppedMirror stops a mirror for longer than --outage. That is no outage, no
 // file fails, and nothing waits for connections that died meanwhile.
 func TestStoppedMirror(t *testing.T) {
-	t.Parallel()
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 30_000})
 	for _, latency := range []time.Duration{0, 5 * time.Millisecond} {
 		t.Run(latency.String(), func(t *testing.T) {
@@ -51,7 +50,6 @@ func TestStoppedMirror(t *testing.T) {
 
 // TestStoppedMount stops a mount under its readers, who wait, and then read on.
 func TestStoppedMount(t *testing.T) {
-	t.Parallel()
 	const files = 3000
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: files})
 	s := serveTest(t, serve.Options{PageSize: 500, GetLatency: 2 * time.Millisecond}, src)
