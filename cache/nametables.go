@@ -77,15 +77,15 @@ func (n *Numbering) sortGroups(first Inode) {
 		if n.groups[k].isNew {
 			dirs++
 		} else {
-			n.order = append(n.order, int32(k)) //nolint:gosec // segments are far smaller
+			n.order = append(n.order, int32(k))
 		}
 	}
-	slices.SortFunc(n.order, func(a, b int32) int { return int(n.groups[a].ino) - int(n.groups[b].ino) }) //nolint:gosec // they are of one mirror
+	slices.SortFunc(n.order, func(a, b int32) int { return int(n.groups[a].ino) - int(n.groups[b].ino) })
 	old := len(n.order)
 	n.order = n.order[:old+dirs]
 	for k := range n.groups {
 		if g := &n.groups[k]; g.isNew {
-			n.order[old+int(g.ino-first)] = int32(k) //nolint:gosec // segments are far smaller
+			n.order[old+int(g.ino-first)] = int32(k)
 		}
 	}
 }

@@ -166,7 +166,7 @@ func (n *Numbering) add(name *Name) error {
 		n.first = name.Origin
 	}
 	n.files = append(n.files, f)
-	at, g := int32(len(n.files)), &n.groups[parent] //nolint:gosec // segments are far smaller
+	at, g := int32(len(n.files)), &n.groups[parent]
 	if g.nFiles++; g.nFiles == 1 {
 		g.files = at
 	} else {
@@ -242,7 +242,7 @@ func (n *Numbering) open(parent int, dir openDir) int {
 	if !dir.skip {
 		up := n.group(parent)
 		n.groups = append(n.groups, group{parent: up, name: dir.name, isNew: true})
-		dir.group = int32(len(n.groups) - 1) //nolint:gosec // segments are far smaller
+		dir.group = int32(len(n.groups) - 1)
 		g := &n.groups[up]
 		if g.nDirs++; g.nDirs == 1 {
 			g.dirs = dir.group
@@ -270,7 +270,7 @@ func (n *Numbering) group(at int) int32 {
 	up := n.group(n.state.dirs[at].parent)
 	d := &n.state.dirs[at]
 	n.groups = append(n.groups, group{ino: d.ino, parent: up, name: d.name})
-	d.group = int32(len(n.groups) - 1) //nolint:gosec // segments are far smaller
+	d.group = int32(len(n.groups) - 1)
 	return d.group
 }
 

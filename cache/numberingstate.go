@@ -115,14 +115,14 @@ func (s *numberingState) encode() []byte {
 		if d.skip {
 			flags |= openSkip
 		}
-		for _, v := range []uint64{uint64(d.end), uint64(d.parent + 1), flags, uint64(d.ino), uint64(len(d.name))} { //nolint:gosec // none is negative
+		for _, v := range []uint64{uint64(d.end), uint64(d.parent + 1), flags, uint64(d.ino), uint64(len(d.name))} {
 			b = binary.AppendUvarint(b, v)
 		}
 		b = append(b, d.name...)
 	}
 	b = binary.AppendUvarint(b, uint64(len(s.files)))
 	for _, end := range s.files {
-		b = binary.AppendUvarint(b, uint64(end)) //nolint:gosec // not negative
+		b = binary.AppendUvarint(b, uint64(end))
 	}
 	return b
 }
@@ -147,12 +147,12 @@ func decodeNumberingState(b []byte) (s numberingState, err error) {
 		end, parent, flags := d.uvarint(), d.uvarint(), d.uvarint()
 		dir := openDir{level: flags&openLevel != 0, skip: flags&openSkip != 0, ino: Inode(d.uvarint()), group: -1}
 		dir.name = string(d.bytes(d.uvarint()))
-		whole := !d.bad && end > uint64(before) && end <= uint64(len(s.last)) && parent <= uint64(len(s.dirs)) && //nolint:gosec // not negative
+		whole := !d.bad && end > uint64(before) && end <= uint64(len(s.last)) && parent <= uint64(len(s.dirs)) &&
 			(dir.skip || dir.ino >= FirstInode && dir.ino < s.next && componentOK(dir.name))
 		if !whole {
 			return s, bad
 		}
-		dir.end, dir.parent = int(end), int(parent)-1 //nolint:gosec // both are bounded
+		dir.end, dir.parent = int(end), int(parent)-1
 		before = dir.end
 		s.dirs = append(s.dirs, dir)
 	}
@@ -163,10 +163,10 @@ func decodeNumberingState(b []byte) (s numberingState, err error) {
 	before = -1
 	for range n {
 		end := d.uvarint()
-		if d.bad || end > uint64(len(s.last)) || int(end) <= before { //nolint:gosec // bounded
+		if d.bad || end > uint64(len(s.last)) || int(end) <= before {
 			return s, bad
 		}
-		before = int(end) //nolint:gosec // bounded
+		before = int(end)
 		s.files = append(s.files, before)
 	}
 	if len(d.rest) > 0 || d.bad || flags > numberingUnordered|numberingBegun {

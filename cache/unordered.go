@@ -84,7 +84,7 @@ func (n *Numbering) gatheredNames() ([]Name, error) {
 }
 
 func (u *unorderedNumbering) names() int {
-	return int(u.s.Progress().Files-u.before.Files) + len(u.waiting) //nolint:gosec // those of one segment
+	return int(u.s.Progress().Files-u.before.Files) + len(u.waiting)
 }
 
 // add adds names; as many as make a page worth sorting wait.
@@ -164,7 +164,7 @@ func (u *unorderedNumbering) finish() (*NameTables, error) {
 	now := u.s.Progress()
 	t := &NameTables{Counts: NameCounts{First: u.first, Files: now.Files - u.before.Files, Dirs: now.Dirs - u.before.Dirs, Skipped: u.skipped}}
 	promised := spares(u.promised, len(u.records) > 0)
-	spare, err := u.s.reserve(int(promised)) //nolint:gosec // those of one segment
+	spare, err := u.s.reserve(int(promised))
 	if err != nil {
 		return nil, err
 	}

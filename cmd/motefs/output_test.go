@@ -40,6 +40,7 @@ func withLong(t *testing.T, files, long int64) (s *origintest.Server, first stri
 // TestMirrorJSON: every line is an object, the last a summary; and an error is the last line on
 // standard error.
 func TestMirrorJSON(t *testing.T) {
+	t.Parallel()
 	s, first := withLong(t, 500, 12)
 	store := filepath.Join(t.TempDir(), "store")
 	p := finish(t, exitFailed, "mirror", small, "--json", "--store", store, s.URL())
@@ -102,6 +103,7 @@ func TestFilesWentMeanwhile(t *testing.T) {
 
 // TestRetryFailed asks again for what failed, and for nothing else.
 func TestRetryFailed(t *testing.T) {
+	t.Parallel()
 	s, first := withLong(t, 500, 3)
 	store := filepath.Join(t.TempDir(), "store")
 	finish(t, exitFailed, "mirror", small, "--store", store, s.URL())
@@ -127,6 +129,7 @@ func TestRetryFailed(t *testing.T) {
 
 // TestSummaryOfAMirror says all that one wants to know at the end.
 func TestSummaryOfAMirror(t *testing.T) {
+	t.Parallel()
 	s, _ := withLong(t, 500, 2)
 	store := filepath.Join(t.TempDir(), "store")
 	p := finish(t, exitFailed, "mirror", small, "--store", store, s.URL())
@@ -161,6 +164,7 @@ func TestUnmountCountsNoIdleTime(t *testing.T) {
 // TestLogOfJSON: with --log-format json every line is JSON, on both outputs, from the start to
 // an interrupt.
 func TestLogOfJSON(t *testing.T) {
+	t.Parallel()
 	s, _ := withLong(t, 500, 2)
 	p := finish(t, exitFailed, "mirror", small, "--log-format", "json", "--store", filepath.Join(t.TempDir(), "store"), s.URL())
 	out, errs := jsonObjects(t, p.Stdout.String()), jsonObjects(t, p.Stderr.String())
@@ -201,6 +205,7 @@ func TestQuiet(t *testing.T) {
 
 // TestProgressModes: each shows progress where and how it says.
 func TestProgressModes(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, synthetic(500))
 	s.SetFaults(origintest.Faults{OnGet: func([]byte, int) origintest.Fault { return origintest.Fault{Status: 500} }})
 	run := func(args ...string) *process.Process {

@@ -57,6 +57,7 @@ func jsonObjects(t *testing.T, text string) []object {
 // TestStatusOfAMount asks for the status of a mount in every way, and for that of its store
 // once it is gone.
 func TestStatusOfAMount(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 100}))
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.Logs("mirror is complete")
@@ -90,6 +91,7 @@ func TestStatusOfAMount(t *testing.T) {
 
 // TestStatusOfNothing: where there is nothing to ask, one line says so.
 func TestStatusOfNothing(t *testing.T) {
+	t.Parallel()
 	fusetest.Need(t)
 	s := serveTest(t, serve.Options{}, synthetic(10))
 	dead := startMount(t, s.URL())
@@ -185,6 +187,7 @@ time.sleep(1000)`, store))
 // TestStatusOfAll: without an argument all that run in the default place are shown, and one
 // that waits for its origin says so.
 func TestStatusOfAll(t *testing.T) {
+	t.Parallel()
 	place := t.TempDir()
 	var all []*process.Process
 	in := func(args ...string) *process.Process {

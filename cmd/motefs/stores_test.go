@@ -15,6 +15,7 @@ import (
 // TestStores lists what is in the default place, and removes nothing that is in use or no
 // store.
 func TestStores(t *testing.T) {
+	t.Parallel()
 	fusetest.Need(t)
 	place := t.TempDir()
 	run := func(want int, args ...string) *process.Process {

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	}
 	if err := child(part, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1) //nolint:forbidigo // a program of its own
+		os.Exit(1)
 	}
 }
 

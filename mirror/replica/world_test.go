@@ -219,7 +219,7 @@ func (w *world) fetch(tables *cache.NameTables, sealed *segments.Sealed) {
 	w.must(err)
 	limit := s.Progress().Next
 	for from := cache.Inode(0); from < limit; {
-		page, next, err := s.Pending(from, limit, 100)
+		page, next, err := s.Pending(from, limit, 990)
 		w.must(err)
 		from = next
 		if page == nil {
