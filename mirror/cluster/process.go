@@ -46,7 +46,7 @@ type Process struct {
 		idle     int
 		others   []Report
 		// gone are segments whose workers are not heard of any more, and since when.
-		gone map[uint64]time.Time
+		gone     map[uint64]time.Time
 		leading  *Leading // while this process has the lease
 		complete bool
 	}
