@@ -11,8 +11,9 @@ var faults = []struct {
 	name string
 	// do has it happen, and be over.
 	do func(r *run)
-	// exact: no more than slots segments are fetched again for each kill.
-	exact bool
+	// exact: no more than slots segments are fetched again for each kill; alone: it is one of servers
+	// that all use; mounts: the mirror is mounted while that happens.
+	exact, alone, mounts bool
 }{
 	{"a worker is killed", func(r *run) {
 		lister := r.awaitLister()
@@ -22,11 +23,11 @@ var faults = []struct {
 				return
 			}
 		}
-	}, true},
+	}, true, false, false},
 	{"the lister is killed", func(r *run) {
 		r.kill(r.awaitLister())
 		r.awaitLister()
-	}, true},
+	}, true, false, false},
 	{"all are killed", func(r *run) {
 		for _, m := range r.live() {
 			r.kill(m)
@@ -34,13 +35,13 @@ var faults = []struct {
 		for range 3 {
 			r.join()
 		}
-	}, true},
+	}, true, false, true},
 	{"a server of NATS is killed", func(r *run) {
 		r.nats.Kill(0)
 		r.committed(r.count("commits") + 3)
 		r.nats.Start(0)
 		r.nats.Await()
-	}, false},
+	}, false, true, false},
 	{"two servers of NATS are killed", func(r *run) {
 		r.nats.Kill(0)
 		r.nats.Kill(1)
@@ -48,7 +49,7 @@ var faults = []struct {
 		r.nats.Start(0)
 		r.nats.Start(1)
 		r.nats.Await()
-	}, false},
+	}, false, true, false},
 	{"all servers of NATS are killed and their disks wiped", func(r *run) {
 		for i := range 3 {
 			r.nats.Kill(i)
@@ -58,17 +59,17 @@ var faults = []struct {
 			r.nats.Start(i)
 		}
 		r.nats.Await()
-	}, false},
-	{"the queue is purged", func(r *run) { r.nats.Purge(r.stream()) }, false},
-	{"the queue is deleted", func(r *run) { r.nats.Delete(r.stream()) }, false},
+	}, false, true, false},
+	{"the queue is purged", func(r *run) { r.nats.Purge(r.stream()) }, false, false, false},
+	{"the queue is deleted", func(r *run) { r.nats.Delete(r.stream()) }, false, false, false},
 	{"all are cut off NATS", func(r *run) {
 		r.nats.CutAll()
 		r.rest(4 * time.Second)
 		r.nats.MendAll()
-	}, false},
-	{"the object store is away", func(r *run) { r.forAll(trouble{away: true}, 3*time.Second) }, false},
-	{"the object store says 503", func(r *run) { r.forAll(trouble{refuse: true}, 2*time.Second) }, false},
-	{"the object store is slow", func(r *run) { r.forAll(trouble{slow: 300 * time.Millisecond}, 4*time.Second) }, false},
+	}, false, true, false},
+	{"the object store is away", func(r *run) { r.forAll(trouble{away: true}, 3*time.Second) }, false, false, false},
+	{"the object store says 503", func(r *run) { r.forAll(trouble{refuse: true}, 2*time.Second) }, false, false, false},
+	{"the object store is slow", func(r *run) { r.forAll(trouble{slow: 300 * time.Millisecond}, 4*time.Second) }, false, false, false},
 	{"answers of the object store are lost", func(r *run) {
 		for _, m := range r.live() {
 			m.door.be(trouble{lose: 4})
@@ -81,19 +82,19 @@ var faults = []struct {
 		if lost == 0 {
 			r.t.Error("no answer was lost")
 		}
-	}, false},
+	}, false, false, false},
 	{"the lister is cut off the objects", func(r *run) {
 		m := r.awaitLister()
 		m.door.be(trouble{silent: true})
 		r.rest(3 * time.Second)
 		m.door.be(trouble{})
-	}, false},
+	}, false, false, false},
 	{"the lister sleeps past its lease", func(r *run) {
 		m := r.awaitLister()
 		r.sleep(m)
 		r.until("another lister", func() bool { l := r.lister(); return l != nil && l != m || len(r.live()) == 1 })
 		r.wake(m)
-	}, false},
+	}, false, false, false},
 	{"workers sleep past the end of all", func(r *run) {
 		lister := r.awaitLister()
 		for _, m := range r.live() {
@@ -105,7 +106,7 @@ var faults = []struct {
 		for _, m := range r.live() {
 			r.wake(m)
 		}
-	}, false},
+	}, false, false, false},
 }
 
 // rest lets a fault last.
@@ -140,7 +141,10 @@ func TestFaults(t *testing.T) {
 	w := newWorld(t)
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			r := w.begin(t, 1000, 15*time.Millisecond, 150*time.Millisecond)
+			r := w.begin(t, 800, 15*time.Millisecond, 150*time.Millisecond)
+			if !f.alone {
+				t.Parallel()
+			}
 			for range 3 {
 				r.join()
 			}
@@ -148,11 +152,18 @@ func TestFaults(t *testing.T) {
 			if len(r.live()) < 3 {
 				t.Fatal("they have ended before anything happens")
 			}
+			var m *mounted
+			if f.mounts {
+				m = r.mount()
+			}
 			f.do(r)
 			r.finish()
 			again := r.check()
 			if most := r.kills * slots; f.exact && again > most {
 				t.Errorf("%d segments are fetched again after %d kills, at most %d are to be", again, r.kills, most)
+			}
+			if m != nil {
+				m.compare()
 			}
 			t.Log(r.figures(again))
 		})

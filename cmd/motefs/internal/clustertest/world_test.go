@@ -186,12 +186,15 @@ func (r *run) join() *member {
 // command is the program that mirrors.
 func (r *run) command(endpoint string, more ...string) *exec.Cmd {
 	args := append([]string{
-		"mirror", "--config", os.DevNull, "--store", r.t.TempDir(), "--segments", "s3://" + bucketIs + "/" + strings.TrimSuffix(r.prefix, "/"),
+		"mirror", "--config", os.DevNull, "--store", r.t.TempDir(), "--segments", r.url(),
 		"--segments-endpoint-url", endpoint, "--segments-region", versitygw.Region, "--segments-path-style", "on",
 		"--segment-names", fmt.Sprint(segmentNames), "--cluster-haste", fmt.Sprint(haste), "--connections", "8", "--progress", "none", "--log-level", "debug",
 	}, more...)
 	return program(append(args, r.origin.URL())...)
 }
+
+// url names the mirror.
+func (r *run) url() string { return "s3://" + bucketIs + "/" + strings.TrimSuffix(r.prefix, "/") }
 
 // program is the program with S3's keys.
 func program(args ...string) *exec.Cmd {
