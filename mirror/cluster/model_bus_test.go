@@ -39,6 +39,16 @@ func (h *hub) wakeLocked() {
 	h.change = make(chan struct{})
 }
 
+// hasLocked reports whether a segment is queued or given out.
+func (h *hub) hasLocked(seq uint64) bool {
+	for _, i := range h.given {
+		if i.seq == seq {
+			return true
+		}
+	}
+	return slices.Contains(h.queue, seq)
+}
+
 // wipe has it forget the queue, and who has the lease.
 func (h *hub) wipe() {
 	h.mu.Lock()
@@ -78,7 +88,7 @@ func (b *hubBus) Offer(ctx context.Context, seqs []uint64) error {
 	b.h.mu.Lock()
 	defer b.h.mu.Unlock()
 	for _, seq := range seqs {
-		if b.h.oftenLocked(0.2) {
+		if b.h.oftenLocked(0.2) || b.h.hasLocked(seq) && !b.h.oftenLocked(0.5) {
 			continue
 		}
 		b.h.queue = append(b.h.queue, seq)

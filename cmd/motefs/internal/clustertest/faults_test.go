@@ -1,9 +1,13 @@
 package clustertest
 
 import (
+	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/motefs/motefs/mirror/segments"
 )
 
 // faults are what happens to processes that make a mirror, each after some of it is made.
@@ -95,6 +99,17 @@ var faults = []struct {
 		r.until("another lister", func() bool { l := r.lister(); return l != nil && l != m || len(r.live()) == 1 })
 		r.wake(m)
 	}, false, false, false},
+	{"segments are built twice at once", func(r *run) {
+		// Each item is given out once more while its worker is at it.
+		id := strings.TrimPrefix(r.stream(), "motefs_")
+		for seq := range r.count("names") {
+			if !r.exists(segments.CommitName(uint64(seq))) {
+				_, err := r.nats.JetStream().Publish(r.t.Context(), fmt.Sprintf("motefs.%s.item.%d", id, seq), nil)
+				must(r.t, err)
+			}
+		}
+		r.twice = true
+	}, false, false, false},
 	{"workers sleep past the end of all", func(r *run) {
 		lister := r.awaitLister()
 		for _, m := range r.live() {
@@ -161,6 +176,9 @@ func TestFaults(t *testing.T) {
 			again := r.check()
 			if most := r.kills * slots; f.exact && again > most {
 				t.Errorf("%d segments are fetched again after %d kills, at most %d are to be", again, r.kills, most)
+			}
+			if r.twice && again == 0 {
+				t.Error("nothing was fetched twice")
 			}
 			if m != nil {
 				m.compare()

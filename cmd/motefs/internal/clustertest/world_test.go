@@ -88,6 +88,7 @@ type run struct {
 		killed  bool
 	}
 	kills, sleeps int
+	twice         bool // segments were given out twice
 }
 
 // member is a process that takes part.
@@ -143,6 +144,12 @@ func (r *run) count(kind string) int {
 		r.t.Error(err)
 	}
 	return len(all)
+}
+
+// exists reports whether there is an object of that name, by the same.
+func (r *run) exists(name string) bool {
+	_, err := os.Stat(filepath.Join(r.dir, r.prefix, name))
+	return err == nil
 }
 
 // look follows the commits, for how long none comes.
