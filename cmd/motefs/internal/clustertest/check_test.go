@@ -169,5 +169,5 @@ func (r *run) checkNumber(numbers map[cache.Inode]string, ino cache.Inode, name 
 
 // figures are what a run has cost.
 func (r *run) figures(again int) string {
-	return fmt.Sprintf("%d kills, %d segments fetched again, at most %v without a commit", r.kills, again, r.pause())
+	return fmt.Sprintf("%d kills, %d segments fetched again, at most %v without a commit, listed on after %v", r.kills, again, r.pause(), r.relisted())
 }

@@ -29,7 +29,7 @@ var faults = []struct {
 		}
 	}, true, false, false},
 	{"the lister is killed", func(r *run) {
-		r.kill(r.awaitLister())
+		r.killLister(r.awaitLister())
 		r.awaitLister()
 	}, true, false, false},
 	{"all are killed", func(r *run) {

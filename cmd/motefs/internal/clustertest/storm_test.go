@@ -24,7 +24,7 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 // stormed is what storms have cost.
 type stormed struct {
 	seeds, kills, sleeps, again, segments int
-	pause                                 time.Duration
+	pause, relisted                       time.Duration
 	did                                   map[string]int
 }
 
@@ -43,8 +43,8 @@ func TestClusterStorm(t *testing.T) {
 			storm(t, w, rand.New(rand.NewPCG(seed, 0)), &all)
 		})
 	}
-	t.Logf("from seed %d on: %d of %d runs whole, of %d segments: %d kills, %d stops, %d segments fetched again, at most %v without a commit; %v",
-		first, all.seeds, seeds, all.segments, all.kills, all.sleeps, all.again, all.pause, all.did)
+	t.Logf("from seed %d on: %d of %d runs whole, of %d segments: %d kills, %d stops, %d segments fetched again, at most %v without a commit, listed on after %v at most; %v",
+		first, all.seeds, seeds, all.segments, all.kills, all.sleeps, all.again, all.pause, all.relisted, all.did)
 }
 
 func storm(t *testing.T, w *world, rng *rand.Rand, all *stormed) {
@@ -70,7 +70,7 @@ func storm(t *testing.T, w *world, rng *rand.Rand, all *stormed) {
 	again := r.check()
 	t.Log(r.figures(again))
 	all.kills, all.sleeps, all.again, all.segments = all.kills+r.kills, all.sleeps+r.sleeps, all.again+again, all.segments+r.segments()
-	all.pause = max(all.pause, r.pause())
+	all.pause, all.relisted = max(all.pause, r.pause()), max(all.relisted, r.relisted())
 	if !t.Failed() {
 		all.seeds++
 	}
@@ -84,7 +84,7 @@ var gusts = []struct {
 	{"one is killed", func(r *run, rng *rand.Rand, _ time.Duration) { r.killAny(rng) }},
 	{"the lister is killed", func(r *run, rng *rand.Rand, _ time.Duration) {
 		if m := r.lister(); m != nil {
-			r.kill(m)
+			r.killLister(m)
 		}
 	}},
 	{"all are killed", func(r *run, _ *rand.Rand, _ time.Duration) {

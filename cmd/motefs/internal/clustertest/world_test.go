@@ -1,6 +1,7 @@
 package clustertest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,12 +32,13 @@ const (
 	// segmentNames is how many names a segment of these tests has, and slots how many a
 	// process works at.
 	segmentNames, slots = 50, 2
-	// haste is by what the program's waits are divided.
-	haste = 4
 	// patience is how long a test waits for what has to come, on a machine however busy.
 	patience = 3 * time.Minute
 	bucketIs = "bucket"
 )
+
+// haste is by what the program's waits are divided; 1 measures what a kill costs in earnest.
+var haste = cmp.Or(os.Getenv("STORM_HASTE"), "4")
 
 // world is what is there beside the processes: it serves one run after the other.
 type world struct {
@@ -86,6 +88,11 @@ type run struct {
 		last    time.Time     // when the last commit came
 		pause   time.Duration // the longest without one, after the first kill
 		killed  bool
+		// names are the name segments at the last kill of the lister, and relisted how long it took
+		// at most until there was one more.
+		names    int
+		bereft   time.Time // when that was; zero: there is one more
+		relisted time.Duration
 	}
 	kills, sleeps int
 	twice         bool // segments were given out twice
@@ -170,8 +177,27 @@ func (r *run) look(ended <-chan struct{}) {
 			}
 			r.watch.commits, r.watch.last = n, now
 		}
+		if !r.watch.bereft.IsZero() && r.count(segments.NamesPrefix) > r.watch.names {
+			r.watch.relisted = max(r.watch.relisted, now.Sub(r.watch.bereft))
+			r.watch.bereft = time.Time{}
+		}
 		r.watch.Unlock()
 	}
+}
+
+// killLister kills the process that has the lease.
+func (r *run) killLister(m *member) {
+	r.kill(m)
+	r.watch.Lock()
+	defer r.watch.Unlock()
+	r.watch.names, r.watch.bereft = r.count(segments.NamesPrefix), time.Now()
+}
+
+// relisted is how long it took at most until another listed on, 0 where the listing was complete.
+func (r *run) relisted() time.Duration {
+	r.watch.Lock()
+	defer r.watch.Unlock()
+	return r.watch.relisted.Round(10 * time.Millisecond)
 }
 
 // pause is the longest time without a commit after the first kill.
@@ -195,7 +221,7 @@ func (r *run) command(endpoint string, more ...string) *exec.Cmd {
 	args := append([]string{
 		"mirror", "--config", os.DevNull, "--store", r.t.TempDir(), "--segments", r.url(),
 		"--segments-endpoint-url", endpoint, "--segments-region", versitygw.Region, "--segments-path-style", "on",
-		"--segment-names", fmt.Sprint(segmentNames), "--cluster-haste", fmt.Sprint(haste), "--connections", "8", "--progress", "none", "--log-level", "debug",
+		"--segment-names", fmt.Sprint(segmentNames), "--cluster-haste", haste, "--connections", "8", "--progress", "none", "--log-level", "debug",
 	}, more...)
 	return program(append(args, r.origin.URL())...)
 }
