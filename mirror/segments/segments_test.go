@@ -152,7 +152,7 @@ func TestTruncated(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := r.Store.(*objectstest.Memory).Objects()[NamesName(0)]
-	for n := range len(text) {
+	for n := range text {
 		if err := r.Store.Put(ctx, NamesName(0), objects.BytesBody(text[:n])); err != nil {
 			t.Fatal(err)
 		}
