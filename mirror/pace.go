@@ -10,10 +10,12 @@ import (
 )
 
 // pace says how fast a mirror may go: as fast as Options.LimitFiles and LimitRate
-// allow, and no faster than an origin likes that answers 429 or 503. Such an
-// answer slows the whole mirror, not one file: the rate is halved, and from then
+// allow, and no faster than an origin likes that answers 429 or 503. Such answers
+// slow the whole mirror, not one file: the rate is halved, and from then
 // on grows by a fixed amount each second until it is well above where it was
-// (additive increase, multiplicative decrease; RFC 5681 has the argument). While
+// (additive increase, multiplicative decrease; RFC 5681 has the argument). A few among
+// many answers are no complaint about the rate, but a service that has hiccups; a
+// mirror that was halved for each of them would stand still. While
 // nothing limits a mirror, pace costs it one atomic load for each batch.
 type pace struct {
 	files, bytes *rate.Limiter // nil: no limit
@@ -31,6 +33,10 @@ type pace struct {
 		release  float64 // the rate at which the limit is lifted
 		sampled  time.Time
 		sampleAt int64 // answered, at sampled
+		// complaints are those since begun, at which answered was begunAt.
+		complaints int64
+		begun      time.Time
+		begunAt    int64
 	}
 }
 
@@ -38,6 +44,12 @@ const (
 	// cutEvery is how often the rate is halved at most: the answers to what was
 	// under way when it was halved say nothing about the new rate.
 	cutEvery = time.Second
+	// leastRetryAfter is the shortest that an origin can ask for; what is shorter is a client's
+	// guess, of an origin that says no time.
+	leastRetryAfter = time.Second
+	// tolerated is among how many answers one complaint is none, and manyComplaints how
+	// many are enough to tell; fewer are judged after cutEvery.
+	tolerated, manyComplaints = 50, 16
 	// growSteps is how many seconds it takes to grow back to the rate at which
 	// the origin complained.
 	growSteps = 20
@@ -143,10 +155,14 @@ func (p *pace) throttled(after time.Duration) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	recent := p.mu.limiter != nil && now.Sub(p.mu.cutAt) < cutEvery+after
+	if after < leastRetryAfter && (recent || !p.tooFastLocked(now)) {
+		return
+	}
 	if until := now.Add(after); until.After(p.mu.until) {
 		p.mu.until = until
 	}
-	if p.mu.limiter != nil && now.Sub(p.mu.cutAt) < cutEvery+after {
+	if recent {
 		return
 	}
 	was := p.rateLocked(now)
@@ -154,6 +170,22 @@ func (p *pace) throttled(after time.Duration) {
 	p.mu.grow, p.mu.release = max(was/2/growSteps, slowest/growSteps), max(2*was, 2*slowest)
 	p.mu.limiter = rate.NewLimiter(rate.Limit(p.mu.cutTo), burst(p.mu.cutTo))
 	p.slowed.Store(true)
+}
+
+// tooFastLocked counts a complaint, and reports whether there are so many among the answers
+// of late that they are about the rate.
+func (p *pace) tooFastLocked(now time.Time) bool {
+	answered := p.answered.Load()
+	if p.mu.complaints == 0 || now.Sub(p.mu.begun) > 2*cutEvery {
+		p.mu.complaints, p.mu.begun, p.mu.begunAt = 0, now, answered
+	}
+	p.mu.complaints++
+	if p.mu.complaints < manyComplaints && now.Sub(p.mu.begun) < cutEvery {
+		return false
+	}
+	many := p.mu.complaints > 1+(answered-p.mu.begunAt)/tolerated
+	p.mu.complaints = 0
+	return many
 }
 
 // rateLocked is the rate of answers since the last time it was asked for, in

@@ -79,8 +79,9 @@ func TestThrottled(t *testing.T) {
 		p := newPace(0, 0)
 		p.answered.Add(10_000)
 		time.Sleep(10 * time.Second)
-		p.throttled(0)
-		p.throttled(0) // the rest of a burst of complaints
+		for range 2 * manyComplaints {
+			p.throttled(0)
+		}
 		between(t, "first second", takeFor(t, p, time.Second, 1), 450, 650)
 		time.Sleep(9 * time.Second)
 		between(t, "eleventh second", takeFor(t, p, time.Second, 1), 700, 900)
@@ -89,6 +90,44 @@ func TestThrottled(t *testing.T) {
 			t.Errorf("after a minute the limit is still there: %d, %v", n, err)
 		}
 	})
+}
+
+// TestSlowOriginComplains has an origin that takes one file a second refuse most of the
+// others: few complaints, but among few answers.
+func TestSlowOriginComplains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(0, 0)
+		for range 8 {
+			time.Sleep(time.Second / 4)
+			p.answered.Add(1)
+			p.throttled(0)
+		}
+		if !p.slowed.Load() {
+			t.Error("an origin that refuses all is not left alone")
+		}
+	})
+}
+
+// TestFewComplaints has one answer of a hundred be a 503, whatever the rate: a mirror that
+// was slowed down by each would go to the slowest rate, and stay there.
+func TestFewComplaints(t *testing.T) {
+	for _, rate := range []int{10, 1000, 100_000} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPace(0, 0)
+			for i := range 30 * rate {
+				if i%(1+rate/100) == 0 {
+					time.Sleep(time.Second / 100)
+				}
+				p.answered.Add(1)
+				if i%100 == 50 {
+					p.throttled(0)
+				}
+			}
+			if p.slowed.Load() {
+				t.Errorf("slowed down at %d a second", rate)
+			}
+		})
+	}
 }
 
 func TestRetryAfterPausesAll(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/motefs/motefs/fs/fusetest"
 	"github.com/motefs/motefs/fs/fusetest/eventually"
@@ -135,6 +136,22 @@ func TestDaemon(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestDaemonHasNames has the listing come later than the mount: whoever reads it as soon as the
+// command has returned sees its names.
+func TestDaemonHasNames(t *testing.T) {
+	s := serveTest(t, serve.Options{}, synthetic(100))
+	s.SetFaults(origintest.Faults{OnList: func(_ string, n int) origintest.Fault {
+		return origintest.Fault{Delay: time.Duration(n) * time.Second}
+	}})
+	b := newBackground(t)
+	finish(t, exitOK, "mount", "--daemon", "--store", b.store, "--log-file", b.log, s.URL(), b.dir)
+	if names := lines(shell(t, `ls -U "$1"`, b.dir)); len(names) == 0 {
+		t.Error("the directory is empty")
+	}
+	finish(t, exitOK, "unmount", b.dir)
+	b.gone()
 }
 
 // findDaemon is the process with that on its command line.

@@ -148,14 +148,17 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 		log.Warn().Err(err).Msg("motefs unmount does not wait for the end of this process")
 	}
 	line := fmt.Sprintf("serving %s at %s from store %s; unmount with %smotefs unmount %s", id, abs, m.where(), a.withCtrlC(), abs)
-	if err := a.serves(line); err != nil {
-		return errors.Join(err, m.mount.Close(), m.session.close())
-	}
-	a.tell("%s", line)
-	defer a.notify.Start(m.statusLine, m.alive)()
 	before, start := m.store.Progress(), time.Now()
 	m.procs, m.follower = procs, &f.refresh
+	m.serves = func() error {
+		if err := a.serves(line); err != nil {
+			return err
+		}
+		a.tell("%s", line)
+		return nil
+	}
 	m.stopping = func() { a.notify.Stopping("unmounting " + abs) }
+	defer a.notify.Start(m.statusLine, m.alive)()
 	if err := m.serve(ctx, on, f.prefetchAll); err != nil {
 		return err
 	}
@@ -176,7 +179,8 @@ type mounted struct {
 	mount    *fs.Mount
 	procs    procs
 	follower *follower
-	stopping func() // called before the unmount
+	serves   func() error // called once the mount has names to show
+	stopping func()       // called before the unmount
 }
 
 // checkMountpoint looks at the mountpoint before anything slow begins.
@@ -250,7 +254,11 @@ func (m *mounted) serve(ctx context.Context, on *screen.Screen, prefetch bool) e
 		m.status.Fail(err)
 		m.log.Warn().Err(err).Msg("nothing can be stored, so nothing is listed or fetched; what is in the store is served. Make room, and mount again")
 	}
-	m.untilUnmounted(ctx)
+	m.awaitNames(ctx)
+	err := m.serves()
+	if err == nil {
+		m.untilUnmounted(ctx)
+	}
 	m.stopping()
 	// Unmount first: then no reader can meet an engine that is closed.
 	if errors.Is(context.Cause(ctx), errCtrlC) {
@@ -259,11 +267,12 @@ func (m *mounted) serve(ctx context.Context, on *screen.Screen, prefetch bool) e
 	if ctx.Err() != nil {
 		m.log.Info().Msg("unmounting; Ctrl-C now ends at once")
 	}
-	err := m.mount.Close()
-	if errors.Is(err, fs.ErrBusy) {
-		m.log.Warn().Msgf("%v; it is unmounted all the same, and they get errors from now on", err)
-		err = nil
+	closing := m.mount.Close()
+	if errors.Is(closing, fs.ErrBusy) {
+		m.log.Warn().Msgf("%v; it is unmounted all the same, and they get errors from now on", closing)
+		closing = nil
 	}
+	err = errors.Join(err, closing)
 	stopRun()
 	wg.Wait()
 	if broken := m.store.BrokenErr(); broken != nil {
@@ -274,6 +283,30 @@ func (m *mounted) serve(ctx context.Context, on *screen.Screen, prefetch bool) e
 		return errors.Join(err, m.session.close())
 	default: // requests are still served, from a store that must not be closed under them
 		return errors.Join(err, m.status.Close(), m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
+	}
+}
+
+// namesPatience is how long a mount that has no names yet waits for them before it says
+// that it serves.
+const namesPatience = 2 * time.Second
+
+// awaitNames waits for the first names of a new store, so that who looks at a mount as soon as it
+// is said to serve sees no empty directory.
+func (m *mounted) awaitNames(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, namesPatience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for p := m.store.Progress(); p.Files == 0 && !p.ListingComplete; p = m.store.Progress() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.mount.Done():
+			return
+		case <-m.store.Broken():
+			return
+		case <-tick.C:
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/motefs/motefs/cmd/motefs/internal/stores"
 	"github.com/motefs/motefs/cmd/motefs/internal/text"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 )
 
 // statusFlags are the flags of status.
@@ -23,10 +24,12 @@ type statusFlags struct {
 	json, watch bool
 }
 
-// watchEvery is how often --watch asks, and askPatience how long an answer may take.
 const (
+	// watchEvery is how often --watch asks, and askPatience how long an answer may take.
 	watchEvery  = time.Second
 	askPatience = 10 * time.Second
+	// askedAtOnce is how many processes are asked side by side.
+	askedAtOnce = 16
 )
 
 func statusCommand(a *app) *cobra.Command {
@@ -119,19 +122,15 @@ func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), c
 			_ = c.Close() // of a connection on which nothing is owed
 		}
 	}
-	one := func(ctx context.Context, dir string, running bool) (answer, error) {
+	client := func(dir string) *status.Client {
 		if clients[dir] == nil {
 			clients[dir] = status.NewClient(dir)
 		}
-		rest := (*status.Source).Status
-		if running {
-			rest = nil
-		}
-		return a.askStore(ctx, clients[dir], dir, rest)
+		return clients[dir]
 	}
 	if dir != "" {
 		return func(ctx context.Context) ([]answer, error) {
-			got, err := one(ctx, dir, false)
+			got, err := a.askStore(ctx, client(dir), dir, (*status.Source).Status)
 			if err != nil {
 				return nil, err
 			}
@@ -147,18 +146,29 @@ func (a *app) askers(dir string) (ask func(context.Context) ([]answer, error), c
 		if err != nil {
 			return nil, err
 		}
+		// Side by side, as one that hangs takes askPatience.
+		got, failed := make([]answer, len(below)), make([]error, len(below))
+		var asking errgroup.Group
+		asking.SetLimit(askedAtOnce)
+		for i, s := range below {
+			c := client(s.Dir)
+			asking.Go(func() error {
+				got[i], failed[i] = a.askStore(ctx, c, s.Dir, nil)
+				return nil
+			})
+		}
+		if err := asking.Wait(); err != nil {
+			return nil, err
+		}
 		var all []answer
 		var errs []error
-		for _, s := range below {
-			got, err := one(ctx, s.Dir, true)
-			if errors.Is(err, status.ErrNotRunning) {
-				continue
-			}
-			if err != nil { // which keeps nobody from seeing the others
+		for i, s := range below {
+			switch err := failed[i]; {
+			case err == nil:
+				all = append(all, got[i])
+			case !errors.Is(err, status.ErrNotRunning): // which keeps nobody from seeing the others
 				errs = append(errs, fmt.Errorf("%s: %w", cmp.Or(s.Origin, s.Dir), err))
-				continue
 			}
-			all = append(all, got)
 		}
 		if len(all) == 0 && errs == nil {
 			printLine(a.stderr, "motefs: nothing is running with a store in %s; motefs stores lists the stores there, and --store shows one elsewhere", strings.Join(roots, " and "))
