@@ -62,7 +62,7 @@ func (m *mounted) status() (s Status) {
 // without the object store.
 func TestMountOfAMirrorInSegments(t *testing.T) {
 	fusetest.Need(t)
-	files := 20_000
+	files := 10_000
 	if os.Getenv("MOTEFS_TEST_LONG") != "" {
 		files = 100_000
 	}
