@@ -55,7 +55,7 @@ func newRig(t *testing.T, files []origintest.File, page int) *rig {
 	if r.server, err = origintest.Open(serve.Options{PageSize: page}, r.src); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := folder.Open(filepath.Join(t.TempDir(), "mirror"))
+	dir, err := folder.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/fs/fusetest/process"
-	"github.com/motefs/motefs/mirror/objects/folder"
 )
 
 // TestKilledReplica kills a process that reads a mirror, at any moment, again and again: what is in
@@ -16,7 +15,7 @@ import (
 func TestKilledReplica(t *testing.T) {
 	forSeeds(t, (seeds+1)/2, func(t *testing.T, seed uint64, o worldOptions) {
 		at := t.TempDir()
-		objects, err := folder.Open(filepath.Join(at, "objects"))
+		objects, err := newFolder(filepath.Join(at, "objects"))
 		if err != nil {
 			t.Fatal(err)
 		}
