@@ -83,10 +83,11 @@ model: needs-go
 	$(GO) test -run '^TestModel$$' -timeout 0 ./mirror -model.seeds $(SEEDS)
 
 # Processes that make one mirror and are killed, stopped and cut off, SEEDS worlds of them
-# from SEED on (empty: a random one).
+# from SEED on (empty: a random one): in a model, and the program itself with servers of NATS and S3.
 soak-cluster: SEEDS ?= 200
-soak-cluster: needs-go
+soak-cluster: needs-go $(VERSITYGW)
 	CLUSTER_SEEDS=$(SEEDS) CLUSTER_SEED=$(SEED) $(GO) test -run '^TestModel$$' -count 1 -v -timeout 0 ./mirror/cluster
+	STORM_SEEDS=$(SEEDS) STORM_SEED=$(SEED) $(GO) test -run '^TestClusterStorm$$' -count 1 -v -timeout 0 ./cmd/motefs/internal/clustertest
 
 # Stores that are damaged at random and repaired, SEEDS of them from SEED on (0: a
 # random one).

@@ -20,6 +20,9 @@ type clusterFlags struct {
 	servers string
 	listen  string
 	creds   string
+	// segmentNames and haste are for tests, which have little time: how many names a segment
+	// has, and by what all that is waited for is divided.
+	segmentNames, haste int
 }
 
 // embedded is the word for a NATS server in this process.
@@ -33,6 +36,11 @@ func (f *clusterFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.listen, "cluster-listen", defaultListen, "`address` at which the server of --cluster embedded lets others in")
 	f.registerLogin(flags)
 	inGroup(flags, groupSegments, "cluster", "cluster-listen")
+	flags.IntVar(&f.segmentNames, "segment-names", 0, "")
+	flags.IntVar(&f.haste, "cluster-haste", 1, "")
+	for _, hidden := range []string{"segment-names", "cluster-haste"} {
+		_ = flags.MarkHidden(hidden) // it is there
+	}
 }
 
 // registerWatch adds the flags for who only looks.
@@ -114,6 +122,10 @@ func (f *clusterFlags) open(ctx context.Context, mirrorID, process, dir string, 
 		return cluster.NewLocal(), nil, nil
 	}
 	o := natsbus.Options{Servers: f.servers, Login: f.login(), Mirror: mirrorID, Process: process, Log: log}
+	if f.haste > 1 {
+		haste := time.Duration(f.haste)
+		o.ItemTimeout, o.LeaseTimeout, o.ReportAge = cluster.ItemTimeout/haste, cluster.LeaseTimeout/haste, natsbus.ReportAge/haste
+	}
 	if f.servers == embedded {
 		server, err = natsbus.Embedded(natsbus.EmbeddedOptions{Dir: dir, Listen: f.listen, Log: log})
 		if err != nil {

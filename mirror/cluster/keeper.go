@@ -25,6 +25,7 @@ type keeper struct {
 	prevs map[uint64]*segments.Names
 	// offered is when a segment that is left was offered, and seen since when it is worked at.
 	offered, seen map[uint64]time.Time
+	still         int // looks at which nobody was at anything that is left
 	mu            struct {
 		sync.Mutex
 		low  uint64
@@ -68,7 +69,7 @@ func (k *keeper) keep(ctx context.Context) error {
 		return err
 	}
 	k.total = totals(&k.index, 0)
-	tick := time.NewTicker(sealEvery)
+	tick := time.NewTicker(k.p.o.soon(sealEvery))
 	defer tick.Stop()
 	for {
 		complete, err := k.look(ctx)

@@ -147,7 +147,7 @@ func (l *lister) page(ctx context.Context, page mirror.WalkedPage) error {
 		return fmt.Errorf("%w: it has %d names, of which %d were listed", errPage, l.passed, skip)
 	}
 	end := place{marker: page.Next, complete: page.Next == ""}
-	if end.complete || l.full() || l.n.Names() > 0 && time.Since(l.cutAt) >= hungryAfter && l.p.hungry() {
+	if end.complete || l.full() || l.n.Names() > 0 && time.Since(l.cutAt) >= l.p.o.soon(hungryAfter) && l.p.hungry() {
 		return l.cut(ctx, end)
 	}
 	return nil

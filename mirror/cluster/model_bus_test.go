@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -20,13 +21,14 @@ type hub struct {
 	epoch  uint64
 	holder *hubLease // who has the lease as far as the hub knows
 	told   map[string][]byte
+	heard  map[string]time.Time // when it was told
 	wiped  int
 	terms  int
 	late   int // holders that were not told for a while that they lost the lease
 }
 
 func newHub(rng *rand.Rand, worse float64) *hub {
-	return &hub{rng: rng, worse: worse, given: map[int]*hubItem{}, change: make(chan struct{}), told: map[string][]byte{}}
+	return &hub{rng: rng, worse: worse, given: map[int]*hubItem{}, change: make(chan struct{}), told: map[string][]byte{}, heard: map[string]time.Time{}}
 }
 
 // often says yes with a probability that grows with how bad the hub is.
@@ -35,6 +37,16 @@ func (h *hub) oftenLocked(p float64) bool { return h.rng.Float64() < p*h.worse }
 func (h *hub) wakeLocked() {
 	close(h.change)
 	h.change = make(chan struct{})
+}
+
+// hasLocked reports whether a segment is queued or given out.
+func (h *hub) hasLocked(seq uint64) bool {
+	for _, i := range h.given {
+		if i.seq == seq {
+			return true
+		}
+	}
+	return slices.Contains(h.queue, seq)
 }
 
 // wipe has it forget the queue, and who has the lease.
@@ -76,7 +88,7 @@ func (b *hubBus) Offer(ctx context.Context, seqs []uint64) error {
 	b.h.mu.Lock()
 	defer b.h.mu.Unlock()
 	for _, seq := range seqs {
-		if b.h.oftenLocked(0.2) {
+		if b.h.oftenLocked(0.2) || b.h.hasLocked(seq) && !b.h.oftenLocked(0.5) {
 			continue
 		}
 		b.h.queue = append(b.h.queue, seq)
@@ -86,6 +98,18 @@ func (b *hubBus) Offer(ctx context.Context, seqs []uint64) error {
 	}
 	b.h.wakeLocked()
 	return nil
+}
+
+// OfferAgain takes items from whoever has them.
+func (b *hubBus) OfferAgain(ctx context.Context, seqs []uint64) error {
+	b.h.mu.Lock()
+	for n, i := range b.h.given {
+		if slices.Contains(seqs, i.seq) {
+			delete(b.h.given, n)
+		}
+	}
+	b.h.mu.Unlock()
+	return b.Offer(ctx, seqs)
 }
 
 func (b *hubBus) Pull(ctx context.Context) (Item, error) {
@@ -137,7 +161,7 @@ func (b *hubBus) Report(ctx context.Context, report []byte) error {
 	b.h.mu.Lock()
 	defer b.h.mu.Unlock()
 	if !b.h.oftenLocked(0.2) {
-		b.h.told[b.id] = report
+		b.h.told[b.id], b.h.heard[b.id] = report, time.Now()
 	}
 	return nil
 }
@@ -151,7 +175,7 @@ func (b *hubBus) Reports(ctx context.Context) (map[string][]byte, error) {
 	all := maps.Clone(b.h.told)
 	delete(all, b.id)
 	for id := range all {
-		if b.h.oftenLocked(0.1) {
+		if b.h.oftenLocked(0.1) || time.Since(b.h.heard[id]) > 10*time.Second {
 			delete(all, id)
 		}
 	}

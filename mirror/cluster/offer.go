@@ -10,10 +10,13 @@ import (
 func (k *keeper) offer(ctx context.Context) error {
 	at := k.p.underWay()
 	now := time.Now()
-	var seqs, overtake []uint64
-	every, idle := offerEvery, k.p.idle()
+	var seqs, again, overtake []uint64
+	every, idle := k.p.o.soon(offerEvery), k.p.idle()
 	if idle > 0 { // the bus may have lost some
-		every = sealEvery
+		every = k.p.o.soon(sealEvery)
+	}
+	if k.still++; len(at) > 0 || idle == 0 {
+		k.still = 0
 	}
 	left := 0
 	for seq := k.low; seq < k.known && left < offerAhead; seq++ {
@@ -26,6 +29,9 @@ func (k *keeper) offer(ctx context.Context) error {
 		workers := at[seq]
 		if workers == 0 {
 			delete(k.seen, seq)
+			if k.p.takeGone(seq, now) || k.still >= stillLooks && len(again) < idle {
+				again = append(again, seq)
+			}
 			if last, ok := k.offered[seq]; !ok || now.Sub(last) >= every {
 				seqs = append(seqs, seq)
 				k.offered[seq] = now
@@ -36,11 +42,12 @@ func (k *keeper) offer(ctx context.Context) error {
 		if !ok {
 			k.seen[seq], since = now, now
 		}
-		if workers == 1 && now.Sub(since) >= overtakeAfter {
+		if workers == 1 && now.Sub(since) >= k.p.o.soon(overtakeAfter) {
 			overtake = append(overtake, seq)
 		}
 	}
 	k.forget()
+	k.offerAgain(ctx, again)
 	k.p.mu.Lock()
 	if l := k.p.mu.leading; l != nil {
 		if len(seqs) > 0 { // there is something else to do

@@ -38,6 +38,9 @@ type Options struct {
 	Slots int
 	// SegmentNames is how many names a segment has. Default SegmentNames.
 	SegmentNames int
+	// Haste divides how long is waited for what the others do, for tests. The bus has
+	// timeouts of its own. Default 1.
+	Haste int
 
 	// Log takes what goes wrong. The zero value is silent.
 	Log zerolog.Logger
@@ -58,6 +61,8 @@ const (
 	defaultSlots = 2
 	// maxSlots bounds Options.Slots.
 	maxSlots = 64
+	// maxHaste bounds Options.Haste.
+	maxHaste = 20
 
 	// waitingSegments are how many more segments may be here of which some files did not come,
 	// and are asked for again after pauses.
@@ -98,6 +103,9 @@ func (o *Options) EnsureDefaults() {
 	if o.SegmentNames == 0 {
 		o.SegmentNames = SegmentNames
 	}
+	if o.Haste == 0 {
+		o.Haste = 1
+	}
 	o.Engine.EnsureDefaults()
 	o.Slots = min(o.Slots, max(o.Engine.Connections, 1))
 	if o.Process == "" {
@@ -117,8 +125,14 @@ func (o *Options) Validate() error {
 	if o.SegmentNames < 1 || o.SegmentNames > 1<<24 {
 		errs = append(errs, fmt.Errorf("segments of %d names: give 1 to %d", o.SegmentNames, 1<<24))
 	}
+	if o.Haste < 1 || o.Haste > maxHaste {
+		errs = append(errs, fmt.Errorf("a haste of %d: give 1 to %d", o.Haste, maxHaste))
+	}
 	if o.source == nil && o.Dir == "" {
 		errs = append(errs, errors.New("a process needs a directory of its own"))
 	}
 	return errors.Join(errs...)
 }
+
+// soon is how long a wait is with the haste of these options.
+func (o *Options) soon(wait time.Duration) time.Duration { return wait / time.Duration(o.Haste) }

@@ -45,6 +45,8 @@ type Process struct {
 		overtook map[uint64]time.Time
 		idle     int
 		others   []Report
+		// gone are segments whose workers are not heard of any more, and since when.
+		gone     map[uint64]time.Time
 		leading  *Leading // while this process has the lease
 		complete bool
 	}
@@ -57,7 +59,7 @@ func Open(o Options) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{o: o, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots))}
-	p.mu.working, p.mu.overtook = map[uint64]time.Time{}, map[uint64]time.Time{}
+	p.mu.working, p.mu.overtook, p.mu.gone = map[uint64]time.Time{}, map[uint64]time.Time{}, map[uint64]time.Time{}
 	if p.src != nil {
 		return p, nil
 	}

@@ -66,7 +66,7 @@ func (t *Totals) Left() uint64 { return t.Segments - t.Sealed }
 // report tells the others what this process does, and hears them, until the mirror is
 // complete.
 func (p *Process) report(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
+	tick := time.NewTicker(p.o.soon(reportEvery))
 	defer tick.Stop()
 	looked := time.Now()
 	for {
@@ -81,7 +81,7 @@ func (p *Process) report(ctx context.Context) error {
 			return err
 		}
 		// The leader says so itself when it is done with all that there is to do then.
-		if !p.leads() && (complete || time.Since(looked) >= lookEvery) {
+		if !p.leads() && (complete || time.Since(looked) >= p.o.soon(lookEvery)) {
 			looked = time.Now()
 			if done, err := p.isComplete(ctx); err != nil || done {
 				return cmp.Or(err, errComplete)
@@ -127,6 +127,7 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	p.src.Share(1 + len(others))
 	slices.SortFunc(others, func(a, b Report) int { return strings.Compare(a.Process, b.Process) })
 	p.mu.Lock()
+	p.noteGoneLocked(others, time.Now())
 	p.mu.others = others
 	if p.mu.leading != nil {
 		overtake = append(overtake, p.mu.leading.Overtake...)

@@ -85,10 +85,10 @@ func (p *Process) overtake(seqs []uint64) {
 	p.mu.Lock()
 	_, at := p.mu.working[seq]
 	idle := p.mu.idle > 0
-	again := time.Since(p.mu.overtook[seq]) < offerEvery
+	again := time.Since(p.mu.overtook[seq]) < p.o.soon(offerEvery)
 	if idle && !at && !again {
 		for old, when := range p.mu.overtook {
-			if time.Since(when) >= offerEvery {
+			if time.Since(when) >= p.o.soon(offerEvery) {
 				delete(p.mu.overtook, old)
 			}
 		}
@@ -124,7 +124,7 @@ func (p *Process) finish(seq uint64) {
 // process works at a segment and tells the bus how that ended. Its error ends the process.
 func (p *Process) process(ctx context.Context, seq uint64, item Item, waiting func()) error {
 	if !p.begin(seq) {
-		return p.back(ctx, item, ItemTimeout)
+		return p.back(ctx, item, p.o.soon(ItemTimeout))
 	}
 	err := p.attempt(ctx, seq, item, waiting)
 	p.finish(seq)
@@ -170,6 +170,7 @@ func (p *Process) attempt(ctx context.Context, seq uint64, item Item, waiting fu
 	if err != nil {
 		return err
 	}
+	p.o.Log.Debug().Uint64("segment", seq).Int("tries", tries(item)).Msg("a segment is fetched")
 	fetching, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ended := make(chan struct{})
@@ -202,6 +203,14 @@ func (p *Process) attempt(ctx context.Context, seq uint64, item Item, waiting fu
 	return err // of another error it is not known whether the commit stands, so nothing is removed
 }
 
+// tries is how often an item was given out, 0 where a segment is overtaken.
+func tries(item Item) int {
+	if item == nil {
+		return 0
+	}
+	return item.Tries()
+}
+
 // committed reports whether a segment has a commit.
 func (p *Process) committed(ctx context.Context, seq uint64) (bool, error) {
 	_, err := p.reader.Commit(ctx, seq)
@@ -213,7 +222,7 @@ func (p *Process) committed(ctx context.Context, seq uint64) (bool, error) {
 
 // watch keeps an item, and ends the attempt where another has committed it.
 func (p *Process) watch(ctx context.Context, seq uint64, item Item, end context.CancelCauseFunc) {
-	tick := time.NewTicker(ItemTimeout / 3)
+	tick := time.NewTicker(p.o.soon(ItemTimeout) / 3)
 	defer tick.Stop()
 	for {
 		select {

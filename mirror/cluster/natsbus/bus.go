@@ -57,7 +57,7 @@ func (b *Bus) open(ctx context.Context) error {
 	if b.conn, b.js, err = dial(ctx, b.o, b.handlers()...); err != nil {
 		return err
 	}
-	if b.inbox, err = listen(b.conn, subjects(b.o.Mirror).reports()); err != nil {
+	if b.inbox, err = listen(b.conn, subjects(b.o.Mirror).reports(), b.o.ReportAge); err != nil {
 		return err
 	}
 	b.queue.names, b.queue.itemTimeout, b.queue.making = subjects(b.o.Mirror), b.o.ItemTimeout, make(chan struct{}, 1)

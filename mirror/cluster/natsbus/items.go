@@ -68,6 +68,17 @@ func (b *Bus) offer(ctx context.Context, seqs []uint64) (left []uint64, err erro
 	return append(left, seqs[len(acks):]...), err
 }
 
+// OfferAgain offers segments to whoever pulls. Of one that was given out nothing is heard any more
+// from who got it: the new item takes the place of the old.
+func (b *Bus) OfferAgain(ctx context.Context, seqs []uint64) error {
+	for _, seq := range seqs {
+		if _, err := b.js.PublishMsg(ctx, nats.NewMsg(b.queue.names.item(seq))); err != nil {
+			return fmt.Errorf("offer segment %d again: %w", seq, err)
+		}
+	}
+	return nil
+}
+
 // full reports whether NATS has no room for an item.
 func full(err error) bool {
 	var refused *jetstream.APIError

@@ -89,3 +89,24 @@ func TestBack(t *testing.T) {
 	must(t, pull(t, b).Done(ctx))
 	none(t, b)
 }
+
+// An item whose worker has gone is given to another at once where it is offered again; what that
+// worker says of it, if it lives after all, is of the old one.
+func TestOfferAgain(t *testing.T) {
+	c := natstest.New(t, 1)
+	gone, alive := join(t, options(t, c.URL())), join(t, options(t, c.URL()))
+	ctx := deadline(t)
+	must(t, gone.Offer(ctx, []uint64{1}))
+	old := pull(t, gone)
+	must(t, alive.Offer(ctx, []uint64{1}))
+	must(t, alive.OfferAgain(ctx, []uint64{1}))
+	item := pull(t, alive)
+	if item.Seq() != 1 || item.Tries() != 1 {
+		t.Errorf("segment %d is given out for the %dth time, and not by the new offer", item.Seq(), item.Tries())
+	}
+	must(t, old.Done(ctx))
+	must(t, alive.Offer(ctx, []uint64{1})) // it is worked at
+	none(t, alive)
+	must(t, item.Done(ctx))
+	none(t, gone)
+}

@@ -34,6 +34,8 @@ type Options struct {
 	// LeaseTimeout is after how long without a refresh the lease may be taken; 0 means
 	// cluster.LeaseTimeout.
 	LeaseTimeout time.Duration
+	// ReportAge is how long a report counts; 0 means ReportAge.
+	ReportAge time.Duration
 	// Dial opens connections; nil means as usual.
 	Dial nats.CustomDialer
 }
@@ -70,6 +72,9 @@ func (o Options) ensureDefaults() Options {
 	if o.LeaseTimeout == 0 {
 		o.LeaseTimeout = cluster.LeaseTimeout
 	}
+	if o.ReportAge == 0 {
+		o.ReportAge = ReportAge
+	}
 	return o
 }
 
@@ -99,7 +104,7 @@ func (o Options) validate() error {
 		}
 	}
 	errs = append(errs, checkID("mirror", o.Mirror), checkID("process", o.Process))
-	if o.ItemTimeout < 0 || o.LeaseTimeout < 0 {
+	if o.ItemTimeout < 0 || o.LeaseTimeout < 0 || o.ReportAge < 0 {
 		errs = append(errs, errors.New("a timeout is negative"))
 	}
 	return errors.Join(errs...)

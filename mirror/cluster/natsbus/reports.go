@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// reportAge is how long a report counts.
-	reportAge = 10 * time.Second
+	// ReportAge is how long a report counts.
+	ReportAge = 10 * time.Second
 	// maxReport is the length of a report, in bytes; maxReports and reportsBytes bound what
 	// is kept of all others.
 	maxReport    = 16 << 10
@@ -34,7 +34,7 @@ func (b *Bus) Report(ctx context.Context, report []byte) error {
 	})
 }
 
-// Reports returns what the others have reported in the last reportAge, by their ids.
+// Reports returns what the others have reported lately, by their ids.
 func (b *Bus) Reports(ctx context.Context) (map[string][]byte, error) {
 	if err := context.Cause(b.ctx); err != nil {
 		return nil, err
@@ -47,6 +47,7 @@ func (b *Bus) Reports(ctx context.Context) (map[string][]byte, error) {
 // reports keeps the last report of each process.
 type reports struct {
 	pattern string
+	age     time.Duration
 	mu      struct {
 		sync.Mutex
 		by    map[string]report // by their subjects
@@ -59,9 +60,9 @@ type report struct {
 	data []byte
 }
 
-// listen keeps reports whose subjects match pattern, until conn is closed.
-func listen(conn *nats.Conn, pattern string) (*reports, error) {
-	r := &reports{pattern: pattern}
+// listen keeps reports whose subjects match pattern for age each, until conn is closed.
+func listen(conn *nats.Conn, pattern string, age time.Duration) (*reports, error) {
+	r := &reports{pattern: pattern, age: age}
 	r.mu.by = make(map[string]report)
 	sub, err := conn.Subscribe(pattern, func(m *nats.Msg) { r.keep(m.Subject, m.Data, time.Now()) })
 	if err == nil {
@@ -97,7 +98,7 @@ func (r *reports) keep(subject string, data []byte, now time.Time) {
 
 func (r *reports) expireLocked(now time.Time) {
 	for subject, one := range r.mu.by {
-		if now.Sub(one.at) > reportAge {
+		if now.Sub(one.at) > r.age {
 			r.mu.bytes -= len(one.data)
 			delete(r.mu.by, subject)
 		}

@@ -58,7 +58,7 @@ func Watch(ctx context.Context, o Options) (*Watcher, error) {
 	if w.conn, w.js, err = dial(ctx, w.o); err != nil {
 		return nil, err
 	}
-	if w.inbox, err = listen(w.conn, pattern.reports()); err != nil {
+	if w.inbox, err = listen(w.conn, pattern.reports(), w.o.ReportAge); err != nil {
 		w.conn.Close()
 		return nil, err
 	}
