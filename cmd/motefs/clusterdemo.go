@@ -181,7 +181,7 @@ func (p *demoProcess) wait(ctx context.Context) error {
 // end ends the process, if it has not ended.
 func (p *demoProcess) end() {
 	_ = p.cmd.Process.Kill() // which fails once it has ended
-	<-p.done
+	p.done <- <-p.done       // however that was
 }
 
 // last is the line in which an ended process says what it did.

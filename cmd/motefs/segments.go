@@ -52,9 +52,6 @@ func (f *segmentsFlags) validate() error {
 	return nil
 }
 
-// fileScheme begins the URL of a folder.
-const fileScheme = "file://"
-
 // identity is what a local store remembers of a mirror: its URL and, where it is not Amazon's, the
 // server.
 func (f *segmentsFlags) identity() (string, error) {

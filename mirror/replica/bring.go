@@ -16,7 +16,7 @@ import (
 
 // share has fn be done once however many ask for the same key at the same time. Who stops
 // waiting does not stop it.
-func (r *Replica) share(ctx context.Context, key string, fn func(context.Context) error) error {
+func (r *Replica) share(ctx context.Context, _ *segment, key string, fn func(context.Context) error) error {
 	done := r.flights.DoChan(key, func() (any, error) {
 		if !r.begin() {
 			return nil, ErrClosed
@@ -33,23 +33,26 @@ func (r *Replica) share(ctx context.Context, key string, fn func(context.Context
 }
 
 // demand is share for a reader.
-func (r *Replica) demand(ctx context.Context, key string, fn func(context.Context) error) error {
+func (r *Replica) demand(ctx context.Context, s *segment, key string, fn func(context.Context) error) error {
 	r.demanded.Add(1)
+	s.demanded.Add(1)
 	defer func() {
+		s.demanded.Add(-1)
 		if r.demanded.Add(-1) == 0 {
 			announce(r.idle)
 		}
 	}()
-	return r.share(ctx, key, fn)
+	return r.share(ctx, s, key, fn)
 }
 
-// yield lets readers go first, for a while.
-func (r *Replica) yield(ctx context.Context) error {
-	for end := time.After(yieldFor); r.demanded.Load() > 0; {
+// yield lets readers go first, for a while, where nobody waits for the segment.
+func (r *Replica) yield(ctx context.Context, s *segment) error {
+	for end := time.After(yieldFor); r.demanded.Load() > 0 && s.demanded.Load() == 0; {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-r.idle:
+		case <-time.After(yieldLook): // somebody may wait for this segment by now
 		case <-end:
 			return nil
 		}
@@ -67,10 +70,11 @@ func (r *Replica) namesOf(ctx context.Context, s *segment, wait waiter) error {
 	if s.names.Load() {
 		return nil
 	}
-	return wait(ctx, fmt.Sprintf("names/%d", s.Seq), func(ctx context.Context) error { return r.bringNames(ctx, s) })
+	return wait(ctx, s, fmt.Sprintf("names/%d", s.Seq), func(ctx context.Context) error { return r.bringNames(ctx, s) })
 }
 
-type waiter func(ctx context.Context, key string, fn func(context.Context) error) error
+// waiter is share or demand.
+type waiter func(ctx context.Context, s *segment, key string, fn func(context.Context) error) error
 
 func (r *Replica) bringNames(ctx context.Context, s *segment) error {
 	if s.names.Load() {
@@ -81,7 +85,13 @@ func (r *Replica) bringNames(ctx context.Context, s *segment) error {
 		pieces = append(pieces, s.piece(0))
 	}
 	err := r.retry(ctx, func(ctx context.Context) error {
-		return r.inTurn(ctx, pieces, func(files []*os.File) error { return r.ingestNames(ctx, s, files) })
+		return r.inTurn(ctx, pieces, func(files []*os.File) error {
+			// One table is ingested at a time.
+			if err := r.yield(ctx, s); err != nil {
+				return err
+			}
+			return r.ingestNames(ctx, s, files)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("bring the names of segment %d: %w", s.Seq, err)
@@ -108,7 +118,7 @@ func (r *Replica) contentsOf(ctx context.Context, s *segment, part int, wait wai
 		if s.parts[k].Load() {
 			continue
 		}
-		if err := wait(ctx, s.key(k), func(ctx context.Context) error { return r.bringPart(ctx, s, k) }); err != nil {
+		if err := wait(ctx, s, s.key(k), func(ctx context.Context) error { return r.bringPart(ctx, s, k) }); err != nil {
 			return err
 		}
 	}
@@ -182,7 +192,7 @@ func (r *Replica) eachSegment(ctx context.Context, wants func(*segment) bool, br
 		if ctx.Err() != nil {
 			break
 		}
-		if !wants(s) || r.yield(ctx) != nil {
+		if !wants(s) || r.yield(ctx, s) != nil {
 			continue
 		}
 		group.Go(func() error {

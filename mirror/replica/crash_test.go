@@ -8,15 +8,14 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/fs/fusetest/process"
-	"github.com/motefs/motefs/mirror/objects/folder"
 )
 
 // TestKilledReplica kills a process that reads a mirror, at any moment, again and again: what is in
 // its store is right each time, and what was brought once mostly is there.
 func TestKilledReplica(t *testing.T) {
-	forSeeds(t, 2, func(t *testing.T, seed uint64, o worldOptions) {
+	forSeeds(t, (seeds+1)/2, func(t *testing.T, seed uint64, o worldOptions) {
 		at := t.TempDir()
-		objects, err := folder.Open(filepath.Join(at, "objects"))
+		objects, err := newFolder(filepath.Join(at, "objects"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,7 +25,7 @@ func TestKilledReplica(t *testing.T) {
 		w.seal(nil)
 		dir := filepath.Join(at, "store")
 		random := rand.New(rand.NewPCG(seed, 5))
-		for k := range 8 {
+		for k := range 6 {
 			p := process.Start(t, process.Self(t, childVar, partRead, filepath.Join(at, "objects"), dir))
 			if k%4 == 3 {
 				p.Says("all read")

@@ -14,10 +14,16 @@
 //   - Names that are looked up, and the names of a directory that is read: by the bounds that a
 //     manifest says of each segment (cache.NameCounts), which for a sorted listing are those of
 //     one segment. All others come in the background, in their order, so that soon every
-//     name is found without the object store; readers' go first.
-//   - Contents: a file's number says its segment, and that is brought as a whole. However many
-//     readers wait for a segment, it is downloaded once.
-//   - Blobs: each when it is first read.
+//     name is found without the object store; readers' go first. With a segment's names comes what
+//     became of its files: which are gone, failed, or turned out to be another. So a name that
+//     is shown stays, and a file that failed is an error (ErrNotFetched) without a download.
+//   - Contents: a file's number says its segment, and the last keys of that one's tables say which
+//     of them has it. That is brought as a whole; of a segment of short files it is the
+//     only one. However many readers wait for it, it is downloaded once.
+//   - Blobs: each when it is first read, as a whole.
+//
+// A directory is handed out in the order of its numbers, and never beyond the first segment that may
+// have names of it and is not here: Ready brings that one.
 //
 // What is brought lasts: a restart downloads nothing again. With the object store away what is
 // here is served. What is not is an error after Options.Patience, and never "no such file".
@@ -32,9 +38,11 @@
 // # Bounds
 //
 // Nothing is kept for a file. A segment costs about a kilobyte of memory. At most
-// downloads segments come at a time, and of these at most backgroundDownloads that nobody
+// downloads tables or blobs come at a time, and of these at most backgroundDownloads that nobody
 // waits for; inFlight bounds their bytes, which are on the disk. See Options.CacheSize for the bound of
-// the local store.
+// the local store. What is taken back keeps its length and time, so that who has it open goes
+// on: it is brought again. What came a moment ago is not taken back (restTicks), so that who
+// waited for it reads it.
 //
 // # What is not believed
 //

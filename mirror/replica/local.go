@@ -137,7 +137,7 @@ func (r *Replica) bringBlob(ctx context.Context, e *cache.Entry) error {
 	if s == nil {
 		return fmt.Errorf("inode %d is of no segment", e.Inode) // a bug, if ever
 	}
-	return r.demand(ctx, "blobs/"+strconv.FormatUint(uint64(e.Inode), 10), func(ctx context.Context) error {
+	return r.demand(ctx, s, "blobs/"+strconv.FormatUint(uint64(e.Inode), 10), func(ctx context.Context) error {
 		if here, err := r.blobHere(e.Inode); err != nil || here {
 			return local(err)
 		}

@@ -104,3 +104,11 @@ func serve(ctx context.Context, r *Replica, mountpoint string) error {
 	<-ctx.Done()
 	return m.Close()
 }
+
+// newFolder makes a folder for objects.
+func newFolder(dir string) (*folder.Store, error) {
+	if err := folder.Make(dir); err != nil {
+		return nil, err
+	}
+	return folder.Open(dir)
+}

@@ -12,7 +12,6 @@ import (
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/fs/fusetest"
 	"github.com/motefs/motefs/fs/fusetest/process"
-	"github.com/motefs/motefs/mirror/objects/folder"
 )
 
 // TestMeasure makes a mirror of as many files as MOTEFS_MEASURE_REPLICA says, of 100 bytes, in
@@ -24,7 +23,7 @@ func TestMeasure(t *testing.T) {
 	}
 	fusetest.Need(t)
 	at := t.TempDir()
-	objects, err := folder.Open(filepath.Join(at, "objects"))
+	objects, err := newFolder(filepath.Join(at, "objects"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func (m *model) caughtUp() {
 // segments that are taken back, and with the object store away.
 func TestReadersOfAGrowingMirror(t *testing.T) {
 	forSeeds(t, seeds, func(t *testing.T, seed uint64, o worldOptions) {
-		o.files = min(o.files, 400)
+		o.files = min(o.files, 250)
 		store := objectstest.New(objectstest.Options{})
 		m := &model{
 			world: newWorld(t, seed, store, o), t: t, dir: t.TempDir() + "/store", seed: seed,
@@ -53,7 +53,7 @@ func TestReadersOfAGrowingMirror(t *testing.T) {
 		m.grow(1 + m.random.IntN(50))
 		m.seal(nil)
 		m.open()
-		for range 40 {
+		for range 25 {
 			if err := m.step(); err != nil {
 				t.Fatal(err)
 			}

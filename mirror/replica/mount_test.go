@@ -13,7 +13,6 @@ import (
 	"github.com/motefs/motefs/fs/fusetest"
 	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/fs/fusetest/process"
-	"github.com/motefs/motefs/mirror/objects/folder"
 )
 
 // mounted is a process that serves a mount of a replica.
@@ -62,12 +61,12 @@ func (m *mounted) status() (s Status) {
 // without the object store.
 func TestMountOfAMirrorInSegments(t *testing.T) {
 	fusetest.Need(t)
-	files := 20_000
+	files := 10_000
 	if os.Getenv("MOTEFS_TEST_LONG") != "" {
 		files = 100_000
 	}
 	at := t.TempDir()
-	objects, err := folder.Open(filepath.Join(at, "objects"))
+	objects, err := newFolder(filepath.Join(at, "objects"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,9 @@ const (
 	downloads           = 6
 	backgroundDownloads = 2
 	// yieldFor is for how long a download that nobody waits for lets those of readers go first.
-	yieldFor = time.Second
+	// Every yieldLook it is looked at whether it is one of them by now.
+	yieldFor  = time.Second
+	yieldLook = 10 * time.Millisecond
 	// inFlight bounds what is downloaded at a time, in bytes on the disk. What is longer by
 	// itself comes alone.
 	inFlight = 1 << 30

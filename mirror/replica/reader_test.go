@@ -269,7 +269,7 @@ func forSeeds(t *testing.T, n int, test func(t *testing.T, seed uint64, o worldO
 		}
 		random := rand.New(rand.NewPCG(seed, 9))
 		o := worldOptions{
-			files: 50 + random.IntN(800), shuffled: random.IntN(3) == 0, sizes: random.IntN(2) == 0,
+			files: 50 + random.IntN(400), shuffled: random.IntN(3) == 0, sizes: random.IntN(2) == 0,
 			odd: random.IntN(2) == 0, blobs: random.IntN(2) == 0, flat: random.IntN(4) == 0,
 		}
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {

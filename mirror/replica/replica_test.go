@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"os"
 	"testing"
 
 	"github.com/motefs/motefs/fs/fusetest/eventually"
@@ -9,8 +10,8 @@ import (
 	"github.com/motefs/motefs/mirror/segments"
 )
 
-// seeds is how many worlds each test makes.
-const seeds = 4
+// seeds is how many worlds each test makes, with MOTEFS_TEST_LONG many.
+var seeds = map[bool]int{true: 2, false: 40}[os.Getenv("MOTEFS_TEST_LONG") == ""]
 
 // TestReplicaIsTheMirror reads a complete mirror to its end, and once more after a restart.
 func TestReplicaIsTheMirror(t *testing.T) {

@@ -20,6 +20,8 @@ type segment struct {
 	// used is the tick at which it was last read, and brought that at which something of it
 	// came last.
 	used, brought atomic.Uint64
+	// demanded is how many readers wait for something of it.
+	demanded atomic.Int64
 	// blobs is how long the blobs are that are here, in bytes.
 	blobs atomic.Int64
 }

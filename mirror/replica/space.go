@@ -127,7 +127,7 @@ func (r *Replica) takeBack(ctx context.Context, s *segment) error {
 		if !s.parts[k].Load() {
 			continue
 		}
-		if err := r.share(ctx, s.key(k), func(ctx context.Context) error {
+		if err := r.share(ctx, s, s.key(k), func(ctx context.Context) error {
 			if s.brought.Load()+restTicks > r.space.now.Load() {
 				return nil
 			}

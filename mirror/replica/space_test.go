@@ -35,7 +35,7 @@ func TestTakenBackUnderReaders(t *testing.T) {
 		for k := range 4 {
 			rd := newReader(r, seed+uint64(k))
 			group.Go(func() error {
-				for range 60 {
+				for range 30 {
 					if err := w.checkSome(t.Context(), rd, 1); err != nil {
 						return err
 					}
@@ -65,8 +65,8 @@ func TestTakenBackUnderReaders(t *testing.T) {
 // TestRoomIsGivenBack looks at the disk.
 func TestRoomIsGivenBack(t *testing.T) {
 	for name, o := range map[string]worldOptions{
-		"sorted":   {files: 4000, long: true},
-		"shuffled": {files: 4000, long: true, shuffled: true},
+		"sorted":   {files: 2000, long: true},
+		"shuffled": {files: 2000, long: true, shuffled: true},
 		"blobs":    {files: 200, blobs: true},
 	} {
 		t.Run(name, func(t *testing.T) {

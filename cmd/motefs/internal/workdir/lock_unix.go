@@ -12,7 +12,7 @@ import (
 
 // tryLock locks a file, which is made with os.O_CREATE, until it is closed or the process ends.
 func tryLock(path string, create int) (io.Closer, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|create, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|create, 0o600) //nolint:gosec // a name of this package's, in a directory that the caller names
 	if err != nil {
 		return nil, err
 	}
