@@ -29,6 +29,8 @@
 //     One that loses to a lower one goes on from what that wrote.
 //   - What is left is found by listing the store, each time anew. Reports and the bus only say
 //     what need not be offered.
+//   - Who is not heard of any more for some seconds is taken to have gone, and what it was at is
+//     offered again (gone.go). If it lives after all, two work at it, which is harmless.
 //   - An attempt's objects are removed by others only once its segment has another attempt's commit,
 //     which is final. So that needs no clock.
 //   - A mirror is complete when a manifest says so, which is written after each name segment up

@@ -20,18 +20,25 @@ const (
 	probeRacers, probeRounds = 64, 16
 	// probePatience is how long removing what a probe wrote may take.
 	probePatience = 30 * time.Second
+	// probeStale is how much older than a probe, by the store's clock, one is whose process was
+	// killed; probeLeft bounds how many objects of such a probe removes.
+	probeStale = time.Hour
+	probeLeft  = 1000
+
+	probePrefix = "probe/"
 )
 
 // Probe tries out whether a store does what this package promises: that of many who create one
 // object one wins, and that the others' methods see what was written. The error is ErrUnfit where
 // it does not, else that of the store. It writes a few objects below "probe/", and removes
-// them; a store that tries once only (see Retry) may have one left.
+// them; a store that tries once only (see Retry) may have one left. What a process that was killed
+// has left there is removed by a probe an hour later.
 func Probe(ctx context.Context, s Store) (err error) {
-	dir := "probe/" + strings.ToLower(rand.Text())
+	dir := probePrefix + strings.ToLower(rand.Text())
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), probePatience)
 		defer cancel()
-		if left := removeAll(clean, s, dir+"/"); left != nil {
+		if left := removeProbes(clean, s, dir+"/"); left != nil {
 			err = errors.Join(err, fmt.Errorf("remove what the probe wrote: %w", left))
 		}
 	}()
@@ -165,14 +172,25 @@ func probeReads(ctx context.Context, s Store, prefix string) error {
 	return nil
 }
 
-// removeAll removes what has a prefix.
-func removeAll(ctx context.Context, s Store, prefix string) error {
-	var found []string
-	err := s.List(ctx, prefix, "", func(i Info) bool {
-		found = append(found, i.Name)
-		return len(found) < 2*probeRounds
+// removeProbes removes what this probe wrote below own, and what those have left that were killed.
+func removeProbes(ctx context.Context, s Store, own string) error {
+	var names []string
+	var now time.Time // by the store's clock
+	err := s.List(ctx, own, "", func(i Info) bool {
+		names = append(names, i.Name)
+		if i.ModTime.After(now) {
+			now = i.ModTime
+		}
+		return true
 	})
-	for _, name := range found {
+	most := len(names) + probeLeft
+	err = errors.Join(err, s.List(ctx, probePrefix, "", func(i Info) bool {
+		if !strings.HasPrefix(i.Name, own) && now.Sub(i.ModTime) >= probeStale {
+			names = append(names, i.Name)
+		}
+		return len(names) < most
+	}))
+	for _, name := range names {
 		err = errors.Join(err, s.Delete(ctx, name))
 	}
 	return err

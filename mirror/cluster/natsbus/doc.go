@@ -20,7 +20,8 @@
 //
 // An item is published on the condition that its subject has no message, so that offering it
 // again is free while it is queued or worked at, and works at once where it is not: neither a
-// purge nor a window of time stands in the way, as with message ids. Streams and buckets have three
+// purge nor a window of time stands in the way, as with message ids. One whose worker has gone is
+// published without that condition (OfferAgain), and takes the place of the old one. Streams and buckets have three
 // replicas where the servers are a cluster that has them, else one.
 //
 // # Rules

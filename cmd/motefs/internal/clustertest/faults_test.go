@@ -16,8 +16,9 @@ var faults = []struct {
 	// do has it happen, and be over.
 	do func(r *run)
 	// exact: no more than slots segments are fetched again for each kill; alone: it is one of servers
-	// that all use; mounts: the mirror is mounted while that happens.
-	exact, alone, mounts bool
+	// that all use; mounts: the mirror is mounted while that happens; lists: the listing is still
+	// under way then.
+	exact, alone, mounts, lists bool
 }{
 	{"a worker is killed", func(r *run) {
 		lister := r.awaitLister()
@@ -27,11 +28,11 @@ var faults = []struct {
 				return
 			}
 		}
-	}, true, false, false},
+	}, true, false, false, false},
 	{"the lister is killed", func(r *run) {
 		r.killLister(r.awaitLister())
 		r.awaitLister()
-	}, true, false, false},
+	}, true, false, false, true},
 	{"all are killed", func(r *run) {
 		for _, m := range r.live() {
 			r.kill(m)
@@ -39,13 +40,13 @@ var faults = []struct {
 		for range 3 {
 			r.join()
 		}
-	}, true, false, true},
+	}, true, false, true, false},
 	{"a server of NATS is killed", func(r *run) {
 		r.nats.Kill(0)
 		r.committed(r.count("commits") + 3)
 		r.nats.Start(0)
 		r.nats.Await()
-	}, false, true, false},
+	}, false, true, false, false},
 	{"two servers of NATS are killed", func(r *run) {
 		r.nats.Kill(0)
 		r.nats.Kill(1)
@@ -53,7 +54,7 @@ var faults = []struct {
 		r.nats.Start(0)
 		r.nats.Start(1)
 		r.nats.Await()
-	}, false, true, false},
+	}, false, true, false, false},
 	{"all servers of NATS are killed and their disks wiped", func(r *run) {
 		for i := range 3 {
 			r.nats.Kill(i)
@@ -63,17 +64,28 @@ var faults = []struct {
 			r.nats.Start(i)
 		}
 		r.nats.Await()
-	}, false, true, false},
-	{"the queue is purged", func(r *run) { r.nats.Purge(r.stream()) }, false, false, false},
-	{"the queue is deleted", func(r *run) { r.nats.Delete(r.stream()) }, false, false, false},
-	{"all are cut off NATS", func(r *run) {
-		r.nats.CutAll()
-		r.rest(4 * time.Second)
-		r.nats.MendAll()
-	}, false, true, false},
-	{"the object store is away", func(r *run) { r.forAll(trouble{away: true}, 3*time.Second) }, false, false, false},
-	{"the object store says 503", func(r *run) { r.forAll(trouble{refuse: true}, 2*time.Second) }, false, false, false},
-	{"the object store is slow", func(r *run) { r.forAll(trouble{slow: 300 * time.Millisecond}, 4*time.Second) }, false, false, false},
+	}, false, true, false, false},
+	{"the queue is purged", func(r *run) { r.nats.Purge(r.stream()) }, false, false, false, false},
+	{"the queue is deleted", func(r *run) { r.nats.Delete(r.stream()) }, false, false, false, false},
+	{"all are cut off NATS", func(r *run) { r.cutOff(4*time.Second, r.live()...) }, false, false, false, false},
+	{"a worker is cut off NATS", func(r *run) {
+		lister := r.awaitLister()
+		for _, m := range r.live() {
+			if m != lister {
+				r.cutOff(8*time.Second, m)
+				return
+			}
+		}
+	}, false, false, false, false},
+	{"the lister is cut off NATS", func(r *run) {
+		m := r.awaitLister()
+		m.way.Cut()
+		r.until("another lister", func() bool { l := r.lister(); return l != nil && l != m || len(r.live()) == 1 })
+		m.way.Mend()
+	}, false, false, false, true},
+	{"the object store is away", func(r *run) { r.forAll(trouble{away: true}, 3*time.Second) }, false, false, false, false},
+	{"the object store says 503", func(r *run) { r.forAll(trouble{refuse: true}, 2*time.Second) }, false, false, false, false},
+	{"the object store is slow", func(r *run) { r.forAll(trouble{slow: 300 * time.Millisecond}, 4*time.Second) }, false, false, false, false},
 	{"answers of the object store are lost", func(r *run) {
 		for _, m := range r.live() {
 			m.door.be(trouble{lose: 4})
@@ -86,19 +98,19 @@ var faults = []struct {
 		if lost == 0 {
 			r.t.Error("no answer was lost")
 		}
-	}, false, false, false},
+	}, false, false, false, false},
 	{"the lister is cut off the objects", func(r *run) {
 		m := r.awaitLister()
 		m.door.be(trouble{silent: true})
 		r.rest(3 * time.Second)
 		m.door.be(trouble{})
-	}, false, false, false},
+	}, false, false, false, true},
 	{"the lister sleeps past its lease", func(r *run) {
 		m := r.awaitLister()
 		r.sleep(m)
 		r.until("another lister", func() bool { l := r.lister(); return l != nil && l != m || len(r.live()) == 1 })
 		r.wake(m)
-	}, false, false, false},
+	}, false, false, false, true},
 	{"segments are built twice at once", func(r *run) {
 		// Each item is given out once more while its worker is at it.
 		id := strings.TrimPrefix(r.stream(), "motefs_")
@@ -109,7 +121,7 @@ var faults = []struct {
 			}
 		}
 		r.twice = true
-	}, false, false, false},
+	}, false, false, false, false},
 	{"workers sleep past the end of all", func(r *run) {
 		lister := r.awaitLister()
 		for _, m := range r.live() {
@@ -121,7 +133,7 @@ var faults = []struct {
 		for _, m := range r.live() {
 			r.wake(m)
 		}
-	}, false, false, false},
+	}, false, false, false, false},
 }
 
 // rest lets a fault last.
@@ -129,6 +141,17 @@ func (r *run) rest(d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-r.t.Context().Done():
+	}
+}
+
+// cutOff cuts processes off NATS for a while.
+func (r *run) cutOff(lasts time.Duration, all ...*member) {
+	for _, m := range all {
+		m.way.Cut()
+	}
+	r.rest(lasts)
+	for _, m := range all {
+		m.way.Mend()
 	}
 }
 
@@ -156,7 +179,11 @@ func TestFaults(t *testing.T) {
 	w := newWorld(t)
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			r := w.begin(t, 800, 15*time.Millisecond, 150*time.Millisecond)
+			listing := 150 * time.Millisecond
+			if f.lists {
+				listing *= 4
+			}
+			r := w.begin(t, 800, 15*time.Millisecond, listing)
 			if !f.alone {
 				t.Parallel()
 			}
@@ -176,6 +203,9 @@ func TestFaults(t *testing.T) {
 			again := r.check()
 			if most := r.kills * slots; f.exact && again > most {
 				t.Errorf("%d segments are fetched again after %d kills, at most %d are to be", again, r.kills, most)
+			}
+			if f.exact && f.lists && r.relisted() == 0 {
+				t.Error("nobody had to list on")
 			}
 			if r.twice && again == 0 {
 				t.Error("nothing was fetched twice")

@@ -109,9 +109,12 @@ var gusts = []struct {
 	{"the queue is purged", func(r *run, _ *rand.Rand, _ time.Duration) { r.nats.Purge(r.stream()) }},
 	{"the queue is deleted", func(r *run, _ *rand.Rand, _ time.Duration) { r.nats.Delete(r.stream()) }},
 	{"all are cut off NATS", func(r *run, _ *rand.Rand, lasts time.Duration) {
-		r.nats.CutAll()
-		r.rest(2 * lasts)
-		r.nats.MendAll()
+		r.cutOff(2*lasts, r.live()...)
+	}},
+	{"one is cut off NATS", func(r *run, rng *rand.Rand, lasts time.Duration) {
+		if m := r.any(rng); m != nil {
+			r.cutOff(3*lasts, m)
+		}
 	}},
 	{"a server of NATS is cut off the others", func(r *run, rng *rand.Rand, lasts time.Duration) {
 		i := rng.IntN(3)

@@ -102,6 +102,7 @@ type run struct {
 type member struct {
 	*process.Process
 	door *door
+	way  *natstest.Way
 	dead bool // it was killed
 }
 
@@ -210,8 +211,8 @@ func (r *run) pause() time.Duration {
 // join starts a process more.
 func (r *run) join() *member {
 	r.t.Helper()
-	m := &member{door: openDoor(r.t, r.s3)}
-	m.Process = process.Start(r.t, r.command(m.door.url, "--cluster", r.nats.URL()))
+	m := &member{door: openDoor(r.t, r.s3), way: r.nats.Way(r.t)}
+	m.Process = process.Start(r.t, r.command(m.door.url, "--cluster", m.way.URL()))
 	r.members = append(r.members, m)
 	return m
 }

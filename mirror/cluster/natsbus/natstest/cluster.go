@@ -119,6 +119,39 @@ func (c *Cluster) URL() string {
 	return strings.Join(urls, ",")
 }
 
+// Way is how one client reaches all servers, by links of its own.
+type Way struct{ links []*Link }
+
+// Way makes a way for one client, which ends with the test.
+func (c *Cluster) Way(tb testing.TB) *Way {
+	w := &Way{}
+	for _, d := range c.nodes {
+		w.links = append(w.links, newLink(tb, d.client))
+	}
+	return w
+}
+
+// URL names all servers, by this way.
+func (w *Way) URL() string {
+	var urls []string
+	for _, l := range w.links {
+		urls = append(urls, "nats://"+l.Addr)
+	}
+	return strings.Join(urls, ",")
+}
+
+// Cut cuts the client off all servers.
+func (w *Way) Cut() { w.each((*Link).Cut) }
+
+// Mend ends Cut.
+func (w *Way) Mend() { w.each((*Link).Mend) }
+
+func (w *Way) each(do func(*Link)) {
+	for _, l := range w.links {
+		do(l)
+	}
+}
+
 func (c *Cluster) direct() string {
 	var urls []string
 	for _, d := range c.nodes {
