@@ -50,7 +50,7 @@ func mountCommand(a *app) *cobra.Command {
 			"With --segments a mirror is mounted that stands in an object store, in the place\n" +
 			"of an origin.",
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
-		Args:    operands,
+		Args:    atMost(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.operands(args); err != nil {
 				return err

@@ -16,13 +16,18 @@ func (f *mountFlags) operands(args []string) error {
 	if err := f.segments.validate(); err != nil {
 		return err
 	}
+	const how, howSegments = "motefs mount [flags] ORIGIN MOUNTPOINT", "motefs mount --segments URL [flags] MOUNTPOINT"
 	switch {
 	case f.segments.url == "" && f.cacheSize != 0:
 		return usagef("--cache-size goes with --segments")
-	case f.segments.url == "" && len(args) < 2:
-		return usagef("ORIGIN or MOUNTPOINT is missing: motefs mount [flags] ORIGIN MOUNTPOINT")
+	case f.segments.url == "" && len(args) == 0:
+		return usagef("ORIGIN and MOUNTPOINT are missing: %s", how)
+	case f.segments.url == "" && len(args) == 1:
+		return usagef("MOUNTPOINT is missing: %s", how)
+	case f.segments.url != "" && len(args) == 0:
+		return usagef("MOUNTPOINT is missing: %s", howSegments)
 	case f.segments.url != "" && len(args) > 1:
-		return usagef("with --segments there is no ORIGIN: motefs mount --segments URL [flags] MOUNTPOINT")
+		return usagef("with --segments there is no ORIGIN: %s", howSegments)
 	case f.segments.url != "" && f.refresh.every > 0:
 		return usagef("--refresh-every does not go with --segments: a mirror in segments is followed all the time")
 	}
