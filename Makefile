@@ -11,11 +11,14 @@ VERSITYGW_VERSION := v1.8.0
 VERSITYGW    := $(TOOLS)/versitygw-$(VERSITYGW_VERSION)
 # The race detector needs cgo, and so a C compiler.
 RACE         ?= -race
+# Tests that the race detector is in the way of: of allocations, for it has its own, and
+# long ones, of which it has a short form or none.
+WITHOUT_RACE := Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled|TestPrintable|TestPromisesAreKept|TestRefreshCrashes|TestRefreshKilled|TestRefreshModel|TestRepairIsCutOff
 # .ci/gotest also fails where a test is skipped.
 GOTEST       ?= $(GO) test
 FUZZTIME     ?= 20s
 
-.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak screenshots clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser needs-cc needs-bench needs-bench-mount
+.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak soak-cluster screenshots clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser needs-cc needs-bench needs-bench-mount
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
@@ -26,7 +29,7 @@ include cmd/motefs/packaging/install.mk
 test: needs-go needs-cc needs-fuse needs-nginx needs-programs needs-s3 needs-browser
 	$(GO) vet ./...
 	$(GOTEST) $(RACE) -timeout 60m ./...
-	$(GOTEST) -run 'Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled|TestRefreshKilled|TestRefreshCrashes' ./... # the race detector has allocations of its own, and is slow
+	$(GOTEST) -timeout 60m -run '$(WITHOUT_RACE)' $$(grep -rlE --include='*_test.go' '^func .*($(WITHOUT_RACE))' . | xargs -n 1 dirname | sort -u)
 
 lint: needs-go $(LINT) $(VULN)
 	$(GO) mod tidy -diff
@@ -78,6 +81,13 @@ crash: needs-go needs-fuse needs-programs
 model: SEEDS ?= 1500
 model: needs-go
 	$(GO) test -run '^TestModel$$' -timeout 0 ./mirror -model.seeds $(SEEDS)
+
+# Processes that make one mirror and are killed, stopped and cut off, SEEDS worlds of them
+# from SEED on (empty: a random one): in a model, and the program itself with servers of NATS and S3.
+soak-cluster: SEEDS ?= 200
+soak-cluster: needs-go $(VERSITYGW)
+	CLUSTER_SEEDS=$(SEEDS) CLUSTER_SEED=$(SEED) $(GO) test -run '^TestModel$$' -count 1 -v -timeout 0 ./mirror/cluster
+	STORM_SEEDS=$(SEEDS) STORM_SEED=$(SEED) $(GO) test -run '^TestClusterStorm$$' -count 1 -v -timeout 0 ./cmd/motefs/internal/clustertest
 
 # Stores that are damaged at random and repaired, SEEDS of them from SEED on (0: a
 # random one).

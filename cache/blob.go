@@ -175,6 +175,14 @@ func (w *BlobWriter) finish() error {
 	if w.file == nil {
 		return nil
 	}
+	if err := w.end(); err != nil {
+		return err
+	}
+	return w.b.publishAs(w.id, w.id)
+}
+
+// end puts the sums behind the content, and the file on the disk.
+func (w *BlobWriter) end() error {
 	_, err := w.file.Write(slices.Clone(w.sum.all()))
 	if err == nil {
 		err = w.file.Sync()
@@ -185,14 +193,15 @@ func (w *BlobWriter) finish() error {
 	if err := w.file.Close(); err != nil {
 		return &DiskError{Err: w.b.room.refused(err)}
 	}
-	return w.b.publish(w.id)
+	return nil
 }
 
-func (b *blobStore) publish(id uint64) error {
+// publishAs puts a file that was written as tmp under the name of id.
+func (b *blobStore) publishAs(tmp, id uint64) error {
 	shard := b.path(shardName(id))
 	err := b.makeShard(id)
 	if err == nil {
-		err = b.fs.Rename(b.path("tmp", blobName(id)), b.fs.PathJoin(shard, blobName(id)))
+		err = b.fs.Rename(b.path("tmp", blobName(tmp)), b.fs.PathJoin(shard, blobName(id)))
 	}
 	if err == nil {
 		err = b.syncDir(shard)

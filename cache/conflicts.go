@@ -27,6 +27,8 @@ type conflicts struct {
 		sync.RWMutex
 		state  conflictState
 		filter nameFilter
+		// lost: names came while others were being added.
+		lost bool
 	}
 	// loaded is closed once a load that was begun has ended.
 	loaded chan struct{}
@@ -53,6 +55,19 @@ func (c *conflicts) init(p *Progress) {
 	c.mu.filter.sizes = conflictLayers
 	if p.Dirs == 0 && p.Asked == 0 {
 		c.mu.state = conflictsKnown
+	}
+}
+
+// forget is told that names came into the store that were not added.
+func (c *conflicts) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.mu.state {
+	case conflictsKnown:
+		c.mu.state = conflictsUnread
+		c.mu.filter = nameFilter{sizes: conflictLayers}
+	case conflictsLoading:
+		c.mu.lost = true
 	}
 }
 
@@ -116,7 +131,9 @@ func (s *Store) loadConflicts() error {
 			}
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.mu.state = state
+			if c.mu.state = state; c.mu.lost {
+				c.mu.state = conflictsLost
+			}
 		})
 	})
 	return nil

@@ -19,6 +19,7 @@
 //	status.sock  of who holds the store, where it says what it does
 //	blobs/     contents over Options.InlineLimit, one file each; see blob.go
 //	repair/    during a repair alone; see repair.go
+//	ingest/    tables that are being brought in; see ingestion.go
 //
 // and these keys, with numbers in big endian:
 //
@@ -33,6 +34,8 @@
 //	                             watermark of numbers; see numbers.go
 //	m r, s chunk                 how far a refresh has come, and what it has dealt
 //	                             with; see refresh.go, seen.go
+//	n first-inode                what is here of the segment whose numbers begin there; see
+//	                             ingest.go
 //	t hash of a marker           which numbers a page with an ETag has; see pagetag.go
 //	o inode                      what a number had whose file was replaced or removed;
 //	                             see aside.go

@@ -28,6 +28,10 @@ var (
 	// checksum.
 	ErrCorrupt = errors.New("store damaged")
 
+	// ErrTable says that a table that was brought from another store, or what comes with
+	// it, is damaged or not what it should be. Nothing of it was taken.
+	ErrTable = errors.New("table of a segment is damaged")
+
 	// ErrReadOnly says that the store was opened to be read alone.
 	ErrReadOnly = errors.New("store is only read")
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	iofs "io/fs"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -33,7 +34,7 @@ const (
 type format struct {
 	Store    string   `json:"store"` // always "motefs"
 	Version  int      `json:"version"`
-	Features []string `json:"features,omitempty"` // what a program has to know besides; none yet
+	Features []string `json:"features,omitempty"` // what a program has to know besides; see below
 	Origin   string   `json:"origin"`
 	ID       string   `json:"id"`               // random; the database has it too
 	Making   bool     `json:"making,omitempty"` // until the database is there
@@ -42,9 +43,20 @@ type format struct {
 	Repairing string `json:"repairing,omitempty"`
 }
 
-func newFormat(origin string) *format {
-	return &format{Store: "motefs", Version: formatVersion, Origin: origin, ID: rand.Text(), Making: true}
+// featureSegments is that of a store into which segments are brought: its blob files may
+// be elsewhere, and nothing may be listed into it.
+const featureSegments = "segments"
+
+func newFormat(o *Options) *format {
+	f := &format{Store: "motefs", Version: formatVersion, Origin: o.Origin, ID: rand.Text(), Making: true}
+	if o.Segments {
+		f.Features = []string{featureSegments}
+	}
+	return f
 }
+
+// segments reports whether segments are brought into the store.
+func (f *format) segments() bool { return slices.Contains(f.Features, featureSegments) }
 
 // decodeFormat decodes a FORMAT file. Its error is ErrFormat.
 func decodeFormat(text []byte) (*format, error) {
@@ -64,7 +76,7 @@ func decodeFormat(text []byte) (*format, error) {
 	f := &format{}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(f); err != nil || len(f.Features) > 0 {
+	if err := d.Decode(f); err != nil || slices.ContainsFunc(f.Features, func(feature string) bool { return feature != featureSegments }) {
 		return nil, saying(ErrNewer, "it was made by a later motefs, and has what this program does not know (features %q); use that one, or another --store", f.Features)
 	}
 	if f.ID == "" || f.Origin == "" {

@@ -12,6 +12,8 @@ type sizedCache[K comparable, V any] struct {
 		sync.Mutex
 		lru  *simplelru.LRU[K, V]
 		size int
+		// purged counts purges; see putSince.
+		purged uint64
 	}
 	limit int
 	cost  func(V) int
@@ -34,13 +36,42 @@ func (c *sizedCache[K, V]) get(k K) (V, bool) {
 	return c.mu.lru.Get(k)
 }
 
+// purge drops all.
+func (c *sizedCache[K, V]) purge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.purged++
+	c.mu.lru.Purge()
+}
+
+// purges counts the purges.
+func (c *sizedCache[K, V]) purges() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.purged
+}
+
 func (c *sizedCache[K, V]) put(k K, v V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.putLocked(k, v)
+}
+
+// putSince puts what was read after purges had returned purged, unless it may be out of
+// date since.
+func (c *sizedCache[K, V]) putSince(purged uint64, k K, v V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.purged == purged {
+		c.putLocked(k, v)
+	}
+}
+
+func (c *sizedCache[K, V]) putLocked(k K, v V) {
 	n := c.cost(v)
 	if n > c.limit/8 {
 		return // one entry shall not drive out all the others
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.mu.lru.Remove(k)
 	for c.mu.size+n > c.limit {
 		c.mu.lru.RemoveOldest()

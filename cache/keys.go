@@ -10,6 +10,7 @@ const (
 	keyMeta     = 'm'
 	keyAside    = 'o'
 	keyRun      = 'p'
+	keySegment  = 'n'
 	keySeen     = 's'
 	keyTag      = 't'
 )

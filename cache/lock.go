@@ -58,6 +58,12 @@ func inspect(o *Options) (*format, error) {
 	if o.Origin != "" && o.Origin != f.Origin {
 		return nil, saying(ErrOrigin, "store %s holds the files of another origin, %s, and not of %s; give another --store", o.Dir, f.Origin, o.Origin)
 	}
+	if f.segments() != o.Segments && !o.ReadOnly && !o.repair {
+		if o.Segments {
+			return nil, saying(ErrFormat, "store %s has files of an origin, and not segments; give another --store", o.Dir)
+		}
+		return nil, saying(ErrFormat, "store %s has segments of a mirror, which only a mount of that mirror writes; give another --store", o.Dir)
+	}
 	return f, nil
 }
 

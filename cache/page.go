@@ -46,6 +46,7 @@ type Page struct {
 	inBatch int    // slots decided and not committed
 	late    int    // bytes that wait in slots; see slot.late
 	lazy    bool   // compared first when it is committed
+	alone   bool   // nobody else commits its files, so that nothing is to be compared
 	now     int64  // when the first of them was, in seconds since 1970; 0: none
 	updates uint64 // commit.updates when the slots were last compared
 	// obsolete are numbers with a record of failure whose name another number

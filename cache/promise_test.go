@@ -242,7 +242,7 @@ func TestEarlierNumberOfAPromise(t *testing.T) {
 // TestPromisesAreKept does at random what listings, readers and mirrors do. Whatever a
 // number was shown with, and read as, is all that it is ever shown with and read as.
 func TestPromisesAreKept(t *testing.T) {
-	for range 10 {
+	for range 10 / share {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { newPromiseModel(t, seed).run(400) })
 	}

@@ -123,7 +123,7 @@ func (s *Store) Where(ino Inode) (parent Inode, name string, err error) { return
 
 func (s *Store) readBlob(e *Entry, p []byte, off int64) (int, error) {
 	n, err := s.blobs.readAt(e, p, off)
-	if !errors.Is(err, iofs.ErrNotExist) {
+	if err = s.missingBlob(e, err); !errors.Is(err, iofs.ErrNotExist) {
 		return n, err
 	}
 	// It may be of a number that a refresh has dropped: who looked that up in a snapshot
@@ -176,6 +176,7 @@ func (s *Store) runOf(ino Inode) (*cachedRun, error) {
 }
 
 func (s *Store) loadRun(parent, first Inode) (*cachedRun, error) {
+	purged := s.runs.purges()
 	value, closer, err := s.db.Get(appendRunKey(nil, parent, first))
 	if err != nil {
 		if errors.Is(err, pebble.ErrNotFound) {
@@ -188,7 +189,7 @@ func (s *Store) loadRun(parent, first Inode) (*cachedRun, error) {
 		return nil, err
 	}
 	c := &cachedRun{run: r, parent: parent, first: first}
-	s.runs.put(first, c)
+	s.runs.putSince(purged, first, c)
 	return c, nil
 }
 

@@ -313,7 +313,7 @@ func TestOldVersionIsRead(t *testing.T) {
 // order, cut off at random and with crashes, and compares all.
 func TestRefreshModel(t *testing.T) {
 	seed := rand.Uint64()
-	for k := range uint64(20) {
+	for k := range uint64(20 / share) {
 		t.Run(fmt.Sprint(seed+k), func(t *testing.T) { refreshModel(t, seed+k) })
 	}
 }

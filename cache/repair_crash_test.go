@@ -13,7 +13,7 @@ import (
 )
 
 // repairCrashes is how many moments of each repair are tried.
-const repairCrashes = 12
+const repairCrashes = 12 / share
 
 // TestRepairIsCutOff cuts the power at moments of a repair: the store then says that it
 // is to be repaired, or is sound, and a second repair brings it to its end.

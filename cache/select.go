@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -66,6 +67,30 @@ type gatherer struct {
 	likely      func(Inode) (bool, error)
 	want        func(*Entry) bool
 	entries     cursor
+	dir         originDir
+}
+
+// originDir is a directory, and what the origin's names of its files begin with. Those of
+// a page mostly stand in the same.
+type originDir struct {
+	dir    Inode
+	prefix string
+}
+
+// name is Store.OriginName for a file of a directory that is mostly that of the one before.
+func (d *originDir) name(s *Store, parent Inode, name string) (string, error) {
+	if strings.HasPrefix(name, escapePrefix) {
+		return s.OriginName(parent, name)
+	}
+	if d.dir != parent {
+		origin, err := s.OriginName(parent, name)
+		if err != nil {
+			return "", err
+		}
+		d.dir, d.prefix = parent, strings.Clone(origin[:len(origin)-len(name)])
+		return origin, nil
+	}
+	return d.prefix + name, nil
 }
 
 func (s *Store) gather(from, limit Inode, most int, likely func(Inode) (bool, error), want func(*Entry) bool) (page *Page, next Inode, err error) {
@@ -73,7 +98,7 @@ func (s *Store) gather(from, limit Inode, most int, likely func(Inode) (bool, er
 	if err != nil {
 		return nil, 0, storeError("find files", err)
 	}
-	g := &gatherer{s: s, page: &Page{s: s, event: onListed}, from: from, limit: limit, most: most, likely: likely, want: want, entries: cursor{it: entries}}
+	g := &gatherer{s: s, page: &Page{s: s, event: onListed, alone: s.scratch != nil}, from: from, limit: limit, most: most, likely: likely, want: want, entries: cursor{it: entries}}
 	next, err = g.gather()
 	if err = errors.Join(err, entries.Close()); err != nil {
 		return nil, 0, err
@@ -151,7 +176,7 @@ func (g *gatherer) run(r *cachedRun) (full Inode, err error) {
 }
 
 func (g *gatherer) add(parent Inode, name string, e *Entry) error {
-	origin, err := g.s.OriginName(parent, name)
+	origin, err := g.dir.name(g.s, parent, name)
 	if err != nil {
 		return err
 	}

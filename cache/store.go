@@ -70,6 +70,13 @@ type Store struct {
 	progress atomic.Pointer[Progress]
 	// held is how many commit.held are, for readers.
 	held atomic.Int32
+	// ingesting is held while tables are brought in, each of which has a number of ingests.
+	// It is taken before commit.
+	ingesting sync.Mutex
+	ingests   atomic.Uint64
+	// tap, where it is set, is told of each batch before it is applied; see Numbering.
+	tap     func(*pebble.Batch) error
+	scratch *scratch // nil unless the store is one
 	// commits counts the commits; the first flushed of them survive a crash.
 	commits, flushed atomic.Uint64
 
@@ -124,7 +131,7 @@ func openLocked(o Options, lock *dirLock) (*Store, error) {
 		return nil, err
 	}
 	if f == nil {
-		f = newFormat(o.Origin)
+		f = newFormat(&o)
 		if disk, ok := o.FS.(privateFS); ok {
 			err = disk.own(o.Dir)
 		}
@@ -186,6 +193,11 @@ func openAs(o Options, f *format, readOnly error) (_ *Store, err error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.conflicts.init(s.progress.Load())
+	if readOnly == nil {
+		if err = clearIngest(&o); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
 	if readOnly == nil && !o.repair {
 		// What is here after a start is on the disk, and nobody has it open.
 		if err = s.sweep(context.Background()); err != nil {
@@ -247,7 +259,10 @@ func (s *Store) close() error {
 	s.stop()
 	s.database.close()
 	s.wg.Wait()
-	err = errors.Join(err, s.Flush(context.Background()), s.db.Close(), s.blobs.Close())
+	if s.scratch == nil { // else nothing of it is to stay
+		err = errors.Join(err, s.Flush(context.Background()))
+	}
+	err = errors.Join(err, s.db.Close(), s.blobs.Close())
 	if s.lock != nil { // else Open has not come that far
 		err = errors.Join(err, s.lock.Close())
 	}
@@ -340,6 +355,11 @@ func (s *Store) applyLocked(batch *pebble.Batch, next Progress) error {
 	watermark, raise := s.numbers.watermark()
 	if raise {
 		if err := batch.Set(metaNumbers, binary.AppendUvarint(nil, watermark), nil); err != nil {
+			return err
+		}
+	}
+	if s.tap != nil {
+		if err := s.tap(batch); err != nil {
 			return err
 		}
 	}

@@ -178,6 +178,8 @@ func what(letter byte) string {
 		return "what was replaced"
 	case keySeen:
 		return "what a refresh has seen"
+	case keySegment:
+		return "what is here of segments"
 	case keyTag:
 		return "what is known of pages"
 	}

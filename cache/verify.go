@@ -232,7 +232,12 @@ func (v *verifier) content(parent Inode, name []byte, e *Entry) error {
 	if e.State == Blob {
 		v.report.Blobs++
 		v.blobs.toggle(e.blob)
-		if err := v.s.blobs.check(v.ctx, e); errors.Is(err, ErrTransient) || err != nil && errors.Is(err, v.ctx.Err()) {
+		err := v.s.missingBlob(e, v.s.blobs.check(v.ctx, e))
+		if _, missing := errors.AsType[*BlobMissingError](err); missing {
+			v.blobs.toggle(e.blob) // nobody looks for its file
+			return nil
+		}
+		if errors.Is(err, ErrTransient) || err != nil && errors.Is(err, v.ctx.Err()) {
 			return err // it says nothing of the blob
 		} else if err != nil {
 			v.problem("%q of directory %d: %v", name, parent, err)

@@ -35,7 +35,7 @@ func (f *fsys) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOu
 
 // ReadDir hands out names only.
 func (f *fsys) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return f.list(in, out.AddDirEntry, func(dir, after cache.Inode) error {
+	return f.list(cancel, in, out.AddDirEntry, func(dir, after cache.Inode) error {
 		return f.store.ReadDir(dir, after, func(d cache.DirEntry) bool {
 			return !f.listable(dir, d.Name) || out.AddDirEntry(dirent(d))
 		})
@@ -48,7 +48,7 @@ func (f *fsys) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEnt
 func (f *fsys) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	dot := func(e fuse.DirEntry) bool { return out.AddDirLookupEntry(e) != nil }
 	certain := f.certain()
-	return f.list(in, dot, func(dir, after cache.Inode) error {
+	return f.list(cancel, in, dot, func(dir, after cache.Inode) error {
 		return f.store.ReadDirPlus(dir, after, func(d cache.DirEntry, e cache.Entry, err error) bool {
 			if !f.listable(dir, d.Name) {
 				return true
@@ -72,7 +72,7 @@ func (f *fsys) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.Di
 // full; what did not fit comes with the next request, since its cookie was not
 // handed out. A cookie that was never given out continues with the first entry
 // after it.
-func (f *fsys) list(in *fuse.ReadIn, dot func(fuse.DirEntry) bool, rest func(dir, after cache.Inode) error) fuse.Status {
+func (f *fsys) list(cancel <-chan struct{}, in *fuse.ReadIn, dot func(fuse.DirEntry) bool, rest func(dir, after cache.Inode) error) fuse.Status {
 	defer f.end(opReadDir, f.begin(opReadDir))
 	dir := cache.Inode(in.NodeId)
 	if in.Offset < cookieDot && !dot(fuse.DirEntry{Mode: fuse.S_IFDIR, Name: ".", Ino: in.NodeId, Off: cookieDot}) {
@@ -85,10 +85,27 @@ func (f *fsys) list(in *fuse.ReadIn, dot func(fuse.DirEntry) bool, rest func(dir
 	if after < cache.FirstInode {
 		after = 0
 	}
-	if err := rest(dir, after); err != nil {
+	err := f.awaitNames(cancel, dir, after)
+	if err == nil {
+		err = rest(dir, after)
+	}
+	if err != nil {
 		return f.fail(opReadDir, dir, "", err)
 	}
 	return fuse.OK
+}
+
+// awaitNames waits until names of dir that come after the number after can be read.
+func (f *fsys) awaitNames(cancel <-chan struct{}, dir, after cache.Inode) error {
+	if f.ready == nil {
+		return nil
+	}
+	ctx, stop := f.demandContext(cancel)
+	defer stop()
+	if err := f.ready(ctx, dir, after); err != nil {
+		return f.causeOf(ctx, err)
+	}
+	return nil
 }
 
 // parentIno is the number shown for "..". The store does not lead upwards, and

@@ -15,7 +15,8 @@
 // never waits for the network, and Contents, which brings one file from the
 // origin. LOOKUP has a file fetched of which the store has only the name, and READ one
 // of which it has what the listing says: length and time, which LOOKUP answers with. A READ
-// also asks Contents for the bytes of a file that is long and still arriving (see Arrivals). An error of either becomes an errno
+// also asks Contents for the bytes of a file that is long and still arriving (see Arrivals). Where names come as they are read,
+// READDIR waits for those that come next (Options.Ready). An error of either becomes an errno
 // in one table (errnoOf), is logged with its cause at a bounded rate, and is
 // counted.
 //

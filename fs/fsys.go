@@ -51,7 +51,8 @@ type fsys struct {
 	// mounted is the time of a root that the store does not know.
 	mounted        int64
 	timeout, lease time.Duration
-	nextChange     func() time.Time // see Options.NextChange
+	nextChange     func() time.Time                                        // see Options.NextChange
+	ready          func(ctx context.Context, dir, after cache.Inode) error // see Options.Ready
 	// unchanged is what the store's Changes was at the time of the mount.
 	unchanged uint64
 	// noDirCache: this kernel must not keep directories.
@@ -95,6 +96,7 @@ func newFsys(ctx context.Context, o *Options, wg *sync.WaitGroup) *fsys {
 		timeout:       o.DemandTimeout,
 		lease:         o.Lease,
 		nextChange:    o.NextChange,
+		ready:         o.Ready,
 		unchanged:     unchanged,
 		noDirCache:    dirCacheBroken(kernelRelease()),
 		ctx:           ctx,

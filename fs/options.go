@@ -147,6 +147,10 @@ type Options struct {
 	// until when certainly none is; a time that is past: now. The kernel then believes
 	// names until then, but for no less than Lease. Default: files stay what they are.
 	NextChange func() time.Time
+	// Ready, where it is set, is called before names of dir are read that come after the
+	// number after, and returns once the Store has some of them, or all where there are none.
+	// It returns promptly when ctx ends. Default: the Store has what there is.
+	Ready func(ctx context.Context, dir, after cache.Inode) error
 	// Log gets errors, at a bounded rate. Default: silent.
 	Log *zerolog.Logger
 	// Hooks observe.

@@ -14,9 +14,9 @@ import (
 // their files: the next one asks for none of the first pages again.
 func TestCheckpointMovesWhileTheListingIsAhead(t *testing.T) {
 	for _, shuffle := range []bool{false, true} {
-		const files = 300_000
+		const files = 150_000
 		r := newRig(t, serve.Options{PageSize: 997}, serve.NewSynthetic(serve.SyntheticOptions{Files: files, Shuffle: shuffle}))
-		slow := func(o *mirror.Options) { o.LimitFiles, o.Connections = 150_000, 2 }
+		slow := func(o *mirror.Options) { o.LimitFiles, o.Connections = 75_000, 2 }
 		e := r.engine(slow)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)

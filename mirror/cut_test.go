@@ -11,7 +11,7 @@ import (
 // TestMillionsOfNamesInAPage cuts batches from a page of five million names: that
 // takes the names of the batches that wait, and of one more.
 func TestMillionsOfNamesInAPage(t *testing.T) {
-	const count = 5_000_000
+	const count = 2_000_000
 	const most = 2 << 20 // bytes, beside the page
 	e := &Engine{store: openStore(t)}
 	r := newRun(e, 4)

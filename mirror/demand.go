@@ -169,7 +169,7 @@ func (d *demanded) fetchSure() error {
 	if !errors.Is(err, ErrGone) || !d.page.Listed() {
 		return err
 	}
-	switch known, unwell := d.e.health.well(d.ctx); {
+	switch known, unwell := d.e.well(d.ctx); {
 	case !known:
 		return fmt.Errorf("%w: not at the origin: %w", cache.ErrNotFound, err)
 	case unwell != nil:

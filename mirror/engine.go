@@ -27,9 +27,11 @@ type Engine struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	panics zerolog.Logger // see guard
+	// These are shared with the engines that With has made.
 	pace   *pace
-	health health
-	counts counters
+	health *health
+	counts *counters
+	share  *share
 	demand singleflight.Group
 	// waiting bounds all fetches for readers, places those that are young.
 	waiting, places *semaphore.Weighted
@@ -38,6 +40,7 @@ type Engine struct {
 	refreshing      atomic.Pointer[cache.Refresh] // what Refresh is at, or was
 	asked           sync.Mutex                    // held while Alive waits
 	wg              sync.WaitGroup
+	beforePasses    func()
 	mu              struct {
 		sync.Mutex
 		closed bool
@@ -50,12 +53,28 @@ func Open(o Options) (*Engine, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{opts: o, store: o.Store, panics: panicLog(o.Log), pace: newPace(o.LimitFiles, o.LimitRate), waiting: semaphore.NewWeighted(demandWaits), places: semaphore.NewWeighted(demandFetches)}
-	e.health.init(e)
+	e := &Engine{opts: o, pace: newPace(o.LimitFiles, o.LimitRate), health: newHealth(), counts: &counters{}, share: newShare(o.Fetcher)}
+	e.init(context.Background())
+	return e, nil
+}
+
+func (e *Engine) init(ctx context.Context) {
+	e.store, e.panics = e.opts.Store, panicLog(e.opts.Log)
+	e.waiting, e.places = semaphore.NewWeighted(demandWaits), semaphore.NewWeighted(demandFetches)
 	e.ahead.init(e)
 	e.arrivals.init()
-	e.ctx, e.cancel = context.WithCancelCause(context.Background())
-	return e, nil
+	e.ctx, e.cancel = context.WithCancelCause(ctx)
+}
+
+// With returns an engine for another store of the same origin, which knows what this one
+// does of that: its pace and health, and how much a connection does. They count together. It
+// must be closed before its store, and ends with this one.
+func (e *Engine) With(store *cache.Store) *Engine {
+	o := e.opts
+	o.Store = store
+	other := &Engine{opts: o, pace: e.pace, health: e.health, counts: e.counts, share: e.share}
+	other.init(e.ctx)
+	return other
 }
 
 // Close ends what is under way for readers, and a Run, and waits for them. It
@@ -171,7 +190,7 @@ type run struct {
 func newRun(e *Engine, queue int) *run {
 	return &run{
 		e: e, started: e.store.Progress(), queue: make(chan *batch, queue),
-		track: newTracker(e.store, e.opts.Prefetch), share: newShare(e.opts.Fetcher), underWay: semaphore.NewWeighted(math.MaxInt64),
+		track: newTracker(e.store, e.opts.Prefetch), share: e.share, underWay: semaphore.NewWeighted(math.MaxInt64),
 	}
 }
 
@@ -186,7 +205,7 @@ func (r *run) all(ctx context.Context) error {
 
 	if limit := r.e.opts.Outage; limit >= 0 {
 		watched := ctx
-		r.e.wg.Go(func() { r.e.health.watch(watched, limit, end) })
+		r.e.wg.Go(func() { r.e.watch(watched, limit, end) })
 		r.e.wg.Go(func() { r.e.watchRoom(watched, limit, end) })
 	}
 	workers := r.e.opts.Connections

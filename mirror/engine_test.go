@@ -149,7 +149,11 @@ func (r *rig) complete(files uint64) {
 // synthetic mirrors have contents that can be checked by their formula.
 func (r *rig) same(s *serve.Synthetic) {
 	r.t.Helper()
-	for i := range s.Len() {
+	step := int64(1)
+	if raceEnabled { // Pebble then notes the stack for each table that a look opens, which is most of a look
+		step += s.Len() / 500
+	}
+	for i := int64(0); i < s.Len(); i += step {
 		if got := r.read(s.Name(i)); got != string(s.Body(i)) {
 			r.t.Fatalf("%s holds %.60q", s.Name(i), got)
 		}

@@ -116,7 +116,7 @@ func (r *run) fetch(ctx context.Context, page *cache.Page) (gone []int, err erro
 			for range sampled {
 				some = append(some, page.Name(misses[rand.IntN(len(misses))].slot)) //nolint:gosec // a sample, no secret
 			}
-			switch down, err := r.e.health.recovered(ctx, len(misses), some, misses[0].err); {
+			switch down, err := r.e.recovered(ctx, len(misses), some, misses[0].err); {
 			case err != nil:
 				return nil, err
 			case down:

@@ -18,7 +18,6 @@ import (
 // fetches and the listing saw. An origin that answers nothing well is out of
 // service, whatever it answers: that is held against no file.
 type health struct {
-	e *Engine
 	// fresh says that something good came, or that it began to be waited for, since
 	// watch last looked.
 	fresh   atomic.Bool
@@ -48,7 +47,7 @@ const (
 	maxPause = 15 * time.Second
 )
 
-func (h *health) init(e *Engine) { h.e, h.turn = e, semaphore.NewWeighted(1) }
+func newHealth() *health { return &health{turn: semaphore.NewWeighted(1)} }
 
 // alive notes that something good came.
 func (h *health) alive() {
@@ -96,7 +95,8 @@ func (h *health) down(err error) {
 // was waited for. Halfway there it asks itself, as all that is waited for may be
 // slow, or files that fail. The time is that of its ticks, of which there are none
 // while the process is stopped or the machine sleeps.
-func (h *health) watch(ctx context.Context, limit time.Duration, end context.CancelCauseFunc) {
+func (e *Engine) watch(ctx context.Context, limit time.Duration, end context.CancelCauseFunc) {
+	h := e.health
 	every := max(min(limit/8, time.Second), time.Millisecond)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -115,11 +115,11 @@ func (h *health) watch(ctx context.Context, limit time.Duration, end context.Can
 			return
 		case quiet >= limit/2 && !asked:
 			asked = true
-			h.e.wg.Go(func() {
-				if err := h.e.guard(func() error {
+			e.wg.Go(func() {
+				if err := e.guard(func() error {
 					asking, cancel := context.WithTimeout(ctx, limit/2)
 					defer cancel()
-					_, _ = h.well(asking) // notes what it finds
+					_, _ = e.well(asking) // notes what it finds
 					return nil
 				}); err != nil {
 					end(err)
@@ -143,14 +143,15 @@ func (h *health) outage(limit time.Duration) error {
 // well asks for files that the origin has given before, and for some that it has
 // listed, in case those are gone. known is false where none was ever given; err is
 // why none of them came.
-func (h *health) well(ctx context.Context) (known bool, err error) {
+func (e *Engine) well(ctx context.Context) (known bool, err error) {
+	h := e.health
 	h.mu.Lock()
 	names := slices.DeleteFunc(slices.Clone(h.mu.known[:]), func(name string) bool { return name == "" })
 	h.mu.Unlock()
 	sample := func(n int, here bool) []string {
-		names, err := h.e.sample(n, here)
+		names, err := e.sample(n, here)
 		if err != nil {
-			h.e.opts.Log.Warn().Err(err).Msg("the store gives no file to ask the origin for")
+			e.opts.Log.Warn().Err(err).Msg("the store gives no file to ask the origin for")
 		}
 		return names
 	}
@@ -164,7 +165,7 @@ func (h *health) well(ctx context.Context) (known bool, err error) {
 	if len(names) == 0 {
 		return false, nil
 	}
-	if err = h.ask(ctx, names); err == nil {
+	if err = e.askFor(ctx, names); err == nil {
 		known = true
 	}
 	return known, err
@@ -173,13 +174,16 @@ func (h *health) well(ctx context.Context) (known bool, err error) {
 // sample returns up to n names that are listed, or only such that are here, from about a
 // number that is drawn at random.
 func (e *Engine) sample(n int, here bool) ([]string, error) {
+	if e.store == nil { // one that only walks
+		return nil, nil
+	}
 	return e.store.Sample(cache.Inode(rand.Uint64N(uint64(e.store.Progress().Next))), n, here) //nolint:gosec // a sample, no secret
 }
 
-// ask asks for files until one comes; err is why none does.
-func (h *health) ask(ctx context.Context, names []string) (err error) {
+// askFor asks for files until one comes; err is why none does.
+func (e *Engine) askFor(ctx context.Context, names []string) (err error) {
 	found := ""
-	fetchErr := h.e.opts.Fetcher.Fetch(ctx, names, Receiver{Receive: func(i int, _ *Object, got error) {
+	fetchErr := e.opts.Fetcher.Fetch(ctx, names, Receiver{Receive: func(i int, _ *Object, got error) {
 		if got == nil {
 			found = names[i]
 		} else {
@@ -187,10 +191,10 @@ func (h *health) ask(ctx context.Context, names []string) (err error) {
 		}
 	}})
 	if found == "" {
-		h.e.throttled(err)
+		e.throttled(err)
 		return errors.Join(err, fetchErr)
 	}
-	h.good(found)
+	e.health.good(found)
 	return nil
 }
 
@@ -198,7 +202,8 @@ func (h *health) ask(ctx context.Context, names []string) (err error) {
 // them are asked for again where no others are known. It returns false at once
 // where the origin is well, so that it is the files' fault, and true once it is well
 // again. The error is ctx's.
-func (h *health) recovered(ctx context.Context, files int, some []string, why error) (bool, error) {
+func (e *Engine) recovered(ctx context.Context, files int, some []string, why error) (bool, error) {
+	h := e.health
 	defer h.await()()
 	h.bad(why)
 	began, outages := time.Now(), h.outages.Load()
@@ -209,14 +214,14 @@ func (h *health) recovered(ctx context.Context, files int, some []string, why er
 	if h.outages.Load() > outages || h.checked.After(began) {
 		return h.outages.Load() > outages, nil // somebody else has asked since
 	}
-	wait := h.e.newBackoff(maxPause)
+	wait := e.newBackoff(maxPause)
 	for down := false; ; down = true {
-		known, err := h.well(ctx)
+		known, err := e.well(ctx)
 		switch {
 		case known || err != nil:
 		case len(some) > 0:
-			err = h.ask(ctx, some)
-		case !h.lists(ctx):
+			err = e.askFor(ctx, some)
+		case !e.lists(ctx):
 			err = why
 		}
 		switch {
@@ -228,11 +233,11 @@ func (h *health) recovered(ctx context.Context, files int, some []string, why er
 				h.outages.Add(1) // for those who came while it lasted
 			}
 			return down, nil
-		case !known && files < fewFiles && !down && h.lists(ctx):
+		case !known && files < fewFiles && !down && e.lists(ctx):
 			return false, nil
 		case !down:
 			h.outages.Add(1)
-			h.e.opts.Log.Warn().Err(err).Msg("the origin gives not even what it gave before; waiting until it is well")
+			e.opts.Log.Warn().Err(err).Msg("the origin gives not even what it gave before; waiting until it is well")
 		}
 		h.down(err)
 		if err := sleep(ctx, max(wait.NextBackOff(), retryAfter(err))); err != nil {
@@ -242,7 +247,7 @@ func (h *health) recovered(ctx context.Context, files int, some []string, why er
 }
 
 // lists reports whether the origin lists.
-func (h *health) lists(ctx context.Context) bool {
-	_, err := h.e.opts.Lister.List(ctx, "")
+func (e *Engine) lists(ctx context.Context) bool {
+	_, err := e.opts.Lister.List(ctx, "")
 	return !Temporary(err)
 }

@@ -66,30 +66,37 @@ func (r *run) walk(ctx context.Context, marker string, pages chan<- listed) erro
 	if err != nil {
 		return err // the lister says which page
 	}
+	return r.e.pagesFrom(ctx, listed{page, same, marker, nil}, pages, func(marker string) (page Page, same *cache.PageTag, err error) {
+		page, same, here, err := r.ifChanged(ctx, marker)
+		if err == nil && !here {
+			page, err = r.e.nextPage(ctx, marker)
+		}
+		return page, same, err
+	})
+}
+
+// pagesFrom hands over the page p and all that follow it, as next returns them.
+func (e *Engine) pagesFrom(ctx context.Context, p listed, pages chan<- listed, next func(marker string) (Page, *cache.PageTag, error)) (err error) {
 	budget := newBudget(pageBudget)
 	var loop loopDetector
 	for {
-		if page.Next != "" && (page.Next == marker || loop.seen(page.Next)) {
-			return fmt.Errorf("page at marker %q: %w: the marker %q comes again, so that the listing has no end", brief(marker), ErrListing, brief(page.Next))
+		if p.Next != "" && (p.Next == p.marker || loop.seen(p.Next)) {
+			return fmt.Errorf("page at marker %q: %w: the marker %q comes again, so that the listing has no end", brief(p.marker), ErrListing, brief(p.Next))
 		}
-		release, err := budget.acquire(ctx, page.Size)
-		if err != nil {
+		if p.release, err = budget.acquire(ctx, p.Size); err != nil {
 			return err
 		}
 		select {
-		case pages <- listed{page, same, marker, release}:
+		case pages <- p:
 		case <-ctx.Done():
-			release()
+			p.release()
 			return context.Cause(ctx)
 		}
-		if page.Next == "" {
+		if p.Next == "" {
 			return nil
 		}
-		marker = page.Next
-		if page, same, here, err = r.ifChanged(ctx, marker); err == nil && !here {
-			page, err = r.nextPage(ctx, marker)
-		}
-		if err != nil {
+		p.marker = p.Next
+		if p.Page, p.same, err = next(p.marker); err != nil {
 			return err
 		}
 	}
@@ -120,13 +127,13 @@ func (r *run) ifChanged(ctx context.Context, marker string) (page Page, same *ca
 
 // nextPage asks for a page behind others. What is none then may be a balancer
 // that has lost its servers, as long as there are no files either.
-func (r *run) nextPage(ctx context.Context, marker string) (Page, error) {
+func (e *Engine) nextPage(ctx context.Context, marker string) (Page, error) {
 	for refusals := 0; ; {
-		page, err := r.e.list(ctx, marker)
+		page, err := e.list(ctx, marker)
 		if err == nil || ctx.Err() != nil || errors.Is(err, ErrOutage) || !refused(err) {
 			return page, err
 		}
-		down, gaveUp := r.e.health.recovered(ctx, fewFiles, nil, err)
+		down, gaveUp := e.recovered(ctx, fewFiles, nil, err)
 		if refusals++; down {
 			refusals = 0
 		}

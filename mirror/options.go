@@ -12,6 +12,8 @@ import (
 // Options say what an engine mirrors. Store, Lister and Fetcher must be set; the
 // zero value of every other field is its default.
 type Options struct {
+	// Store is nil for an engine of which only Walk, With, Counts, Share and Slow are
+	// called.
 	Store   *cache.Store
 	Lister  Lister
 	Fetcher Fetcher
@@ -120,8 +122,8 @@ func (o *Options) EnsureDefaults() {
 // Validate reports everything that is wrong with the options.
 func (o *Options) Validate() error {
 	var errs []error
-	if o.Store == nil || o.Lister == nil || o.Fetcher == nil {
-		errs = append(errs, errors.New("an engine needs a store, a lister and a fetcher"))
+	if o.Lister == nil || o.Fetcher == nil {
+		errs = append(errs, errors.New("an engine needs a lister and a fetcher"))
 	}
 	if o.Connections < 1 || o.Connections > MaxConnections {
 		errs = append(errs, fmt.Errorf("%d connections: give 1 to %d", o.Connections, MaxConnections))

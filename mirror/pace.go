@@ -72,6 +72,29 @@ func newPace(limitFiles, limitRate int64) *pace {
 	return p
 }
 
+// Share divides Options.LimitFiles and LimitRate among n engines that share them; it is for each
+// of them to be told. The least that is left of a limit is 1 a second.
+func (e *Engine) Share(n int) {
+	e.pace.share(e.opts.LimitFiles, e.opts.LimitRate, int64(max(n, 1)))
+}
+
+func (p *pace) share(limitFiles, limitRate, n int64) {
+	if p.files != nil {
+		files := max(limitFiles/n, 1)
+		p.files.SetLimit(rate.Limit(files))
+		p.files.SetBurst(burst(float64(files)))
+	}
+	if p.bytes != nil {
+		bytes := max(limitRate/n, 1)
+		p.bytes.SetLimit(rate.Limit(bytes))
+		p.bytes.SetBurst(max(1, int(bytes/pieces)))
+	}
+}
+
+// Slow slows the engine down as an origin does that answers 429: it has said so to another who
+// mirrors it too.
+func (e *Engine) Slow() { e.pace.throttled(0) }
+
 // burst is how many files are asked for at once at a limited rate.
 func burst(filesPerSecond float64) int { return max(1, int(filesPerSecond/pieces)) }
 

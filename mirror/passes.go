@@ -20,6 +20,10 @@ const (
 	passPause, passGrowth, maxPassPause = 5, 5, 75
 )
 
+// BeforePasses has a Run call f when it has asked for all files and some did not come, so
+// that it pauses from then on more than it asks. It is to be set before Run.
+func (e *Engine) BeforePasses(f func()) { e.beforePasses = f }
+
 // retryFailed goes over the files that did not come, in passes with growing
 // pauses, until each is fetched, believed to be gone, or has been asked for often
 // enough. It runs beside the workers, and queues what is due.
@@ -49,6 +53,9 @@ func (r *run) retryFailed(ctx context.Context) error {
 		case many && !warned:
 			warned = true
 			r.e.opts.Log.Warn().Int64("files", notThere).Int64("limit", limit).Msg("the origin does not have these files any more; so many are not believed, and asked for again")
+		}
+		if pass == 1 && r.e.beforePasses != nil {
+			r.e.beforePasses()
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err

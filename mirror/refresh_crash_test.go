@@ -27,7 +27,7 @@ func TestRefreshCrashes(t *testing.T) {
 	}
 	seeds, cuts := *crashSeeds, 0
 	if raceEnabled { // they take minutes with it, and make test has all of them without
-		seeds = max(1, seeds/4)
+		seeds = max(1, seeds/10)
 	}
 	for k := range uint64(seeds) {
 		cuts += refreshCrashOne(t, seed+k)

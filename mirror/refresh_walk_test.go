@@ -22,7 +22,7 @@ func TestOriginChangesWhileItIsRefreshed(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	for k := range uint64(max(1, *crashSeeds/2)) {
+	for k := range uint64(max(1, *crashSeeds/4)) {
 		t.Run(fmt.Sprint(seed+k), func(t *testing.T) { changingWalk(t, seed+k) })
 		if t.Failed() {
 			t.Fatalf("go test ./mirror -run TestOriginChangesWhileItIsRefreshed -crash.seed %d -crash.seeds 1", seed+k)

@@ -4,6 +4,7 @@ import "testing"
 
 // TestOthersRead: the page shows files to other users where the mount lets them read.
 func TestOthersRead(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		allowOther bool
 		umask      octal

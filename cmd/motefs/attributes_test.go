@@ -65,6 +65,7 @@ func rawGet(t *testing.T, raw string) string {
 }
 
 func TestXAttrURLFetchesTheFile(t *testing.T) {
+	t.Parallel()
 	names := []string{"plain", "a b", "d/e/f", "..", "x/../y", "", "a//b", "nul\x00", "%%", "%41", "new\nline", "\xff", "ünï", "a?b#c&d=e+f",
 		`back\slash"`, "~-._!$'()*,;:@", strings.Repeat("o", 300)}
 	s := serveTest(t, serve.Options{}, filesNamed(names...))
@@ -89,6 +90,7 @@ func TestXAttrURLFetchesTheFile(t *testing.T) {
 }
 
 func TestAttributesInTheMount(t *testing.T) {
+	t.Parallel()
 	when := time.Unix(1_234_567_890, 0)
 	s := serveTest(t, serve.Options{}, origintest.NewFiles(
 		origintest.File{Name: "dated", Body: make([]byte, 5000), ModTime: when, ETag: `"v1"`},
@@ -136,6 +138,7 @@ func TestAttributesInTheMount(t *testing.T) {
 
 // TestOwnerAndUmask has other users look at a mount; that needs root.
 func TestOwnerAndUmask(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("only root can be somebody else")
 	}
@@ -200,6 +203,7 @@ func TestOwnerAndUmask(t *testing.T) {
 
 // TestExecFlag runs a file of the mount as a program.
 func TestExecFlag(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, origintest.NewFiles(origintest.File{Name: "script", Body: []byte("#!/bin/sh\necho ran\n")}))
 	for flag, want := range map[string]string{"--exec": "ran\n", "--exec=false": "Permission denied"} {
 		m := startMount(t, s.URL(), flag)

@@ -43,6 +43,7 @@ func mapped(url string) string { return ":" + strings.ReplaceAll(url, ":", `\:`)
 // TestAutomount has an automounter mount when somebody comes in, on a mountpoint of its own
 // and on one that it makes, and unmount what nobody uses; again and again.
 func TestAutomount(t *testing.T) {
+	t.Parallel()
 	if !withHelper(t) {
 		return
 	}

@@ -200,7 +200,12 @@ func (s *session) statusLine() string {
 }
 
 // alive reports, for a watchdog, why a session does not do its work.
-func (s *session) alive(ctx context.Context) error { return s.engine.Alive(ctx) }
+func (s *session) alive(ctx context.Context) error {
+	if s.engine == nil {
+		return nil
+	}
+	return s.engine.Alive(ctx)
+}
 
 // alive reports, for a watchdog, why a mount does not do its work.
 func (m *mounted) alive(ctx context.Context) error {

@@ -95,6 +95,7 @@ func (b *background) gone() {
 // TestDaemon mounts in the background by relative paths: when the command returns the mount
 // serves, and nothing of whoever started it is held open.
 func TestDaemon(t *testing.T) {
+	t.Parallel()
 	src := synthetic(1000)
 	s := serveTest(t, serve.Options{}, src)
 	b := newBackground(t)
@@ -195,6 +196,7 @@ func checkDetached(t *testing.T, pid int, dir string) {
 
 // TestDaemonOfOneShot hands a daemon secrets by a file that only its command line names.
 func TestDaemonOfOneShot(t *testing.T) {
+	t.Parallel()
 	need(t, "bash")
 	s := serveTest(t, serve.Options{Token: "geheim"}, synthetic(10))
 	b := newBackground(t)
@@ -209,31 +211,40 @@ func TestDaemonOfOneShot(t *testing.T) {
 	b.gone()
 }
 
+// failing is what makes mounts fail, and one that would not: a mountpoint, the URL of an
+// origin, that of one that is down, and a directory with a file in it.
+func failing(t *testing.T) (b *background, url, down, full string) {
+	t.Helper()
+	b = newBackground(t)
+	s := serveTest(t, serve.Options{}, synthetic(10))
+	closed := serveTest(t, serve.Options{}, synthetic(10))
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	full = t.TempDir()
+	write(t, filepath.Join(full, "file"), nil)
+	return b, s.URL(), closed.URL(), full
+}
+
 // TestDaemonFails has a daemon fail in every way: the command says what it would say in
 // the foreground, with the same status, and leaves nothing.
 func TestDaemonFails(t *testing.T) {
-	s := serveTest(t, serve.Options{}, synthetic(10))
-	down := serveTest(t, serve.Options{}, synthetic(10))
-	if err := down.Close(); err != nil {
-		t.Fatal(err)
-	}
-	b := newBackground(t)
-	full := t.TempDir()
-	write(t, filepath.Join(full, "file"), nil)
+	t.Parallel()
+	b, url, down, full := failing(t)
 	for _, tc := range []struct {
 		status int
 		says   string
 		args   []string
 	}{
-		{exitOrigin, "cannot be listed", b.args(down.URL(), b.dir)},
-		{exitMountpoint, "does not exist", b.args(s.URL(), b.dir+"/none")},
-		{exitMountpoint, "not empty", b.args(s.URL(), full)},
-		{exitStore, "not a store", append(b.args(s.URL(), b.dir), "--store", full)},
-		{exitUsage, "--log-file", append(b.args(s.URL(), b.dir), "--log-file", full)},
-		{exitUsage, "give one of them", b.args("--foreground", s.URL(), b.dir)},
-		{exitUsage, "--daemon-wait", b.args("--daemon-wait", "0s", s.URL(), b.dir)},
-		{exitUsage, "standard input", b.args("--names", "-", s.URL(), b.dir)},
-		{exitUsage, "--header", b.args("--header", "no colon", s.URL(), b.dir)},
+		{exitOrigin, "cannot be listed", b.args(down, b.dir)},
+		{exitMountpoint, "does not exist", b.args(url, b.dir+"/none")},
+		{exitMountpoint, "not empty", b.args(url, full)},
+		{exitStore, "not a store", append(b.args(url, b.dir), "--store", full)},
+		{exitUsage, "--log-file", append(b.args(url, b.dir), "--log-file", full)},
+		{exitUsage, "give one of them", b.args("--foreground", url, b.dir)},
+		{exitUsage, "--daemon-wait", b.args("--daemon-wait", "0s", url, b.dir)},
+		{exitUsage, "standard input", b.args("--names", "-", url, b.dir)},
+		{exitUsage, "--header", b.args("--header", "no colon", url, b.dir)},
 	} {
 		p := finish(t, tc.status, tc.args...)
 		text := p.Stderr.String()
@@ -245,7 +256,7 @@ func TestDaemonFails(t *testing.T) {
 	if err := os.RemoveAll(b.store); err != nil {
 		t.Fatal(err)
 	}
-	finish(t, exitOK, b.args("--allow-non-empty", s.URL(), full)...)
+	finish(t, exitOK, b.args("--allow-non-empty", url, full)...)
 	finish(t, exitOK, "unmount", full)
 	b.gone()
 }
@@ -284,6 +295,7 @@ func TestDaemonReadsItsFilesAgain(t *testing.T) {
 
 // TestDaemonWithoutFUSE is in a mount namespace without /dev/fuse.
 func TestDaemonWithoutFUSE(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	if _, err := os.Stat("/dev/fuse"); err == nil {
 		inNamespace(t, bareDev, t.TempDir())
@@ -306,6 +318,7 @@ const bareDev = `
 // TestDaemonThatDoesNotBecomeReady has the origin hang while a daemon waits for its first
 // names. Whoever gives up, nothing is left.
 func TestDaemonThatDoesNotBecomeReady(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, synthetic(10))
 	asked := make(chan struct{}, 100)
 	s.SetFaults(origintest.Faults{OnList: func(string, int) origintest.Fault {
@@ -379,6 +392,7 @@ func kill(t *testing.T, pid int, sig syscall.Signal) {
 
 // TestDaemonIsKilled kills a daemon that serves. The next one clears what it has left.
 func TestDaemonIsKilled(t *testing.T) {
+	t.Parallel()
 	src := synthetic(10)
 	s := serveTest(t, serve.Options{}, src)
 	b := newBackground(t)
@@ -398,6 +412,7 @@ func TestDaemonIsKilled(t *testing.T) {
 // TestDaemonAfterUmount mounts again as soon as umount(8) has returned, which does not
 // wait for the daemon to close its store; and tells of a store that another one has.
 func TestDaemonAfterUmount(t *testing.T) {
+	t.Parallel()
 	need(t, "umount")
 	s := serveTest(t, serve.Options{}, synthetic(10))
 	b := newBackground(t)

@@ -57,7 +57,7 @@ func TestEveryFlagIsASetting(t *testing.T) {
 func configured(t *testing.T, want int, home string, environ []string, args ...string) *process.Process {
 	t.Helper()
 	cmd := exec.Command(binary, args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), raceVariable + "=" + os.Getenv(raceVariable)}
 	if home != "" {
 		cmd.Env = append(cmd.Env, "HOME="+home)
 	}
@@ -72,6 +72,7 @@ func configured(t *testing.T, want int, home string, environ []string, args ...s
 // TestConfiguration mirrors with settings of a file and of the environment, and has
 // mistakes in them be told with their places.
 func TestConfiguration(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{Token: "sesame"}, synthetic(5))
 	home := t.TempDir()
 	file := filepath.Join(home, ".config", "motefs", "config.yaml")
@@ -130,6 +131,7 @@ func TestConfiguration(t *testing.T) {
 
 // TestLogFile has each command that logs do so to --log-file, and the others not have it.
 func TestLogFile(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, synthetic(5))
 	dir := t.TempDir()
 	store, log := filepath.Join(dir, "s"), filepath.Join(dir, "log")

@@ -20,6 +20,7 @@ import (
 // store that is not there yet: the one line says what happened and what to do about it,
 // and neither the store nor a directory above it is left behind.
 func TestFirstContact(t *testing.T) {
+	t.Parallel()
 	plain := serveTest(t, serve.Options{}, synthetic(5))
 	answers := func(f origintest.Fault) string {
 		s := serveTest(t, serve.Options{}, synthetic(5))

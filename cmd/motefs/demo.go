@@ -22,28 +22,31 @@ import (
 )
 
 func demoCommand(a *app) *cobra.Command {
-	files := 1_000_000
+	files, cluster := 1_000_000, false
 	cmd := &cobra.Command{
 		Use:   "demo [flags]",
 		Short: "Show the main job: an origin, a mount, a mirror, reads",
 		Long: "Start an origin of made-up files on this machine, mount it, mirror all of it,\n" +
 			"read the mount with ls and cat meanwhile, say how fast it was, and unmount.\n" +
-			"Everything is in a temporary directory and is removed at the end.",
-		Example: "  motefs demo --files 100000",
+			"Everything is in a temporary directory and is removed at the end.\n\n" +
+			"With --cluster three processes make the mirror together, in a folder that takes\n" +
+			"the place of an object store; one of them is killed on the way.",
+		Example: "  motefs demo --files 100000\n  motefs demo --cluster",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if files < 1 {
 				return usagef("--files %d: give a positive number", files)
 			}
-			return a.demo(cmd.Context(), files)
+			return a.demo(cmd.Context(), files, cluster)
 		},
 	}
 	a.registerLogFile(cmd.Flags())
 	cmd.Flags().IntVar(&files, "files", files, "`number` of files")
+	cmd.Flags().BoolVar(&cluster, "cluster", false, "show how several processes make one mirror")
 	return cmd
 }
 
-func (a *app) demo(ctx context.Context, files int) (err error) {
+func (a *app) demo(ctx context.Context, files int, cluster bool) (err error) {
 	if err := a.openLog(); err != nil {
 		return err
 	}
@@ -65,6 +68,9 @@ func (a *app) demo(ctx context.Context, files int) (err error) {
 	}
 	defer func() { err = errors.Join(err, stopOrigin()) }()
 	a.say("an origin with %s files is at %s", count(uint64(files)), url)
+	if cluster {
+		return a.demoCluster(ctx, files, url, dir, mountpoint)
+	}
 	return a.demoMount(ctx, url, filepath.Join(dir, "store"), mountpoint)
 }
 
@@ -80,7 +86,7 @@ func startOrigin(files int) (url string, stop func() error, err error) {
 		return "", nil, fmt.Errorf("demo: %w", err)
 	}
 	cmd := exec.Command(self, "serve", "--config", os.DevNull, "--listen", "127.0.0.1:0", "--synthetic", fmt.Sprint(files), "--compressible") //nolint:gosec // this program itself
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, config.Prefix) })
+	cmd.Env = withoutSettings(os.Environ())
 	cmd.Stderr = os.Stderr
 	endWithUs(cmd)
 	out, err := cmd.StdoutPipe()
@@ -103,6 +109,11 @@ func startOrigin(files int) (url string, stop func() error, err error) {
 	}
 	url, _, _ = strings.Cut(rest, ";")
 	return url, stop, nil
+}
+
+// withoutSettings is an environment without what it says to motefs.
+func withoutSettings(env []string) []string {
+	return slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, config.Prefix) })
 }
 
 func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err error) {

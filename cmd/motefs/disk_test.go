@@ -125,6 +125,7 @@ func TestFullDisk(t *testing.T) {
 // TestNothingFree opens a store on a disk with not a byte left, and one that can
 // only be read.
 func TestNothingFree(t *testing.T) {
+	t.Parallel()
 	fusetest.Need(t)
 	for name, spoil := range map[string]func(d *testDisk){
 		"full":      func(d *testDisk) { d.fill() },

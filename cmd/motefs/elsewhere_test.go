@@ -63,6 +63,7 @@ func certificate(t *testing.T, ip string, end time.Time) (*tls.Config, string) {
 // files, to servers of another port, host and scheme: none of them is asked for
 // anything. Where it redirects to itself, the header comes along.
 func TestRedirectsTakeNoHeaderElsewhere(t *testing.T) {
+	t.Parallel()
 	fusetest.Need(t)
 	elsewhere := &seen{with: map[string]int{}}
 	other := func(w http.ResponseWriter, r *http.Request) {
@@ -133,6 +134,7 @@ func TestRedirectsTakeNoHeaderElsewhere(t *testing.T) {
 // TestTLSIsVerified has origins whose certificates are signed by themselves, run out
 // or another host's: they get no request, and no flag changes that.
 func TestTLSIsVerified(t *testing.T) {
+	t.Parallel()
 	hour := time.Hour
 	for _, tc := range []struct {
 		what, ip string

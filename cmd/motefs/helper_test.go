@@ -27,7 +27,7 @@ func withHelper(t *testing.T) (inside bool) {
 	fusetest.Need(t)
 	needRoot(t)
 	need(t, "mount", "umount", "unshare")
-	if os.Getenv(givenBinary) != "" {
+	if isInside() {
 		return true
 	}
 	links := t.TempDir()
@@ -77,6 +77,7 @@ func mount8(t *testing.T, status int, says string, args ...string) {
 
 // TestMountByType mounts and unmounts as every other filesystem is, by its type and by fstab.
 func TestMountByType(t *testing.T) {
+	t.Parallel()
 	if !withHelper(t) {
 		return
 	}
@@ -145,37 +146,31 @@ func TestMountByType(t *testing.T) {
 
 // TestMountByTypeFails has mount(8) say what is wrong, with its own statuses.
 func TestMountByTypeFails(t *testing.T) {
+	t.Parallel()
 	if !withHelper(t) {
 		return
 	}
-	s := serveTest(t, serve.Options{}, synthetic(10))
-	down := serveTest(t, serve.Options{}, synthetic(10))
-	if err := down.Close(); err != nil {
-		t.Fatal(err)
-	}
-	b := newBackground(t)
-	full := t.TempDir()
-	write(t, filepath.Join(full, "file"), nil)
+	b, url, down, full := failing(t)
 	for _, tc := range []struct {
 		status                   int
 		says, options, from, dir string
 	}{
-		{1, `unknown option "prefetchall"; is it prefetch-all?`, "prefetchall", s.URL(), b.dir},
-		{1, "@FILE", "header=Authorization: geheim", s.URL(), b.dir},
-		{1, "unmount and mount again", "remount", s.URL(), b.dir},
-		{1, "octal", "umask=9", s.URL(), b.dir},
+		{1, `unknown option "prefetchall"; is it prefetch-all?`, "prefetchall", url, b.dir},
+		{1, "@FILE", "header=Authorization: geheim", url, b.dir},
+		{1, "unmount and mount again", "remount", url, b.dir},
+		{1, "octal", "umask=9", url, b.dir},
 		{1, "not a URL", "ro", "host:/export", b.dir},
-		{1, "no such file", "env_file=/none", s.URL(), b.dir},
-		{32, "cannot be listed", "ro", down.URL(), b.dir},
-		{32, "not empty", "ro", s.URL(), full},
-		{32, "already mounted", "ro", s.URL(), "/proc"},
-		{32, "not a store", "store=" + full, s.URL(), b.dir},
+		{1, "no such file", "env_file=/none", url, b.dir},
+		{32, "cannot be listed", "ro", down, b.dir},
+		{32, "not empty", "ro", url, full},
+		{32, "already mounted", "ro", url, "/proc"},
+		{32, "not a store", "store=" + full, url, b.dir},
 	} {
 		options := "store=" + b.store + ",log_file=" + b.log + "," + tc.options
 		mount8(t, tc.status, tc.says, "-t", "motefs", "-o", options, tc.from, tc.dir)
 		b.gone()
 	}
-	mount8(t, 0, "", "-t", "motefs", "-o", "nonempty,store="+b.store+"2,log_file="+b.log, s.URL(), full)
+	mount8(t, 0, "", "-t", "motefs", "-o", "nonempty,store="+b.store+"2,log_file="+b.log, url, full)
 	finish(t, exitOK, "unmount", full)
 }
 
@@ -228,6 +223,7 @@ func exitStatusOf(err error) int {
 
 // TestMountByTypeWithSecrets gives the token by a file of variables. Nobody else sees it.
 func TestMountByTypeWithSecrets(t *testing.T) {
+	t.Parallel()
 	if !withHelper(t) {
 		return
 	}
@@ -250,6 +246,7 @@ func TestMountByTypeWithSecrets(t *testing.T) {
 
 // TestMountByTypeFromS3 mounts a bucket by fstab.
 func TestMountByTypeFromS3(t *testing.T) {
+	t.Parallel()
 	if !withHelper(t) {
 		return
 	}
@@ -269,6 +266,7 @@ func TestMountByTypeFromS3(t *testing.T) {
 
 // TestMountByTypeAsAUser has a user without rights mount what fstab allows with user.
 func TestMountByTypeAsAUser(t *testing.T) {
+	t.Parallel()
 	if !withHelper(t) {
 		return
 	}

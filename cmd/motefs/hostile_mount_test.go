@@ -183,6 +183,7 @@ for path in [mnt] + [os.path.join(mnt, d) for d in sorted(os.listdir(mnt)) if d[
 // asked each time; once it is complete, only for what the kernel does not find in
 // its own cache of the directory.
 func TestOddCookies(t *testing.T) {
+	t.Parallel()
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 400, FilesPerDir: 40, Shuffle: true})
 	s := serveTest(t, serve.Options{PageSize: 400}, src)
 	complete := startMount(t, s.URL())

@@ -14,6 +14,7 @@ import (
 // TestHTTPS mirrors over TLS from an origin whose certificate only --ca-cert
 // knows, and not without it.
 func TestHTTPS(t *testing.T) {
+	t.Parallel()
 	config, _, err := origintest.SelfSigned()
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,8 +13,9 @@ import (
 
 // TestDaemonLogsToTheSystem gives a mount namespace a system's log.
 func TestDaemonLogsToTheSystem(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
-	if os.Getenv(givenBinary) == "" {
+	if !isInside() {
 		inNamespace(t, strings.Replace(bareDev, "/dev/urandom", "/dev/urandom /dev/fuse", 1), t.TempDir())
 		return
 	}

@@ -56,6 +56,7 @@ func TestUnlistedFileComesAfterTheListing(t *testing.T) {
 // A file that failed turns out to be gone in the run that completes the listing,
 // long after the kernel has kept the directory with it.
 func TestFailedFileGoesAfterTheListing(t *testing.T) {
+	t.Parallel()
 	src := filesNamed("here", "gone")
 	src.Vanish("gone")
 	s := serveTest(t, serve.Options{}, src)

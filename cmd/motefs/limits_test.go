@@ -40,6 +40,7 @@ func readAll(t *testing.T, programs int, dir, want string) {
 
 // TestFewDescriptors mirrors, and mounts for eight readers, with few descriptors.
 func TestFewDescriptors(t *testing.T) {
+	t.Parallel()
 	need(t, "prlimit")
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 4000, LargeEvery: 40, LargeSize: 100_000})
 	s := serveTest(t, serve.Options{PageSize: 500}, src)
@@ -80,6 +81,7 @@ func TestSoftLimitOfDescriptors(t *testing.T) {
 // TestDescriptorsRunOut takes away all descriptors from a mount that mirrors, for a
 // while in which programs read it, and gives them back.
 func TestDescriptorsRunOut(t *testing.T) {
+	t.Parallel()
 	need(t, "prlimit")
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 6000, LargeEvery: 40, LargeSize: 100_000})
 	s := serveTest(t, serve.Options{PageSize: 500, ListLatency: 100 * time.Millisecond}, src)

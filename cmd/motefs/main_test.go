@@ -3,11 +3,14 @@ package main
 import (
 	"bufio"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,9 +28,19 @@ func TestMain(m *testing.M) {
 	os.Exit(testMain(m))
 }
 
-// givenBinary names the program under test where it is built already, for a test
-// that runs the tests again in other surroundings.
-const givenBinary = "MOTEFS_TEST_BINARY"
+// raceVariable has the options of the race detector.
+const raceVariable = "GORACE"
+
+const (
+	// givenBinary names the program under test where it is built already.
+	givenBinary = "MOTEFS_TEST_BINARY"
+	// insideVariable is set for a test that inNamespace runs once more.
+	insideVariable = "MOTEFS_TEST_INSIDE"
+)
+
+// sideBySide is how many tests may run at the same time, of those that share nothing. A
+// mount with the race detector was seen to take 360 MiB.
+const sideBySide = 4
 
 func testMain(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "motefs-test-")
@@ -46,8 +59,16 @@ func testMain(m *testing.M) int {
 	// Every temporary directory of these tests is below dir, so that mounts of
 	// the other packages, whose tests run at the same time, are not taken for
 	// theirs. Some programs in the tests are other users'.
-	// The configuration of who runs the tests is none of theirs.
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Setenv("TMPDIR", dir), os.Setenv("MOTEFS_CONFIG", os.DevNull)); err != nil {
+	// The configuration of who runs the tests is none of theirs. A program with the race
+	// detector would else sleep for a second before it ends.
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Setenv("TMPDIR", dir), os.Setenv("MOTEFS_CONFIG", os.DevNull),
+		os.Setenv(raceVariable, "atexit_sleep_ms=0 halt_on_error=1")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	// They wait for other programs more than they compute. A -parallel that is given is
+	// read later.
+	if err := flag.Set("test.parallel", strconv.Itoa(max(sideBySide, runtime.GOMAXPROCS(0)))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -83,7 +104,7 @@ func mountsBelow(dir string) []string {
 func motefs(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := process.Command(binary, args...)
-	cmd.Env = append(environ(), "GORACE=atexit_sleep_ms=0 halt_on_error=1", "XDG_CACHE_HOME="+filepath.Join(t.TempDir(), "cache"))
+	cmd.Env = append(environ(), "XDG_CACHE_HOME="+filepath.Join(t.TempDir(), "cache"))
 	return cmd
 }
 

@@ -11,6 +11,7 @@ import (
 // TestManualPages writes the manual pages as make man does, and looks for what a page of
 // each command has. man itself finds nothing to complain of, where it is there.
 func TestManualPages(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	build := exec.Command("go", "run", "-tags", "man", ".", "man", "../../README.md", dir)
 	build.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=86400")

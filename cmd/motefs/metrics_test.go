@@ -117,6 +117,7 @@ func (s scraped) check(t *testing.T, want map[string]float64) {
 // TestMetricsOfMirror mirrors files of which some answer otherwise at first, and is scraped
 // while it waits for the last one.
 func TestMetricsOfMirror(t *testing.T) {
+	t.Parallel()
 	const files = 3000
 	src := synthetic(files)
 	s := serveTest(t, serve.Options{}, src)
@@ -323,6 +324,7 @@ func TestMetricsOfAnotherSite(t *testing.T) {
 // TestNobodyReadsMetrics has scrapers ask again and again and read nothing: the mirror comes
 // to its end, and ends.
 func TestNobodyReadsMetrics(t *testing.T) {
+	t.Parallel()
 	const files = 20_000
 	s := serveTest(t, serve.Options{PageSize: 1000, ListLatency: 50 * time.Millisecond}, synthetic(files))
 	p := start(t, "mirror", "--store", filepath.Join(t.TempDir(), "store"), "--metrics", "0", s.URL())

@@ -32,6 +32,9 @@ func mirrorCommand(a *app) *cobra.Command {
 			if err := f.validate(cmd); err != nil {
 				return err
 			}
+			if f.segments.url != "" {
+				return a.mirrorSegments(cmd.Context(), f, args[0])
+			}
 			return a.mirror(cmd.Context(), f, args[0])
 		},
 	}
@@ -39,6 +42,8 @@ func mirrorCommand(a *app) *cobra.Command {
 	f.refresh.register(cmd.Flags())
 	f.monitor.register(cmd.Flags())
 	f.monitor.registerTextfile(cmd.Flags())
+	f.segments.register(cmd.Flags())
+	f.cluster.register(cmd.Flags())
 	cmd.Flags().BoolVar(&f.retryFailed, "retry-failed", false, "ask for nothing but the files that failed before, also those that failed for good; see motefs failures")
 	a.registerLogFile(cmd.Flags())
 	a.output.registerProgress(cmd.Flags())
@@ -51,6 +56,8 @@ type mirrorFlags struct {
 	sourceFlags
 	refresh     refreshFlags
 	monitor     monitorFlags
+	segments    segmentsFlags
+	cluster     clusterFlags
 	retryFailed bool
 }
 
@@ -60,6 +67,15 @@ func (f *mirrorFlags) validate(cmd *cobra.Command) error {
 	}
 	if err := f.monitor.validate(); err != nil {
 		return err
+	}
+	if err := errors.Join(f.segments.validate(), f.cluster.validate(f.segments.url)); err != nil {
+		return err
+	}
+	if f.segments.url != "" && (f.retryFailed || f.refresh.asked()) {
+		return usagef("--retry-failed, --refresh and --sample do not go with --segments: a mirror in segments is made once; make a new one at another URL")
+	}
+	if f.segments.url != "" && (f.monitor.address != "" || f.monitor.textfile != "") {
+		return usagef("--metrics and --metrics-textfile do not go with --segments; motefs status --cluster says what all processes do")
 	}
 	if f.retryFailed && f.refresh.asked() {
 		return usagef("give either --retry-failed, or --refresh or --sample")

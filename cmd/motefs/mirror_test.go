@@ -103,6 +103,7 @@ func TestReclaimedBlobs(t *testing.T) {
 }
 
 func TestInterruptedMirrorLosesNothing(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{PageSize: 200, ListLatency: 20 * time.Millisecond}, synthetic(30_000))
 	store := filepath.Join(t.TempDir(), "store")
 	p := start(t, "mirror", "--store", store, s.URL())
@@ -119,6 +120,7 @@ func TestInterruptedMirrorLosesNothing(t *testing.T) {
 }
 
 func TestFailedFilesAreNamed(t *testing.T) {
+	t.Parallel()
 	src := synthetic(500)
 	s := serveTest(t, serve.Options{}, src)
 	bad := src.Name(123)

@@ -30,6 +30,8 @@ type mountFlags struct {
 	background  daemonFlags
 	refresh     follower
 	monitor     monitorFlags
+	segments    segmentsFlags
+	cacheSize   size
 	uid, gid    numericID
 	umask       octal
 }
@@ -37,17 +39,22 @@ type mountFlags struct {
 func mountCommand(a *app) *cobra.Command {
 	f := &mountFlags{}
 	cmd := &cobra.Command{
-		Use:   "mount [flags] ORIGIN MOUNTPOINT",
+		Use:   "mount [flags] [ORIGIN] MOUNTPOINT",
 		Short: "Mount an origin; fetch its files when they are read, or all",
 		Long: "Mount an origin as a read-only directory. Names are listed in the background,\n" +
 			"and a file that is not in the store is fetched when it is looked up; with\n" +
 			"--prefetch-all, all files are. The command stays in the foreground unless\n" +
 			"--daemon is given. End it with Ctrl-C, motefs unmount, fusermount3 -u or umount.\n" +
 			"While programs use the mount, Ctrl-C says which, and waits for them; pressed\n" +
-			"again, it does not.",
+			"again, it does not.\n\n" +
+			"With --segments a mirror is mounted that stands in an object store, in the place\n" +
+			"of an origin.",
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
-		Args:    operands,
+		Args:    atMost(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.operands(args); err != nil {
+				return err
+			}
 			if err := a.fit(cmd, &f.sourceFlags, args[0]); err != nil {
 				return err
 			}
@@ -63,11 +70,14 @@ func mountCommand(a *app) *cobra.Command {
 			if f.refresh.every == 0 && a.settings.Place(cmd, "refresh") == config.CommandLine {
 				return usagef("--refresh goes with --refresh-every, which says how often")
 			}
-			if strings.Contains(args[1], "://") && !strings.Contains(args[0], "://") {
-				return usagef("ORIGIN comes before MOUNTPOINT: motefs mount [flags] ORIGIN MOUNTPOINT")
-			}
 			if err := f.monitor.validate(); err != nil {
 				return err
+			}
+			if f.segments.url != "" {
+				return a.mount(cmd.Context(), f, "", args[0])
+			}
+			if strings.Contains(args[1], "://") && !strings.Contains(args[0], "://") {
+				return usagef("ORIGIN comes before MOUNTPOINT: motefs mount [flags] ORIGIN MOUNTPOINT")
 			}
 			return a.mount(cmd.Context(), f, args[0], args[1])
 		},
@@ -75,6 +85,9 @@ func mountCommand(a *app) *cobra.Command {
 	f.storeBase = a.storeBase()
 	f.register(cmd.Flags())
 	f.monitor.register(cmd.Flags())
+	f.segments.register(cmd.Flags())
+	cmd.Flags().Var(&f.cacheSize, "cache-size", "with --segments: keep at most so many `bytes` of contents on this machine, also with K, M, G; names are always kept; 0: no limit")
+	inGroup(cmd.Flags(), groupSegments, "cache-size")
 	f.background.register(cmd.Flags())
 	cmd.Flags().BoolVar(&f.nonEmpty, "allow-non-empty", false, "mount over a directory with files in it, which are hidden meanwhile")
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
@@ -95,7 +108,7 @@ func mountCommand(a *app) *cobra.Command {
 }
 
 func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) (err error) {
-	id, dir, err := f.target(raw)
+	id, dir, err := f.mounts(raw)
 	if err != nil {
 		return err
 	}
@@ -208,10 +221,15 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 		}
 	}
 	a.doing("opening the store %s", dir)
-	m.session, err = openSession(ctx, sessionOptions{
+	o := sessionOptions{
 		command: "mount", grace: a.grace(), flags: &f.sourceFlags, id: id, dir: dir, prefetch: f.prefetchAll, keepOld: f.refresh.every > 0, monitor: monitor, everyone: f.othersRead(), doing: a.doing, log: log,
 		events: mirror.Events{Gone: gone},
-	})
+	}
+	if f.segments.url != "" {
+		m.session, err = openReplica(ctx, o, f)
+	} else {
+		m.session, err = openSession(ctx, o)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -220,15 +238,19 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	}
 	a.doing("mounting on %s", mountpoint)
 	// The mount outlives ctx: ending it is what serve does when ctx ends.
-	o := fs.Options{
-		Mountpoint: mountpoint, StoreDir: dir, Store: m.store, Contents: m.engine,
-		FsName: a.fsName(id), FilesURL: f.filesURL(id), AllowOther: f.allowOther, Exec: f.exec, Log: &log,
+	store, contents := m.served()
+	mo := fs.Options{
+		Mountpoint: mountpoint, StoreDir: dir, Store: store, Contents: contents,
+		FsName: a.fsName(id), FilesURL: m.filesURL, AllowOther: f.allowOther, Exec: f.exec, Log: &log,
 		Owner: &fs.Owner{UID: f.uid.or(os.Getuid()), GID: f.gid.or(os.Getgid())}, Umask: os.FileMode(f.umask),
 	}
-	if f.refresh.every > 0 {
-		o.NextChange, o.Lease = f.refresh.nextChange, followedLease
+	if m.replica != nil {
+		mo.Ready = m.replica.Ready
 	}
-	m.mount, err = a.openMount(context.WithoutCancel(ctx), o)
+	if f.refresh.every > 0 {
+		mo.NextChange, mo.Lease = f.refresh.nextChange, followedLease
+	}
+	m.mount, err = a.openMount(context.WithoutCancel(ctx), mo)
 	if err != nil {
 		return nil, errors.Join(err, m.session.close())
 	}
@@ -282,7 +304,11 @@ func (m *mounted) serve(ctx context.Context, on *screen.Screen, prefetch bool) e
 	case <-m.mount.Done():
 		return errors.Join(err, m.session.close())
 	default: // requests are still served, from a store that must not be closed under them
-		return errors.Join(err, m.status.Close(), m.engine.Close(), m.store.Flush(context.WithoutCancel(ctx)))
+		err = errors.Join(err, m.status.Close())
+		if m.engine != nil {
+			err = errors.Join(err, m.engine.Close())
+		}
+		return errors.Join(err, m.store.Flush(context.WithoutCancel(ctx)))
 	}
 }
 

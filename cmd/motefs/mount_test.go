@@ -46,6 +46,7 @@ func makeTree(t *testing.T) string {
 }
 
 func TestMountIsTheOriginsDirectory(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{nil, {"--prefetch-all"}} {
 		t.Run(fmt.Sprint(args), func(t *testing.T) {
 			tree := makeTree(t)
@@ -77,6 +78,7 @@ func TestMountIsTheOriginsDirectory(t *testing.T) {
 // TestReadersWhileTheMirrorRuns has each of the usual programs read the mount
 // from the first moment on.
 func TestReadersWhileTheMirrorRuns(t *testing.T) {
+	t.Parallel()
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 20_000, FilesPerDir: 1000})
 	// Pages that take a while each keep the mirror running.
 	s := serveTest(t, serve.Options{PageSize: 500, ListLatency: 50 * time.Millisecond}, src)
@@ -132,6 +134,7 @@ func TestReadingFetchesOnceAndARestartNothing(t *testing.T) {
 }
 
 func TestUnmount(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, synthetic(1000))
 	for what, unmount := range map[string]func(m *mountedProcess){
 		"Ctrl-C":         func(m *mountedProcess) { m.Signal(os.Interrupt) },
@@ -155,6 +158,7 @@ func TestUnmount(t *testing.T) {
 }
 
 func TestUnmountWhileTheOriginHangs(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{nil, {"--prefetch-all"}} {
 		t.Run(fmt.Sprint(args), func(t *testing.T) {
 			src := synthetic(100)
@@ -177,6 +181,7 @@ func TestUnmountWhileTheOriginHangs(t *testing.T) {
 }
 
 func TestUnmountWhileInUse(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, synthetic(10))
 	m := startMount(t, s.URL())
 	startUser(t, "sh").Eval("cd " + m.dir)
@@ -193,6 +198,7 @@ func TestUnmountWhileInUse(t *testing.T) {
 // TestCtrlCWhileInUse presses Ctrl-C while a program stands in the mount: it is told of,
 // and left in peace. The mount goes once it has left, or with the second Ctrl-C.
 func TestCtrlCWhileInUse(t *testing.T) {
+	t.Parallel()
 	src := synthetic(10)
 	s := serveTest(t, serve.Options{}, src)
 	for _, how := range []string{"it leaves", "Ctrl-C again", "SIGTERM"} {
@@ -244,6 +250,7 @@ func TestDeadMountIsCleared(t *testing.T) {
 }
 
 func TestDescriptorsDoNotGrow(t *testing.T) {
+	t.Parallel()
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 400, BodySize: 70_000})
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")

@@ -40,6 +40,7 @@ func bind(t *testing.T, dir string) string {
 // TestBindMounts shows a mount and a directory of it at other places. They live on
 // when the mount is unmounted, and motefs with them; Ctrl-C ends them all.
 func TestBindMounts(t *testing.T) {
+	t.Parallel()
 	src, s := fewDirs(t)
 	for _, how := range []string{"the last bind mount is unmounted", "Ctrl-C"} {
 		t.Run(how, func(t *testing.T) {
@@ -95,6 +96,7 @@ func TestCtrlCWhileABindMountLives(t *testing.T) {
 // TestMountNamespace has a program in a mount namespace of its own. It sees the
 // mounts of before, and keeps them when they are unmounted outside.
 func TestMountNamespace(t *testing.T) {
+	t.Parallel()
 	src, s := fewDirs(t)
 	for _, how := range []string{"the program leaves", "Ctrl-C"} {
 		t.Run(how, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 // TestNginxIsAskedAgain asks a stock nginx, which closes connections after 1,000
 // requests, for what has changed of its files and pages: by ETag and by time.
 func TestNginxIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	const n = 4500
 	dir, source := t.TempDir(), serve.NewSynthetic(serve.SyntheticOptions{Files: n})
 	if err := nginx.WriteOrigin(t.Context(), dir, source); err != nil {

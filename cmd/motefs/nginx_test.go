@@ -27,6 +27,7 @@ func write(t *testing.T, path string, data []byte) {
 }
 
 func TestMirrorFromNginx(t *testing.T) {
+	t.Parallel()
 	dir, source := t.TempDir(), serve.NewSynthetic(serve.SyntheticOptions{Files: 12_345})
 	if err := nginx.WriteOrigin(t.Context(), dir, source); err != nil {
 		t.Fatal(err)

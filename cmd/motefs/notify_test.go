@@ -55,6 +55,7 @@ func (m *manager) until(word string) {
 // TestNotifyOfAMount is told when a mount serves, how it does, that it is alive even
 // while its origin hangs, and when it is about to end.
 func TestNotifyOfAMount(t *testing.T) {
+	t.Parallel()
 	src := synthetic(1000)
 	s := serveTest(t, serve.Options{}, src)
 	for _, daemon := range []bool{false, true} {
@@ -94,6 +95,7 @@ func TestNotifyOfAMount(t *testing.T) {
 
 // TestNotifyOfAMirror is told the same of a mirror.
 func TestNotifyOfAMirror(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, synthetic(1000))
 	hung := make(chan struct{}, 10_000)
 	s.SetFaults(origintest.Faults{OnGet: func([]byte, int) origintest.Fault {

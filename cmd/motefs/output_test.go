@@ -40,10 +40,11 @@ func withLong(t *testing.T, files, long int64) (s *origintest.Server, first stri
 // TestMirrorJSON: every line is an object, the last a summary; and an error is the last line on
 // standard error.
 func TestMirrorJSON(t *testing.T) {
+	t.Parallel()
 	s, first := withLong(t, 500, 12)
 	store := filepath.Join(t.TempDir(), "store")
 	p := finish(t, exitFailed, "mirror", small, "--json", "--store", store, s.URL())
-	all := objects(t, p.Stdout.String())
+	all := jsonObjects(t, p.Stdout.String())
 	kinds := map[string]int{}
 	for _, o := range all {
 		kinds[o.MessageType]++
@@ -59,12 +60,12 @@ func TestMirrorJSON(t *testing.T) {
 		t.Errorf("%s is not told of: %s", first, p)
 	}
 	errs := lines(p.Stderr.String())
-	if end := objects(t, errs[len(errs)-1])[0]; end.MessageType != "exit_error" || end.Code != exitFailed || !strings.Contains(end.Message, "12 of 500") {
+	if end := jsonObjects(t, errs[len(errs)-1])[0]; end.MessageType != "exit_error" || end.Code != exitFailed || !strings.Contains(end.Message, "12 of 500") {
 		t.Errorf("the end is %+v", end)
 	}
 	s.SetFaults(origintest.Faults{})
 	p = finish(t, exitOK, "mirror", small, "--json", "--store", store, s.URL())
-	all = objects(t, p.Stdout.String())
+	all = jsonObjects(t, p.Stdout.String())
 	if last := all[len(all)-1]; last.State != status.Complete || last.Fetched != 500 || *last.RunFiles != 12 || !strings.HasPrefix(last.Next, "motefs mount ") {
 		t.Errorf("in the end %+v", last)
 	}
@@ -72,7 +73,7 @@ func TestMirrorJSON(t *testing.T) {
 		t.Errorf("a mirror that is complete says %q", p.Stderr)
 	}
 	p = finish(t, exitOK, "mirror", small, "--refresh", "--json", "--store", store, s.URL())
-	all = objects(t, p.Stdout.String())
+	all = jsonObjects(t, p.Stdout.String())
 	if last := all[len(all)-1]; last.State != status.Complete || last.Refresh == nil || last.Refresh.Listed != 500 {
 		t.Errorf("after a refresh %+v", last)
 	}
@@ -102,10 +103,11 @@ func TestFilesWentMeanwhile(t *testing.T) {
 
 // TestRetryFailed asks again for what failed, and for nothing else.
 func TestRetryFailed(t *testing.T) {
+	t.Parallel()
 	s, first := withLong(t, 500, 3)
 	store := filepath.Join(t.TempDir(), "store")
 	finish(t, exitFailed, "mirror", small, "--store", store, s.URL())
-	listed := objects(t, finish(t, exitOK, "failures", "--json", "--store", store).Stdout.String())
+	listed := jsonObjects(t, finish(t, exitOK, "failures", "--json", "--store", store).Stdout.String())
 	if len(listed) != 3 || listed[0].Name != first {
 		t.Errorf("the failures are %+v", listed)
 	}
@@ -127,6 +129,7 @@ func TestRetryFailed(t *testing.T) {
 
 // TestSummaryOfAMirror says all that one wants to know at the end.
 func TestSummaryOfAMirror(t *testing.T) {
+	t.Parallel()
 	s, _ := withLong(t, 500, 2)
 	store := filepath.Join(t.TempDir(), "store")
 	p := finish(t, exitFailed, "mirror", small, "--store", store, s.URL())
@@ -161,9 +164,10 @@ func TestUnmountCountsNoIdleTime(t *testing.T) {
 // TestLogOfJSON: with --log-format json every line is JSON, on both outputs, from the start to
 // an interrupt.
 func TestLogOfJSON(t *testing.T) {
+	t.Parallel()
 	s, _ := withLong(t, 500, 2)
 	p := finish(t, exitFailed, "mirror", small, "--log-format", "json", "--store", filepath.Join(t.TempDir(), "store"), s.URL())
-	out, errs := objects(t, p.Stdout.String()), objects(t, p.Stderr.String())
+	out, errs := jsonObjects(t, p.Stdout.String()), jsonObjects(t, p.Stderr.String())
 	if len(out) < 3 || out[0].Level != "info" || !strings.HasPrefix(out[0].Message, "mirroring ") {
 		t.Errorf("%s", p)
 	}
@@ -178,8 +182,8 @@ func TestLogOfJSON(t *testing.T) {
 	if status := p.Wait(); status != exitInterrupted {
 		t.Errorf("status %d: %s", status, p)
 	}
-	objects(t, p.Stdout.String())
-	errs = objects(t, p.Stderr.String())
+	jsonObjects(t, p.Stdout.String())
+	errs = jsonObjects(t, p.Stderr.String())
 	if end := errs[len(errs)-1]; end.Level != "info" || end.Message != "interrupted" || end.ExitStatus != exitInterrupted {
 		t.Errorf("the end is %+v", end)
 	}
@@ -201,6 +205,7 @@ func TestQuiet(t *testing.T) {
 
 // TestProgressModes: each shows progress where and how it says.
 func TestProgressModes(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, synthetic(500))
 	s.SetFaults(origintest.Faults{OnGet: func([]byte, int) origintest.Fault { return origintest.Fault{Status: 500} }})
 	run := func(args ...string) *process.Process {

@@ -67,6 +67,7 @@ func makeTarget(t *testing.T, args ...string) {
 // TestPackage makes the .deb of this machine, and has it be installed, used through
 // /etc/fstab, and purged without a trace; and make install be undone by make uninstall.
 func TestPackage(t *testing.T) {
+	t.Parallel()
 	fusetest.Need(t)
 	if os.Geteuid() != 0 {
 		t.Skip("this test is root's: it installs a package")

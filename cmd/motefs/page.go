@@ -7,6 +7,7 @@ import (
 	"github.com/motefs/motefs/cmd/motefs/internal/page"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/histogram"
+	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/wire"
 )
 
@@ -25,7 +26,10 @@ func (s *shown) Status() (whole, public any) {
 
 // Meters implements page.Source.
 func (s *shown) Meters() page.Meters {
-	n := s.engine.Counts()
+	var n mirror.Counts
+	if s.engine != nil {
+		n = s.engine.Counts()
+	}
 	m := page.Meters{
 		Names: uint64(n.Listed), Files: uint64(n.Files), Bytes: uint64(n.Bytes),
 		Get: s.traffic.Took(wire.Get), List: s.traffic.Took(wire.List), Store: s.database(),

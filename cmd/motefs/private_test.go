@@ -14,12 +14,13 @@ import (
 // directory for temporary files is in one of its own, which nobody else can enter,
 // and is gone at the end.
 func TestTemporaryFilesArePrivate(t *testing.T) {
+	t.Parallel()
 	fusetest.Need(t)
 	tmp := t.TempDir()
 	if err := os.Chmod(tmp, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	cmd := motefs(t, "demo", "--files", "300000")
+	cmd := motefs(t, "demo", "--files", "100000")
 	cmd.Args = append([]string{"sh", "-c", `umask 0; exec "$@"`, "sh"}, cmd.Args...)
 	cmd.Path = "/bin/sh"
 	cmd.Env = append(cmd.Env, "TMPDIR="+tmp)

@@ -78,6 +78,7 @@ var sameOutput = []struct{ name, script string }{
 // TestProgramsSeeTheOriginsDirectory has the usual programs read a mount in which
 // everything is there, and one into which they bring everything.
 func TestProgramsSeeTheOriginsDirectory(t *testing.T) {
+	t.Parallel()
 	need(t, "rsync", "tar", "xargs")
 	for _, args := range [][]string{nil, {"--prefetch-all"}} {
 		t.Run(fmt.Sprint(args), func(t *testing.T) {
@@ -114,6 +115,7 @@ func TestProgramsSeeTheOriginsDirectory(t *testing.T) {
 // TestProgramsWhileTheMirrorRuns has the same programs read a mount that grows:
 // what they see is then a part of the origin, and what they read of it is right.
 func TestProgramsWhileTheMirrorRuns(t *testing.T) {
+	t.Parallel()
 	need(t, "rsync", "tar", "xargs")
 	tree, s := serveTree(t, serve.Options{PageSize: 3, ListLatency: 25 * time.Millisecond})
 	m := startMount(t, s.URL(), "--prefetch-all")

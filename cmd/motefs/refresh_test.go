@@ -16,6 +16,7 @@ import (
 // TestRefreshCommand has the real binary follow an origin: what it says, writes and ends
 // with.
 func TestRefreshCommand(t *testing.T) {
+	t.Parallel()
 	o := serve.SyntheticOptions{Files: 5000, FilesPerDir: 100}
 	before := serve.NewSynthetic(o)
 	o.Edition = serve.SyntheticEdition{Changed: 0.02, Removed: 0.02, Added: 0.02}
@@ -67,10 +68,15 @@ func TestRefreshCommand(t *testing.T) {
 // TestRefreshKilled has kill -9 end the real binary at 20 random moments of one refresh. In the
 // end the store is what the origin is.
 func TestRefreshKilled(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 6))
-	o := serve.SyntheticOptions{Files: 20_000, FilesPerDir: 500, VarySize: true, LargeEvery: 500, LargeSize: 100_000}
+	files, times := int64(20_000), 20
+	if raceEnabled { // which takes several times as long; make test has all of them without
+		files, times = 5000, 6
+	}
+	o := serve.SyntheticOptions{Files: files, FilesPerDir: 500, VarySize: true, LargeEvery: 500, LargeSize: 100_000}
 	src := serve.NewSwitch(serve.NewSynthetic(o))
 	s := serveTest(t, serve.Options{PageSize: 200, ListLatency: time.Millisecond}, src)
 	store := filepath.Join(t.TempDir(), "store")
@@ -80,15 +86,12 @@ func TestRefreshKilled(t *testing.T) {
 	after := serve.NewSynthetic(o)
 	src.Set(after)
 	args = append(args, "--refresh=contents")
-	times, begun, ended := 20, 0, 0
-	if raceEnabled { // a time is 7 s with it; make test has all of them without
-		times = 6
-	}
+	begun, ended := 0, 0
 	for range times {
 		counts := s.Counts()
 		p := start(t, args...)
 		// In its walk, or among its gets.
-		lists, gets := 1+rng.Int64N(150), 1+rng.Int64N(25_000)
+		lists, gets := 1+rng.Int64N(3*files/400), 1+rng.Int64N(5*files/4)
 		if rng.IntN(2) == 0 {
 			lists = 1 << 40
 		}
@@ -121,11 +124,16 @@ func TestRefreshKilled(t *testing.T) {
 	is(t, store, s, after)
 }
 
-// compared is of how many files, spread over all, is compares the contents: the race
-// detector makes a look at each of many take minutes.
-const compared = 20_000
+// compared is of how many files, spread over all, is compares the contents. With the race
+// detector Pebble notes the stack for each table that a look opens, which is most of a look.
+func compared() int64 {
+	if raceEnabled {
+		return 2000
+	}
+	return 20_000
+}
 
-// is compares a store with a source: how many files it has, and compared of them.
+// is compares a store with a source: how many files it has, and compared() of them.
 func is(t *testing.T, dir string, s *origintest.Server, src *serve.Synthetic) {
 	t.Helper()
 	store, err := cache.Open(cache.Options{Dir: dir, Origin: s.URL(), ReadOnly: true})
@@ -144,7 +152,7 @@ func is(t *testing.T, dir string, s *origintest.Server, src *serve.Synthetic) {
 				walk(e.Inode)
 				return true
 			}
-			if files++; int64(files)%(1+src.Len()/(compared+1)) != 0 {
+			if files++; int64(files)%(1+src.Len()/(compared()+1)) != 0 {
 				return true
 			}
 			name, err := store.NameOf(e.Inode)

@@ -117,6 +117,16 @@ func (a *app) registerLogFile(flags *pflag.FlagSet) {
 	flags.StringVar(&a.logFile, "log-file", "", "`file` that the log is added to (default standard error; of a daemon, the journal or syslog)")
 }
 
+// atMost checks that there are no more operands than n; the command says itself what is missing.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= n {
+			return nil
+		}
+		return operands(cmd, args)
+	}
+}
+
 // operands checks how many operands a command is given.
 func operands(cmd *cobra.Command, args []string) error {
 	if err := wording.Operands(cmd, args); err != nil {

@@ -27,6 +27,7 @@ func withKeys(t *testing.T, cmd *exec.Cmd, id, secret string) *exec.Cmd {
 // TestMirrorOfS3 mirrors a tree with odd names from two servers, signed, whole and below a
 // prefix, mounts it, and compares every byte. Then it follows the tree.
 func TestMirrorOfS3(t *testing.T) {
+	t.Parallel()
 	for name, serve := range map[string]func(t *testing.T, root string) (url, id, secret string){
 		"motefs serve": func(t *testing.T, root string) (string, string, string) {
 			addr := serveS3(t, []string{"AWS_ACCESS_KEY_ID=" + s3AccessKey, "AWS_SECRET_ACCESS_KEY=" + s3SecretKey}, filepath.Join(root, "motefs"))
@@ -120,6 +121,7 @@ func TestConfiguredEndpoint(t *testing.T) {
 // TestListedOnS3 lists, measures and searches a mount of objects that nobody has fetched:
 // none is asked for. Then it reads one.
 func TestListedOnS3(t *testing.T) {
+	t.Parallel()
 	const files = 3000
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: files, FilesPerDir: 100, Validators: true})
 	s := serveTest(t, serve.Options{S3: &serve.S3Options{}}, src)
@@ -145,6 +147,7 @@ func TestListedOnS3(t *testing.T) {
 
 // TestMistakesOnS3 has each be one line that names it and what to do.
 func TestMistakesOnS3(t *testing.T) {
+	t.Parallel()
 	signed := serveTest(t, serve.Options{S3: &serve.S3Options{AccessKey: s3AccessKey, SecretKey: s3SecretKey, Region: "eu-west-9"}}, origintest.NewFiles(origintest.File{Name: "a", Body: []byte("a")}))
 	page := serveTest(t, serve.Options{}, synthetic(1))
 	for what, c := range map[string]struct {
@@ -202,6 +205,7 @@ func matches(text, pattern string) bool {
 // TestS3InTrouble mirrors from a server that is too busy now and then, and ill: nothing is
 // lost, and nothing is left failed.
 func TestS3InTrouble(t *testing.T) {
+	t.Parallel()
 	const files = 5000
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: files, FilesPerDir: 500, Validators: true})
 	s := origintest.New(t, serve.Options{S3: &serve.S3Options{}, PageSize: 100}, src)

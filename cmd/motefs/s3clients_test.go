@@ -118,6 +118,7 @@ func (c *s3Client) run(t *testing.T, command, addr, dir, secret string) *process
 // TestS3Clients has programs that know S3 list and copy a tree, signed and not, and
 // be told of a wrong secret.
 func TestS3Clients(t *testing.T) {
+	t.Parallel()
 	dir, names := makeS3Tree(t)
 	anyone := serveS3(t, nil, dir)
 	signed := serveS3(t, []string{"AWS_SECRET_ACCESS_KEY=" + s3SecretKey}, "--access-key", s3AccessKey, dir)
@@ -149,6 +150,7 @@ func TestS3Clients(t *testing.T) {
 // TestS3Requests has AWS's own program ask for what motefs serve knows beyond listing
 // and copying, and be refused as AWS refuses.
 func TestS3Requests(t *testing.T) {
+	t.Parallel()
 	needS3(t, "aws")
 	dir, _ := makeS3Tree(t)
 	addr := serveS3(t, []string{"AWS_ACCESS_KEY_ID=" + s3AccessKey, "AWS_SECRET_ACCESS_KEY=" + s3SecretKey, "AWS_SESSION_TOKEN=token+/=="}, dir)

@@ -40,6 +40,7 @@ var versitygwKey = sigv4.Key{AccessKey: versitygw.AccessKey, SecretKey: versityg
 // TestVersitygw has rclone list and copy from a server that is not ours: what the
 // tests of clients stand on.
 func TestVersitygw(t *testing.T) {
+	t.Parallel()
 	needS3(t, "rclone")
 	dir, names := makeS3Tree(t)
 	root := t.TempDir()
@@ -130,6 +131,7 @@ func walkS3(t *testing.T, base string, q url.Values) (pages []string) {
 // TestServeAsVersitygw holds the answers of motefs serve --s3 to those of a server
 // that is not ours.
 func TestServeAsVersitygw(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))

@@ -102,6 +102,7 @@ func proxyTo(t *testing.T, to string) (addr string, requests *seen) {
 // refuse files, redirect them to signed URLs and repeat names, and looks for the
 // secret in all output, in /proc, in OWNER and in every byte of the store.
 func TestSecrets(t *testing.T) {
+	t.Parallel()
 	src := synthetic(300)
 	s := serveTest(t, serve.Options{}, src)
 	s.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
@@ -202,6 +203,7 @@ func TestSecretsOnlyInFiles(t *testing.T) {
 
 // TestSecretsInMistakes makes mistakes with secrets in them: the error shows none.
 func TestSecretsInMistakes(t *testing.T) {
+	t.Parallel()
 	long, odd := filepath.Join(t.TempDir(), "long"), filepath.Join(t.TempDir(), "odd")
 	write(t, long, bytes.Repeat([]byte("X: "+secret+"\r\n"), 1<<13))
 	write(t, odd, []byte("X: y\n"+secret+"\n"))

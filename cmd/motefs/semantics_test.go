@@ -57,6 +57,7 @@ func TestNamesByteForByte(t *testing.T) {
 
 // The rows of the table of escapes.
 func TestEscapesInTheMount(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("l", 300)
 	for name, path := range map[string]string{
 		"": "%%", "d//b": "d/%%/b", "/a": "%%/a", "e/": "e/%%", ".": "%%.", "f/..": "f/%%..",
@@ -106,6 +107,7 @@ func TestFileAndDirectoryInTheMount(t *testing.T) {
 // A name of 4,000 components is deeper than a path can say (PATH_MAX), and can be
 // walked to all the same.
 func TestDeepAndManyDirectories(t *testing.T) {
+	t.Parallel()
 	names := []string{strings.Repeat("d/", 4000) + "deep"}
 	for i := range 3000 {
 		names = append(names, "many/"+strings.Repeat("x", 1+i%50)+string(rune('a'+i%26))+time.Duration(i).String()+"/f")
@@ -121,6 +123,7 @@ func TestDeepAndManyDirectories(t *testing.T) {
 }
 
 func TestGoneInTheMount(t *testing.T) {
+	t.Parallel()
 	src := filesNamed("here", "gone")
 	src.Vanish("gone")
 	s := serveTest(t, serve.Options{}, src)
@@ -138,6 +141,7 @@ func TestGoneInTheMount(t *testing.T) {
 }
 
 func TestFailedFileIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, filesNamed("good", "bad"))
 	refuse := func(name []byte, _ int) (f origintest.Fault) {
 		if string(name) == "bad" {
@@ -164,6 +168,7 @@ func TestFailedFileIsTriedAgain(t *testing.T) {
 
 // While the listing hangs at its second page.
 func TestWhileTheListingGrows(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{PageSize: 2}, filesNamed("a", "dir/b", "later", "new/c"))
 	goOn := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(goOn) })
@@ -210,6 +215,7 @@ func TestWhileTheListingGrows(t *testing.T) {
 // With the origin gone, what is here reads, what is not is an error and not
 // missing, and comes when the origin is back.
 func TestOriginDownAndNotFetched(t *testing.T) {
+	t.Parallel()
 	src := filesNamed("here", "not")
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL())

@@ -18,6 +18,7 @@ import (
 
 // TestNginxServesTheMount has nginx send every file of the mount by sendfile(2).
 func TestNginxServesTheMount(t *testing.T) {
+	t.Parallel()
 	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
 	m.Logs("every name is listed")
@@ -91,6 +92,7 @@ assert os.read(fd, 100) == want.encode()
 // TestFileHandles opens a file by a handle and without its name, as the kernel's
 // NFS server does. A handle from before a restart opens the same file or none.
 func TestFileHandles(t *testing.T) {
+	t.Parallel()
 	_, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.Logs("mirror is complete")

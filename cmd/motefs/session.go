@@ -14,6 +14,8 @@ import (
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/namelist"
+	"github.com/motefs/motefs/mirror/objects"
+	"github.com/motefs/motefs/mirror/replica"
 	"github.com/rs/zerolog"
 )
 
@@ -31,7 +33,11 @@ type session struct {
 	server string
 	store  *cache.Store
 	engine *mirror.Engine
-	made   bool // the store is new
+	// replica is what a mirror in segments is read by, in the place of client and engine; nil: the
+	// store is filled from the origin.
+	replica *replica.Replica
+	objects objects.Store // of the replica
+	made    bool          // the store is new
 	// status says what the session is doing, to whom is asking: see served.
 	status *served
 	// monitor shows what the session counts; nil: nobody
@@ -227,14 +233,23 @@ func (s *session) close() error {
 	if s.client != nil {
 		errs = append(errs, s.client.Close())
 	}
-	if s.store != nil {
+	switch {
+	case s.replica != nil:
+		errs = append(errs, s.replica.Close())
+	case s.store != nil:
 		errs = append(errs, s.store.Close())
+	}
+	if s.objects != nil {
+		errs = append(errs, s.objects.Close())
 	}
 	return errors.Join(errs...)
 }
 
 // run mirrors until everything is here, ctx is done, or the store breaks.
 func (s *session) run(ctx context.Context) error {
+	if s.replica != nil {
+		return s.untilBroken(ctx, func() error { return s.follow(ctx) })
+	}
 	return s.untilBroken(ctx, func() error { return s.engine.Run(ctx) })
 }
 

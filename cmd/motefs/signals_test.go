@@ -32,6 +32,7 @@ func hang(s *origintest.Server) (heal func()) {
 // TestHangup sends SIGHUP in the middle of the work. A mount and a mirror end by
 // it as by SIGTERM, and what nohup starts does not.
 func TestHangup(t *testing.T) {
+	t.Parallel()
 	need(t, "nohup")
 	src := synthetic(20_000)
 	s := serveTest(t, serve.Options{PageSize: 200}, src)
@@ -111,6 +112,7 @@ func TestTerminalCloses(t *testing.T) {
 // TestSecondInterrupt sends SIGINT twice while the first is waiting for what is
 // under way.
 func TestSecondInterrupt(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, synthetic(5000))
 	t.Run("mirror", func(t *testing.T) {
 		heal := hang(s)

@@ -129,7 +129,7 @@ func (f *sourceFlags) client(id string, inlineLimit int, traffic *wire.Traffic, 
 		return nil, err
 	}
 	w := wire.Options{
-		Header: header, UserAgent: "motefs/" + version(), TLS: trust,
+		Header: header, UserAgent: userAgent(), TLS: trust,
 		InlineLimit: min(inlineLimit, int(f.maxFileSize)), MaxFileSize: int64(f.maxFileSize), Pipeline: depth, Traffic: traffic,
 		OnPipelineOff: func(reason string) {
 			log.Warn().Str("reason", reason).Msg("the origin does not answer pipelined requests rightly; asking one at a time, which is slower")
@@ -154,6 +154,9 @@ func (f *sourceFlags) client(id string, inlineLimit int, traffic *wire.Traffic, 
 	}
 	return c, nil
 }
+
+// userAgent is how this program calls itself.
+func userAgent() string { return "motefs/" + version() }
 
 // trust is the configuration for --ca-cert, nil without.
 func (f *sourceFlags) trust() (*tls.Config, error) {

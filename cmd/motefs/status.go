@@ -21,6 +21,8 @@ import (
 // statusFlags are the flags of status.
 type statusFlags struct {
 	storeFlag
+	segments    segmentsFlags
+	cluster     clusterFlags
 	json, watch bool
 }
 
@@ -40,10 +42,20 @@ func statusCommand(a *app) *cobra.Command {
 		Long: "Say what the process is doing that serves a mountpoint, mirrors an origin or holds a\n" +
 			"store; or, where none does, what the store has. Nothing is written, and who works on\n" +
 			"the store is not in the way. Without an argument: all processes of this user whose\n" +
-			"stores are in the default place.",
+			"stores are in the default place.\n\n" +
+			"With --cluster: who makes mirrors in segments together, and how far they are.",
 		Example: "  motefs status /mnt/files\n  motefs status --watch http://127.0.0.1:8080\n  motefs status --json --store DIR",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := errors.Join(f.segments.validate(), f.cluster.validateWatch(f.segments.url)); err != nil {
+				return err
+			}
+			if f.cluster.servers != "" {
+				if len(args) > 0 || f.dir != "" {
+					return usagef("--cluster asks NATS, and no store: leave out --store, and the mountpoint or origin")
+				}
+				return a.statusOfCluster(cmd.Context(), f)
+			}
 			dir, err := f.locate(args, a.settings.Place(cmd, "store"))
 			if err != nil {
 				return err
@@ -52,6 +64,8 @@ func statusCommand(a *app) *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags())
+	f.segments.register(cmd.Flags())
+	f.cluster.registerWatch(cmd.Flags())
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON objects, one a line; their fields are documented and stay")
 	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "show it again every second, until Ctrl-C")
 	return cmd

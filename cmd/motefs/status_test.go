@@ -21,7 +21,7 @@ import (
 func asked(t *testing.T, args ...string) status.Status {
 	t.Helper()
 	p := finish(t, exitOK, append([]string{"status", "--json"}, args...)...)
-	all := objects(t, p.Stdout.String())
+	all := jsonObjects(t, p.Stdout.String())
 	if len(all) != 1 || p.Stderr.String() != "" {
 		t.Fatalf("motefs status %q says %s", args, p)
 	}
@@ -40,8 +40,8 @@ type object struct {
 	status.Status
 }
 
-// objects are the lines of text, each of which has to be one.
-func objects(t *testing.T, text string) []object {
+// jsonObjects are the lines of text, each of which has to be one.
+func jsonObjects(t *testing.T, text string) []object {
 	t.Helper()
 	var all []object
 	for _, line := range lines(text) {
@@ -57,6 +57,7 @@ func objects(t *testing.T, text string) []object {
 // TestStatusOfAMount asks for the status of a mount in every way, and for that of its store
 // once it is gone.
 func TestStatusOfAMount(t *testing.T) {
+	t.Parallel()
 	s := serveTest(t, serve.Options{}, serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 100}))
 	m := startMount(t, s.URL(), "--prefetch-all")
 	m.Logs("mirror is complete")
@@ -90,6 +91,7 @@ func TestStatusOfAMount(t *testing.T) {
 
 // TestStatusOfNothing: where there is nothing to ask, one line says so.
 func TestStatusOfNothing(t *testing.T) {
+	t.Parallel()
 	fusetest.Need(t)
 	s := serveTest(t, serve.Options{}, synthetic(10))
 	dead := startMount(t, s.URL())
@@ -185,6 +187,7 @@ time.sleep(1000)`, store))
 // TestStatusOfAll: without an argument all that run in the default place are shown, and one
 // that waits for its origin says so.
 func TestStatusOfAll(t *testing.T) {
+	t.Parallel()
 	place := t.TempDir()
 	var all []*process.Process
 	in := func(args ...string) *process.Process {
@@ -205,7 +208,7 @@ func TestStatusOfAll(t *testing.T) {
 		if p.Wait() != exitOK {
 			t.Fatal(p)
 		}
-		found = objects(t, p.Stdout.String())
+		found = jsonObjects(t, p.Stdout.String())
 		return len(found) == 2 && !slices.ContainsFunc(found, func(o object) bool { return o.State != status.NoOrigin })
 	})
 	for _, o := range found {

@@ -15,6 +15,7 @@ import (
 // TestStores lists what is in the default place, and removes nothing that is in use or no
 // store.
 func TestStores(t *testing.T) {
+	t.Parallel()
 	fusetest.Need(t)
 	place := t.TempDir()
 	run := func(want int, args ...string) *process.Process {
@@ -48,7 +49,7 @@ func TestStores(t *testing.T) {
 	cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+place)
 	m = m.start(cmd)
 	m.Logs("every name is listed")
-	all := objects(t, run(exitOK, "stores", "--json").Stdout.String())
+	all := jsonObjects(t, run(exitOK, "stores", "--json").Stdout.String())
 	states := map[string]status.State{}
 	for _, o := range all {
 		states[o.Origin] = o.State

@@ -117,6 +117,7 @@ func TestThousandsWaitForWhatNeverComes(t *testing.T) {
 // TestDirectoryGoneAtTheOrigin removes a directory under its readers: its files
 // are no more once somebody asks for them, the directory itself stays.
 func TestDirectoryGoneAtTheOrigin(t *testing.T) {
+	t.Parallel()
 	tree, s := serveTree(t, serve.Options{})
 	m := startMount(t, s.URL())
 	m.Logs("every name is listed")
@@ -168,6 +169,7 @@ func damage(t *testing.T, path string) {
 // TestDamagedTable flips bytes in the largest table of a store. Whoever reads what
 // stood there gets EIO, and everybody else what the origin has.
 func TestDamagedTable(t *testing.T) {
+	t.Parallel()
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1500, BodySize: 4000, FilesPerDir: 150})
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")
@@ -221,6 +223,7 @@ func TestDamagedTable(t *testing.T) {
 // TestMirrorOfADamagedStore damages a store in which every name is listed and nothing is
 // fetched. The mirror goes on with all that it can, and in the end says what to do.
 func TestMirrorOfADamagedStore(t *testing.T) {
+	t.Parallel()
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 20_000, BodySize: 100, FilesPerDir: 1000})
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL())
@@ -258,6 +261,7 @@ func listOf(t *testing.T, sums string) string {
 // TestDamagedBlobs damages the files of two long contents: one has bytes changed, and
 // one is cut. Readers are told, and verify finds both.
 func TestDamagedBlobs(t *testing.T) {
+	t.Parallel()
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 20, BodySize: 300_000})
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")

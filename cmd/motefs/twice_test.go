@@ -21,6 +21,7 @@ func state(t *testing.T, dir string) string {
 // TestTwoProcessesOneStore has a second process open a store that a mount holds. It
 // says who does, and changes nothing; once the first was killed it gets in at once.
 func TestTwoProcessesOneStore(t *testing.T) {
+	t.Parallel()
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1000, LargeEvery: 100, LargeSize: 100_000})
 	s := serveTest(t, serve.Options{}, src)
 	m := startMount(t, s.URL(), "--prefetch-all")

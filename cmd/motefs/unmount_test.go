@@ -18,6 +18,7 @@ import (
 // Ctrl-C ends all of them. SEMANTICS.md says within two seconds; that this is so
 // is in the log, since a test of a busy machine cannot promise it.
 func TestUnmountWhileReadersWait(t *testing.T) {
+	t.Parallel()
 	const size = 64 << 20
 	s, h := serveHeld(t, size, 1<<20)
 	m := startMount(t, s.URL())

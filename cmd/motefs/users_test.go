@@ -37,6 +37,7 @@ func needRoot(t *testing.T) {
 
 // TestOtherUsers reads a mount of root's as another user.
 func TestOtherUsers(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	need(t, "setpriv")
 	src, s := fewDirs(t)
@@ -88,6 +89,7 @@ func nobodys(cmd *exec.Cmd) *exec.Cmd {
 // a /dev/fuse that is everybody's. Where it is not, as in containers, the test runs
 // in a mount namespace which has such a device.
 func TestOrdinaryUsers(t *testing.T) {
+	t.Parallel()
 	fusetest.Need(t)
 	needRoot(t)
 	need(t, "fusermount3", "unshare", "setpriv")
@@ -114,6 +116,9 @@ func TestOrdinaryUsers(t *testing.T) {
 	t.Run("dead mount", testDeadMountOfAnOrdinaryUser)
 }
 
+// isInside reports whether this is a test that inNamespace runs once more.
+func isInside() bool { return os.Getenv(insideVariable) != "" }
+
 // inNamespace runs a test once more in a mount namespace that a script prepares.
 func inNamespace(t *testing.T, script string, args ...string) {
 	t.Helper()
@@ -125,7 +130,7 @@ func inNamespace(t *testing.T, script string, args ...string) {
 		shift; exec "$@"`
 	run := append([]string{"-m", "sh", "-ec", script, "sh"}, args...)
 	cmd := exec.CommandContext(t.Context(), "unshare", append(run, self, "-test.run=^"+t.Name()+"$", "-test.v")...)
-	cmd.Env = append(os.Environ(), givenBinary+"="+binary)
+	cmd.Env = append(os.Environ(), givenBinary+"="+binary, insideVariable+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	if _, why, skipped := strings.Cut(string(out), "--- SKIP: "+t.Name()); err == nil && skipped {

@@ -1,6 +1,3 @@
-// Package cluster makes a mirror in an object store, on one machine or many: one of them lists,
-// all fetch. What it writes is in package segments; what is done is what stands there, and the
-// bus may forget, repeat or reorder anything.
 package cluster
 
 import (

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/url"
 	"strings"
 	"sync"
@@ -30,12 +29,9 @@ type Client struct {
 	wg         sync.WaitGroup // see spawn
 	at         atomic.Pointer[endpoint]
 	files      *files.Getter
-	keys       atomic.Pointer[Keys] // nil before they were asked for, and where none are used
-	skew       atomic.Int64         // how much later it is at the server, in nanoseconds
-	explaining chan struct{}        // held by who finds out about a refusal
-	renewing   chan struct{}        // held by who asks for keys
-	renewed    time.Time            // when they were asked for last; with renewing
-	renewErr   error                // of that; with renewing
+	keys       *Keyring
+	skew       atomic.Int64  // how much later it is at the server, in nanoseconds
+	explaining chan struct{} // held by who finds out about a refusal
 	mu         struct {
 		sync.Mutex
 		endpoints []*endpoint // all, to be closed
@@ -67,7 +63,8 @@ func New(o Options) (*Client, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("S3 options: %w", err)
 	}
-	c := &Client{o: o, explaining: make(chan struct{}, 1), renewing: make(chan struct{}, 1)}
+	c := &Client{o: o, explaining: make(chan struct{}, 1)}
+	c.keys = NewKeyring(o.Keys, c.now, o.Log)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	e, err := c.open(o.Region)
 	if err != nil {
@@ -83,17 +80,12 @@ func New(o Options) (*Client, error) {
 
 // open makes the endpoint of a region.
 func (c *Client) open(region string) (*endpoint, error) {
-	u, err := c.o.host(region)
+	u, err := c.o.BucketURL(region)
 	if err != nil {
 		return nil, err
 	}
 	server := &url.URL{Scheme: u.Scheme, Host: u.Host}
-	e := &endpoint{path: strings.TrimRight(u.EscapedPath(), "/")}
-	if c.o.inPath(u) {
-		e.path += "/" + c.o.Bucket
-	} else {
-		server.Host = c.o.Bucket + "." + server.Host
-	}
+	e := &endpoint{path: u.EscapedPath()}
 	e.files = e.path + "/"
 	if strings.HasSuffix(c.o.Prefix, "/") {
 		e.files = string(files.AppendName([]byte(e.files), c.o.Prefix))
@@ -145,24 +137,8 @@ func (c *Client) relocate(region string) (again bool, err error) {
 // now is the server's time.
 func (c *Client) now() time.Time { return time.Now().Add(time.Duration(c.skew.Load())) }
 
-const (
-	// renewBefore is how long before credentials expire others are asked for.
-	renewBefore = 5 * time.Minute
-	// renewEvery is how often that is tried, and renewPatience how long it may take.
-	renewEvery, renewPatience = time.Minute, time.Minute
-)
-
 // credentials has the keys be there that requests are signed with.
-func (c *Client) credentials(ctx context.Context) error {
-	if c.o.Keys == nil {
-		return nil
-	}
-	keys := c.keys.Load()
-	if keys != nil && c.lasts(keys) > renewBefore {
-		return nil
-	}
-	return c.renew(ctx, false)
-}
+func (c *Client) credentials(ctx context.Context) error { return c.keys.Have(ctx) }
 
 // credentialsForGet is credentials, but that its error says nothing of the file.
 func (c *Client) credentialsForGet(ctx context.Context) error {
@@ -170,63 +146,6 @@ func (c *Client) credentialsForGet(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", mirror.ErrUnreachable, err)
 	}
 	return nil
-}
-
-// renew asks for credentials; forced, also where those that there are seem good.
-func (c *Client) renew(ctx context.Context, forced bool) error {
-	old := c.keys.Load()
-	if err := acquire(ctx, c.renewing); err != nil {
-		return err
-	}
-	defer func() { <-c.renewing }()
-	now := c.keys.Load()
-	if now != old {
-		return nil // somebody else has
-	}
-	usable := now != nil && c.lasts(now) > 0
-	if !forced && now != nil && time.Since(c.renewed) < renewEvery {
-		if usable {
-			return nil
-		}
-		return c.renewErr
-	}
-	asking, cancel := context.WithTimeout(ctx, renewPatience)
-	defer cancel()
-	keys, err := c.o.Keys(asking)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err() // of this caller; others may have more luck
-	case err == nil && (keys.ID == "" || keys.Secret == ""):
-		err = errors.New("they are empty")
-	case err == nil && !signable(&keys):
-		err = errors.New("they have characters that cannot stand in a header")
-	}
-	c.renewed = time.Now()
-	if c.renewErr = nil; err != nil {
-		c.renewErr = fmt.Errorf("S3 credentials: %w", err)
-		if usable && !forced {
-			c.o.Log.Warn().Err(err).Msg("the S3 credentials expire soon, and no others can be had")
-			return nil
-		}
-		return c.renewErr
-	}
-	if now == nil || *now != keys {
-		c.keys.Store(&keys)
-	}
-	return nil
-}
-
-// lasts is how long keys are good for.
-func (c *Client) lasts(keys *Keys) time.Duration {
-	if keys.Expires.IsZero() {
-		return math.MaxInt64
-	}
-	return keys.Expires.Sub(c.now())
-}
-
-// signable reports whether keys can be sent.
-func signable(k *Keys) bool {
-	return !strings.ContainsFunc(k.ID+k.Token, func(c rune) bool { return c <= ' ' || c >= 0x7f })
 }
 
 // spawn runs f in a goroutine that Close waits for, unless the client is closed.

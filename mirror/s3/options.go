@@ -159,3 +159,21 @@ func (o *Options) inPath(u *url.URL) bool {
 	asName := !strings.ContainsAny(o.Bucket, "._") && strings.ToLower(o.Bucket) == o.Bucket && len(o.Bucket) <= 63 && net.ParseIP(u.Hostname()) == nil
 	return !asName || !o.OnAWS()
 }
+
+// BucketURL is the URL of the bucket for a region, without a slash at its end.
+func (o *Options) BucketURL(region string) (*url.URL, error) {
+	u, err := o.host(region)
+	if err != nil {
+		return nil, err
+	}
+	bucket := &url.URL{Scheme: u.Scheme, Host: u.Host}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	if o.inPath(u) {
+		path += "/" + o.Bucket
+	} else {
+		bucket.Host = o.Bucket + "." + bucket.Host
+	}
+	bucket.Path, err = url.PathUnescape(path)
+	bucket.RawPath = path
+	return bucket, err
+}

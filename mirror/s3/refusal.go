@@ -225,7 +225,7 @@ func (c *Client) mend(ctx context.Context, r *Refusal) (again bool, err error) {
 		if old == nil {
 			return false, nil // nothing is signed
 		}
-		if err := c.renew(ctx, true); err != nil {
+		if err := c.keys.Renew(ctx); err != nil {
 			return false, err
 		}
 		return *c.keys.Load() != *old, nil

@@ -215,7 +215,7 @@ func TestRenewalIsInterrupted(t *testing.T) {
 	if _, err := client.List(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
-	client.renewed = time.Time{} // long ago
+	client.keys.renewed = time.Time{} // long ago
 	if _, err := client.List(ctx, ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("who gave up has %v", err)
 	}
@@ -252,7 +252,7 @@ func TestRenewal(t *testing.T) {
 		t.Errorf("asked %d times", asked)
 	}
 	for range 2 {
-		client.renewed = time.Time{} // long ago
+		client.keys.renewed = time.Time{} // long ago
 		fetchAll(t, client, b.keys...)
 	}
 	fetchAll(t, client, b.keys...)

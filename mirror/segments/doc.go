@@ -12,11 +12,13 @@
 // # Layout
 //
 //	mirror                             what is mirrored: Mirror
-//	names/SEQ                          a name segment: Names, a table, a table
+//	names/SEQ                          a name segment: Names, its table, its context
 //	commits/SEQ                        a Commit
-//	contents/SEQ-ATTEMPT/PART          a table of what SEQ's files are
+//	contents/SEQ-ATTEMPT/0             the table of the outcome: files that are gone, or failed
+//	contents/SEQ-ATTEMPT/PART          a table of contents, from 1 on
 //	blobs/SEQ-ATTEMPT/INODE            a content over the inline limit
-//	manifests/N, manifests/N.full      a Manifest, of what is new since N-1, or of all
+//	manifests/N                        a Manifest, of what is new since N-1
+//	manifests/N.full                   all that the manifests up to N say, beside some of them
 //
 // SEQ, PART and N are decimal with leading zeros, so that they sort; INODE is hexadecimal;
 // an ATTEMPT is 16 random hexadecimal digits.
@@ -24,12 +26,17 @@
 // # Rules
 //
 //   - Every object is written once. Two who write mirror, names/SEQ, commits/SEQ or manifests/N
-//     choose the same name, and the first wins (objects.Claim). All others bear an attempt, so
-//     that nobody else writes them.
+//     choose the same name, and the first wins. Each has a random word in it, by which a writer
+//     whose answer was lost finds out that it has won. All others bear an attempt in their
+//     name, so that nobody else writes them; but for manifests/N.full, which has the same in it
+//     whoever writes it.
 //   - A name segment says which attempt wrote the one before it (Prev). Who writes SEQ has read
 //     or written SEQ-1, so they are one chain, whoever wrote them and however late.
 //   - What is left to do is each name segment without a commit.
 //   - A segment is complete with its commit, the mirror once a name segment with Complete and
 //     all before it are committed.
 //   - Numbers are given out in the order of SEQ, and never twice.
+//   - Who writes manifests/N has read all before it, so no segment is sealed twice.
+//   - What no commit names belongs to nobody once its segment is committed: its attempt
+//     cannot win any more. Before that it may be an attempt that goes on.
 package segments

@@ -24,12 +24,19 @@ type Names struct {
 	Attempt string `json:"attempt"`
 	Prev    string `json:"prev,omitempty"` // Attempt of Seq-1, empty for 0
 	Epoch   uint64 `json:"epoch"`          // of the lease of who wrote it
-	// Marker is that of the listing's page after it. Complete: there is none.
+	// Marker is that of the listing's page that comes after it. Complete: there is none.
 	Marker   string `json:"marker"`
 	Complete bool   `json:"complete,omitempty"`
+	// Passed is how many names of the page at Marker are in it, or in segments before it: a
+	// page may be longer than a segment. PassedSum is the sum of those names, by which
+	// a successor sees whether they still stand there; see mirror/cluster.
+	Passed    uint64 `json:"passed,omitempty"`
+	PassedSum uint64 `json:"passed_sum,string,omitempty"`
 	// State is that of the numbering after it; see cache.Numbering.
 	State []byte `json:"state"`
 	Part  Part   `json:"part"`
+	// Files is how many files it and all segments before it have.
+	Files uint64 `json:"files"`
 	// Sums are of the two tables; see cache.TableSum.
 	TableSize   int64  `json:"table_size"`
 	TableSum    uint64 `json:"table_sum,string"`
@@ -49,7 +56,7 @@ type Commit struct {
 	Attempt string `json:"attempt"`
 	Worker  string `json:"worker"`
 	At      int64  `json:"at"` // in seconds since 1970, by the worker's clock; only told
-	// Tables are contents/SEQ-ATTEMPT/0, 1, …
+	// Tables are contents/SEQ-ATTEMPT/0, 1, …: the outcome, and then the contents.
 	Tables []Table             `json:"tables"`
 	Counts cache.ContentCounts `json:"counts"`
 }
@@ -58,6 +65,9 @@ type Commit struct {
 type Table struct {
 	Size int64  `json:"size"` // in bytes
 	Sum  uint64 `json:"sum,string"`
+	// Last is the key of its last entry, by which a reader finds the one of a file; see
+	// cache.ExportTo. Empty where that is not known, or there is none.
+	Last []byte `json:"last,omitempty"`
 }
 
 // Sealed is what a manifest says of a segment: all that a reader needs to find its objects.

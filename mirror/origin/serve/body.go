@@ -99,7 +99,10 @@ func (s *Synthetic) fill(p []byte, i, off int64) {
 	fillRandom(p, s.key(i), off)
 }
 
-// fillRandom writes the random bytes of a key at off.
+// fillRandom writes the random bytes of a key at off. The race detector would look at each,
+// which takes several times as long.
+//
+//go:norace
 func fillRandom(p []byte, key uint64, off int64) {
 	x := key + uint64(off/8)*golden
 	if skip := off % 8; skip != 0 && len(p) > 0 {
@@ -119,7 +122,10 @@ func fillRandom(p []byte, key uint64, off int64) {
 	}
 }
 
-// fillText writes the text of a version of file i at off; version 0 is the first.
+// fillText writes the text of a version of file i at off; version 0 is the first. It is
+// without the race detector, as fillRandom is.
+//
+//go:norace
 func fillText(p []byte, i int64, version uint64, off int64) {
 	var line [lineSize]byte
 	copy(line[:], lineText)

@@ -179,7 +179,10 @@ func (to emitter) activity(from *Sources, s *status.Status) {
 		to.is(originUp, *s.OriginUp)
 	}
 	to.known(connections, s.Connections)
-	n := from.Engine.Counts()
+	var n mirror.Counts
+	if from.Engine != nil {
+		n = from.Engine.Counts()
+	}
 	to.counter(listedNames, float64(n.Listed))
 	to.counter(fetchedFiles, float64(n.Files))
 	to.counter(fetchedBytes, float64(n.Bytes))

@@ -1,0 +1,344 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"testing"
+)
+
+// someTables are the tables of a small segment behind another, which a store has already.
+func someTables(t testing.TB) (first, second *NameTables) {
+	t.Helper()
+	n, err := NewNumbering(nil, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made []*NameTables
+	for _, names := range [][]string{{"a/b/1", "a/b/2"}, {"a/b/3", "a/c/4", "d"}} {
+		for _, name := range names {
+			if _, err := n.Add([]Name{{Origin: name, Size: 1, ModTime: 7}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tables, err := n.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, tables)
+	}
+	return made[0], made[1]
+}
+
+// records reads a table that is sound.
+func records(t testing.TB, b []byte) (all []keyValue) {
+	t.Helper()
+	if err := eachRecord(context.Background(), TableOf(b), func(key, value []byte) error {
+		all = append(all, keyValue{slices.Clone(key), slices.Clone(value)})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// remade is a table with its records changed, and a sum that is right again.
+func remade(t testing.TB, b []byte, change func([]keyValue) []keyValue) Table {
+	t.Helper()
+	table, _, err := tableFrom(change(records(t, b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return TableOf(table)
+}
+
+func at(all []keyValue, letter byte, k int) *keyValue {
+	for i := range all {
+		if all[i].key[0] == letter {
+			if k == 0 {
+				return &all[i]
+			}
+			k--
+		}
+	}
+	panic("no such record")
+}
+
+func entryOf(kv *keyValue, change func(*Entry)) {
+	e, err := decodeEntry(kv.value)
+	if err != nil {
+		panic(err)
+	}
+	change(&e)
+	kv.value = append(appendEntryHead(nil, &e), e.Content...)
+}
+
+// hostileNames are changes of a name table, each of which it is to be refused for.
+var hostileNames = map[string]func(all []keyValue, c *NameCounts) []keyValue{
+	"a key of another letter": func(all []keyValue, _ *NameCounts) []keyValue {
+		return append(all, keyValue{[]byte{keyAside, 0, 0, 0, 0, 0, 0, 0, 20}, nil})
+	},
+	"the checkpoint": func(all []keyValue, _ *NameCounts) []keyValue {
+		return append(all, keyValue{metaProgress, (&Progress{Next: 1 << 40}).append(nil)})
+	},
+	"a number of the segment before": func(all []keyValue, _ *NameCounts) []keyValue {
+		entryOf(at(all, keyEntry, 0), func(e *Entry) { e.Inode = FirstInode })
+		return all
+	},
+	"a spare number": func(all []keyValue, c *NameCounts) []keyValue {
+		entryOf(at(all, keyEntry, 0), func(e *Entry) { e.Inode = c.Spare })
+		return all
+	},
+	"a number twice": func(all []keyValue, _ *NameCounts) []keyValue {
+		e, _ := decodeEntry(at(all, keyEntry, 0).value)
+		entryOf(at(all, keyEntry, 1), func(f *Entry) { f.Inode = e.Inode })
+		return all
+	},
+	"a content": func(all []keyValue, _ *NameCounts) []keyValue {
+		for k := range all {
+			if e, err := decodeEntry(all[k].value); all[k].key[0] == keyEntry && err == nil && e.Kind == File {
+				entryOf(&all[k], func(e *Entry) { e.State, e.Content = Inline, []byte("x") })
+				break
+			}
+		}
+		return all
+	},
+	"a directory in itself": func(all []keyValue, _ *NameCounts) []keyValue {
+		for k := range all {
+			if e, err := decodeEntry(all[k].value); all[k].key[0] == keyEntry && err == nil && e.Kind == Dir {
+				_, name, _ := splitEntryKey(all[k].key)
+				all[k].key = appendEntryKey(nil, e.Inode, string(name))
+			}
+		}
+		return all
+	},
+	"a name with a slash": func(all []keyValue, _ *NameCounts) []keyValue {
+		at(all, keyEntry, 0).key = appendEntryKey(nil, RootInode, "x/y")
+		return all
+	},
+	"an entry that does not decode": func(all []keyValue, _ *NameCounts) []keyValue {
+		at(all, keyEntry, 0).value = []byte{0xff}
+		return all
+	},
+	"an entry with something behind it": func(all []keyValue, _ *NameCounts) []keyValue {
+		kv := at(all, keyEntry, 2)
+		kv.value = append(kv.value, 0)
+		return all
+	},
+	"an entry without a run": func(all []keyValue, c *NameCounts) []keyValue {
+		c.Files++
+		return append(all, keyValue{appendEntryKey(nil, RootInode, "zz"), appendEntryHead(nil, &Entry{Inode: c.Spare - 1, Size: -1})})
+	},
+	"a run that does not decode": func(all []keyValue, _ *NameCounts) []keyValue {
+		at(all, keyRun, 0).value = []byte{0, 200}
+		return all
+	},
+	"a run of other names": func(all []keyValue, _ *NameCounts) []keyValue {
+		kv := at(all, keyRun, 0)
+		kv.value = bytes.Replace(kv.value, []byte("d"), []byte("e"), 1)
+		return all
+	},
+	"a run without its index": func(all []keyValue, _ *NameCounts) []keyValue {
+		return slices.DeleteFunc(all, func(kv keyValue) bool { return kv.key[0] == keyRunIndex })
+	},
+	"an index without a run": func(all []keyValue, _ *NameCounts) []keyValue {
+		return slices.DeleteFunc(all, func(kv keyValue) bool { return kv.key[0] == keyRun })
+	},
+	"an index of another directory": func(all []keyValue, _ *NameCounts) []keyValue {
+		at(all, keyRunIndex, 0).value = appendRunIndex(nil, newRunIndex(99, File))
+		return all
+	},
+	"more names than were said": func(all []keyValue, c *NameCounts) []keyValue { c.Files--; return all },
+	"other bounds":              func(all []keyValue, c *NameCounts) []keyValue { c.MaxDir++; return all },
+	"numbers that are too many": func(all []keyValue, c *NameCounts) []keyValue { c.Spare += 1 << 40; c.End = c.Spare; return all },
+}
+
+func TestHostileNames(t *testing.T) {
+	ctx := context.Background()
+	first, second := someTables(t)
+	s := openSegments(t)
+	if err := s.IngestNames(ctx, TableOf(first.Names), first.Counts); err != nil {
+		t.Fatal(err)
+	}
+	before := s.Progress()
+	refused := func(name string, table Table, c NameCounts) {
+		if err := s.IngestNames(ctx, table, c); !errors.Is(err, ErrTable) || errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if s.Progress() != before {
+			t.Fatalf("%s: something of it was taken", name)
+		}
+	}
+	for name, change := range hostileNames {
+		c := second.Counts
+		table := remade(t, second.Names, func(all []keyValue) []keyValue { return change(all, &c) })
+		refused(name, table, c)
+	}
+	sum := TableOf(second.Names)
+	sum.Sum++
+	refused("another sum", sum, second.Counts)
+	for n := range second.Names {
+		refused("cut off", TableOf(second.Names[:n]), second.Counts)
+		flipped := slices.Clone(second.Names)
+		flipped[n] ^= 1 << (n % 8)
+		damaged := TableOf(flipped)
+		damaged.Sum = second.NamesSum
+		refused("a bit is flipped", damaged, second.Counts)
+	}
+	overlapping := second.Counts
+	overlapping.First--
+	refused("numbers of another segment", TableOf(second.Names), overlapping)
+	if err := s.Damaged(); err != nil {
+		t.Error("what others sent is taken for damage of the store:", err)
+	}
+	if err := s.IngestNames(ctx, TableOf(second.Names), second.Counts); err != nil {
+		t.Fatal(err)
+	}
+	verifyClean(t, s)
+}
+
+// TestHostileContext: a worker takes no context in which a directory stands nowhere.
+func TestHostileContext(t *testing.T) {
+	_, second := someTables(t)
+	for k := range records(t, second.Context) {
+		table := remade(t, second.Context, func(all []keyValue) []keyValue { return slices.Delete(all, k, k+1) })
+		s, err := OpenScratch(context.Background(), Options{Dir: t.TempDir(), Reserve: -1}, TableOf(second.Names), table, second.Counts)
+		if !errors.Is(err, ErrTable) {
+			t.Errorf("without record %d: %v", k, err)
+		}
+		if err == nil {
+			s.Close()
+		}
+	}
+}
+
+// TestHostileContents: contents of another segment's files, of other numbers, of other lengths
+// than were told, and such like are refused.
+func TestHostileContents(t *testing.T) {
+	ctx := context.Background()
+	first, second := someTables(t)
+	s := openSegments(t)
+	c := second.Counts
+	for _, tables := range []*NameTables{first, second} {
+		if err := s.IngestNames(ctx, TableOf(tables.Names), tables.Counts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	contents := func(b []byte, change func(*Entry)) (all []keyValue) {
+		for _, kv := range records(t, b) {
+			e, err := decodeEntry(kv.value)
+			if err != nil || kv.key[0] != keyEntry || e.Kind == Dir {
+				continue
+			}
+			e.State, e.Content, e.Size = Inline, []byte("x"), 1
+			change(&e)
+			all = append(all, keyValue{kv.key, append(appendEntryHead(nil, &e), e.Content...)})
+		}
+		return all
+	}
+	table := func(all []keyValue) Table {
+		b, _, err := tableFrom(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return TableOf(b)
+	}
+	none, counts := table(nil), ContentCounts{Fetched: c.Files, Bytes: c.Files}
+	if err := s.IngestContents(ctx, c.First, 1, table(contents(second.Names, func(*Entry) {}))); !errors.Is(err, ErrNotFound) {
+		t.Errorf("contents before their outcome: %v", err)
+	}
+	gone := func(ino Inode) []keyValue {
+		all := contents(second.Names, func(e *Entry) { e.State, e.Content, e.Size, e.ModTime, e.Inode = Gone, nil, -1, 0, ino })
+		return all[:1]
+	}
+	for name, bad := range map[string]Table{
+		"a file that is gone and stands in its run": table(gone(c.Spare - 1)),
+		"a number outside":                          table(gone(FirstInode)),
+		"a failure of no file":                      table([]keyValue{{appendFailedKey(nil, c.End), (&Failure{Name: "x"}).append(nil)}}),
+		"a run":                                     table([]keyValue{{appendRunKey(nil, RootInode, c.First), appendRun(nil, File, 1, func(int) (string, bool) { return "x", true })}}),
+		"a checkpoint":                              table([]keyValue{{metaProgress, nil}}),
+	} {
+		if err := s.IngestOutcome(ctx, c.First, bad, counts); !errors.Is(err, ErrTable) {
+			t.Errorf("outcome: %s: %v", name, err)
+		}
+	}
+	if err := s.IngestOutcome(ctx, c.First, none, ContentCounts{Fetched: 1}); !errors.Is(err, ErrTable) {
+		t.Errorf("an outcome of too few files: %v", err)
+	}
+	if err := s.IngestOutcome(ctx, c.First, none, counts); err != nil {
+		t.Fatal(err)
+	}
+	before := s.Progress()
+	for name, bad := range map[string]Table{
+		"another segment's":       table(contents(first.Names, func(*Entry) {})),
+		"another number":          table(contents(second.Names, func(e *Entry) { e.Inode = c.Spare })),
+		"another length":          table(contents(second.Names, func(e *Entry) { e.Content = []byte("xy") })),
+		"another time":            table(contents(second.Names, func(e *Entry) { e.ModTime++ })),
+		"a blob of another file":  table(contents(second.Names, func(e *Entry) { e.State, e.Content, e.blob = Blob, nil, 3 })),
+		"no content":              table(contents(second.Names, func(e *Entry) { e.State, e.Content = Pending, nil })),
+		"a directory":             table(contents(second.Names, func(e *Entry) { e.Kind, e.Content = Dir, nil })),
+		"a run among them":        remade(t, second.Names, func(all []keyValue) []keyValue { return all }),
+		"a name that is not here": table([]keyValue{{appendEntryKey(nil, RootInode, "new"), append(appendEntryHead(nil, &Entry{Inode: c.First, State: Inline}), 'x')}}),
+	} {
+		if err := s.IngestContents(ctx, c.First, 1, bad); !errors.Is(err, ErrTable) {
+			t.Errorf("contents: %s: %v", name, err)
+		}
+	}
+	if s.Progress() != before {
+		t.Error("something of them was taken")
+	}
+	if err := s.IngestContents(ctx, c.First, 1, table(contents(second.Names, func(*Entry) {}))); err != nil {
+		t.Fatal(err)
+	}
+	verifyClean(t, s)
+}
+
+// FuzzTable has tables of any bytes be checked: none makes the check fail otherwise than by
+// its error, and what it takes is a sound store.
+func FuzzTable(f *testing.F) {
+	_, second := someTables(f)
+	f.Add(second.Names)
+	f.Add(second.Context)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ctx := context.Background()
+		ignore := func(_, _ []byte) error { return nil }
+		if err := checkNames(ctx, TableOf(b), second.Counts, nil, ignore); err != nil && !errors.Is(err, ErrTable) {
+			t.Error(err)
+		}
+		if _, err := checkContext(ctx, TableOf(b), second.Counts.First); err != nil && !errors.Is(err, ErrTable) {
+			t.Error(err)
+		}
+	})
+}
+
+// FuzzNumberingState has states of any bytes be decoded: one that decodes is one that a
+// numbering goes on from.
+func FuzzNumberingState(f *testing.F) {
+	n, err := NewNumbering(nil, 5)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := n.Add([]Name{{Origin: "a"}, {Origin: "a/b/c"}}); err != nil {
+		f.Fatal(err)
+	}
+	if _, err := n.Finish(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(n.State(), "a/b/d")
+	f.Fuzz(func(t *testing.T, state []byte, name string) {
+		n, err := NewNumbering(state, 5)
+		if err != nil {
+			return
+		}
+		if _, err := n.Add([]Name{{Origin: name}}); err != nil {
+			return
+		}
+		if _, err := n.Finish(); err != nil {
+			return
+		}
+		if _, err := NewNumbering(n.State(), 5); err != nil {
+			t.Error(err)
+		}
+	})
+}

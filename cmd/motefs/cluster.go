@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/motefs/motefs/mirror/cluster"
+	"github.com/motefs/motefs/mirror/cluster/natsbus"
+	"github.com/motefs/motefs/mirror/segments"
+	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
+)
+
+// clusterFlags say with whom a mirror in segments is made.
+type clusterFlags struct {
+	servers string
+	listen  string
+	creds   string
+	// segmentNames and haste are for tests, which have little time: how many names a segment
+	// has, and by what all that is waited for is divided.
+	segmentNames, haste int
+}
+
+// embedded is the word for a NATS server in this process.
+const embedded = "embedded"
+
+// defaultListen is where an embedded server is reached; NATS' own port.
+const defaultListen = "127.0.0.1:4222"
+
+func (f *clusterFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.servers, "cluster", "", "`URLs` of NATS servers, with commas between them, by which processes that give the same --segments share the work; embedded: run one here")
+	flags.StringVar(&f.listen, "cluster-listen", defaultListen, "`address` at which the server of --cluster embedded lets others in")
+	f.registerLogin(flags)
+	inGroup(flags, groupSegments, "cluster", "cluster-listen")
+	flags.IntVar(&f.segmentNames, "segment-names", 0, "")
+	flags.IntVar(&f.haste, "cluster-haste", 1, "")
+	for _, hidden := range []string{"segment-names", "cluster-haste"} {
+		_ = flags.MarkHidden(hidden) // it is there
+	}
+}
+
+// registerWatch adds the flags for who only looks.
+func (f *clusterFlags) registerWatch(flags *pflag.FlagSet) {
+	f.listen = defaultListen
+	flags.StringVar(&f.servers, "cluster", "", "`URLs` of the NATS servers of processes that make a mirror together; with --segments that mirror alone is shown")
+	f.registerLogin(flags)
+	inGroup(flags, groupSegments, "cluster")
+}
+
+func (f *clusterFlags) registerLogin(flags *pflag.FlagSet) {
+	flags.StringVar(&f.creds, "nats-creds", "", "`file` of credentials for NATS (default NATS_CREDS; NATS_USER, NATS_PASSWORD, NATS_CA, NATS_CERT and NATS_KEY are used too)")
+	inGroup(flags, groupSegments, "nats-creds")
+}
+
+func (f *clusterFlags) validate(segments string) error {
+	switch {
+	case f.servers != "" && segments == "":
+		return usagef("--cluster goes with --segments, which says where the mirror is that is shared")
+	case f.servers != embedded && f.listen != defaultListen:
+		return usagef("--cluster-listen goes with --cluster embedded")
+	case f.servers == "" && f.creds != "":
+		return usagef("--nats-creds goes with --cluster")
+	}
+	return nil
+}
+
+// validateWatch is validate for who only looks.
+func (f *clusterFlags) validateWatch(segments string) error {
+	switch {
+	case f.servers == embedded:
+		return usagef("--cluster embedded: give the URL of that server, which it says when it starts")
+	case f.servers == "" && (segments != "" || f.creds != ""):
+		return usagef("--segments and --nats-creds go with --cluster here; what a mirror has shows a mount of it")
+	}
+	return nil
+}
+
+// with says with whom, for people.
+func (f *clusterFlags) with() string {
+	switch f.servers {
+	case "":
+		return ""
+	case embedded:
+		return ", with whoever joins"
+	}
+	return ", with all who are at " + natsbus.Where(f.servers)
+}
+
+// login is how this process shows who it is.
+func (f *clusterFlags) login() natsbus.Login {
+	l := natsbus.Login{Creds: f.creds}
+	l.FromEnvironment(os.Getenv)
+	return l
+}
+
+// processID names this process among the others, for people too.
+func processID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	host = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return '-'
+	}, host)
+	return fmt.Sprintf("%.40s-%d-%.4s", host, os.Getpid(), segments.NewAttempt())
+}
+
+// joinPatience is how long a process waits for NATS at its start.
+const joinPatience = 30 * time.Second
+
+// open joins the cluster of a mirror; without --cluster, one of this process alone. server is to
+// be closed after the bus; nil: there is none.
+func (f *clusterFlags) open(ctx context.Context, mirrorID, process, dir string, log zerolog.Logger) (bus cluster.Bus, server *natsbus.Server, err error) {
+	if f.servers == "" {
+		return cluster.NewLocal(), nil, nil
+	}
+	o := natsbus.Options{Servers: f.servers, Login: f.login(), Mirror: mirrorID, Process: process, Log: log}
+	if f.haste > 1 {
+		haste := time.Duration(f.haste)
+		o.ItemTimeout, o.LeaseTimeout, o.ReportAge = cluster.ItemTimeout/haste, cluster.LeaseTimeout/haste, natsbus.ReportAge/haste
+	}
+	if f.servers == embedded {
+		server, err = natsbus.Embedded(natsbus.EmbeddedOptions{Dir: dir, Listen: f.listen, Log: log})
+		if err != nil {
+			return nil, nil, fmt.Errorf("--cluster embedded: %w", err)
+		}
+		o.Servers, o.Server = "", server
+		log.Info().Str("url", server.URL()).Msg("others join with --cluster and this URL")
+	}
+	joining, cancel := context.WithTimeout(ctx, joinPatience)
+	defer cancel()
+	nats, err := natsbus.Open(joining, o)
+	if err != nil {
+		if joining.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("--cluster: NATS cannot be reached within %v: %w; check that it is up, with JetStream, at %s", joinPatience, err, natsbus.Where(f.servers))
+		}
+		if server != nil {
+			err = errors.Join(err, server.Close())
+		}
+		return nil, nil, err
+	}
+	return nats, server, nil
+}

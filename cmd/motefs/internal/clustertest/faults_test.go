@@ -1,0 +1,219 @@
+package clustertest
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/motefs/motefs/mirror/segments"
+)
+
+// faults are what happens to processes that make a mirror, each after some of it is made.
+var faults = []struct {
+	name string
+	// do has it happen, and be over.
+	do func(r *run)
+	// exact: no more than slots segments are fetched again for each kill; alone: it is one of servers
+	// that all use; mounts: the mirror is mounted while that happens; lists: the listing is still
+	// under way then.
+	exact, alone, mounts, lists bool
+}{
+	{"a worker is killed", func(r *run) {
+		lister := r.awaitLister()
+		for _, m := range r.live() {
+			if m != lister {
+				r.kill(m)
+				return
+			}
+		}
+	}, true, false, false, false},
+	{"the lister is killed", func(r *run) {
+		r.killLister(r.awaitLister())
+		r.awaitLister()
+	}, true, false, false, true},
+	{"all are killed", func(r *run) {
+		for _, m := range r.live() {
+			r.kill(m)
+		}
+		for range 3 {
+			r.join()
+		}
+	}, true, false, true, false},
+	{"a server of NATS is killed", func(r *run) {
+		r.nats.Kill(0)
+		r.committed(r.count("commits") + 3)
+		r.nats.Start(0)
+		r.nats.Await()
+	}, false, true, false, false},
+	{"two servers of NATS are killed", func(r *run) {
+		r.nats.Kill(0)
+		r.nats.Kill(1)
+		r.rest(3 * time.Second)
+		r.nats.Start(0)
+		r.nats.Start(1)
+		r.nats.Await()
+	}, false, true, false, false},
+	{"all servers of NATS are killed and their disks wiped", func(r *run) {
+		for i := range 3 {
+			r.nats.Kill(i)
+			r.nats.Wipe(i)
+		}
+		for i := range 3 {
+			r.nats.Start(i)
+		}
+		r.nats.Await()
+	}, false, true, false, false},
+	{"the queue is purged", func(r *run) { r.nats.Purge(r.stream()) }, false, false, false, false},
+	{"the queue is deleted", func(r *run) { r.nats.Delete(r.stream()) }, false, false, false, false},
+	{"all are cut off NATS", func(r *run) { r.cutOff(4*time.Second, r.live()...) }, false, false, false, false},
+	{"a worker is cut off NATS", func(r *run) {
+		lister := r.awaitLister()
+		for _, m := range r.live() {
+			if m != lister {
+				r.cutOff(8*time.Second, m)
+				return
+			}
+		}
+	}, false, false, false, false},
+	{"the lister is cut off NATS", func(r *run) {
+		m := r.awaitLister()
+		m.way.Cut()
+		r.until("another lister", func() bool { l := r.lister(); return l != nil && l != m || len(r.live()) == 1 })
+		m.way.Mend()
+	}, false, false, false, true},
+	{"the object store is away", func(r *run) { r.forAll(trouble{away: true}, 3*time.Second) }, false, false, false, false},
+	{"the object store says 503", func(r *run) { r.forAll(trouble{refuse: true}, 2*time.Second) }, false, false, false, false},
+	{"the object store is slow", func(r *run) { r.forAll(trouble{slow: 300 * time.Millisecond}, 4*time.Second) }, false, false, false, false},
+	{"answers of the object store are lost", func(r *run) {
+		for _, m := range r.live() {
+			m.door.be(trouble{lose: 4})
+		}
+		r.until("the end", func() bool { return len(r.live()) == 0 })
+		lost := int64(0)
+		for _, m := range r.members {
+			lost += m.door.lost.Load()
+		}
+		if lost == 0 {
+			r.t.Error("no answer was lost")
+		}
+	}, false, false, false, false},
+	{"the lister is cut off the objects", func(r *run) {
+		m := r.awaitLister()
+		m.door.be(trouble{silent: true})
+		r.rest(3 * time.Second)
+		m.door.be(trouble{})
+	}, false, false, false, true},
+	{"the lister sleeps past its lease", func(r *run) {
+		m := r.awaitLister()
+		r.sleep(m)
+		r.until("another lister", func() bool { l := r.lister(); return l != nil && l != m || len(r.live()) == 1 })
+		r.wake(m)
+	}, false, false, false, true},
+	{"segments are built twice at once", func(r *run) {
+		// Each item is given out once more while its worker is at it.
+		id := strings.TrimPrefix(r.stream(), "motefs_")
+		for seq := range r.count("names") {
+			if !r.exists(segments.CommitName(uint64(seq))) {
+				_, err := r.nats.JetStream().Publish(r.t.Context(), fmt.Sprintf("motefs.%s.item.%d", id, seq), nil)
+				must(r.t, err)
+			}
+		}
+		r.twice = true
+	}, false, false, false, false},
+	{"workers sleep past the end of all", func(r *run) {
+		lister := r.awaitLister()
+		for _, m := range r.live() {
+			if m != lister {
+				r.sleep(m)
+			}
+		}
+		r.until("a complete mirror", func() bool { return lister.Ended() })
+		for _, m := range r.live() {
+			r.wake(m)
+		}
+	}, false, false, false, false},
+}
+
+// rest lets a fault last.
+func (r *run) rest(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-r.t.Context().Done():
+	}
+}
+
+// cutOff cuts processes off NATS for a while.
+func (r *run) cutOff(lasts time.Duration, all ...*member) {
+	for _, m := range all {
+		m.way.Cut()
+	}
+	r.rest(lasts)
+	for _, m := range all {
+		m.way.Mend()
+	}
+}
+
+// forAll has the object store be troubled for a while, for all.
+func (r *run) forAll(t trouble, lasts time.Duration) {
+	for _, m := range r.live() {
+		m.door.be(t)
+	}
+	r.rest(lasts)
+	for _, m := range r.live() {
+		m.door.be(trouble{})
+	}
+}
+
+// sleep stops a process, and wake has it go on.
+func (r *run) sleep(m *member) {
+	_ = m.Cmd.Process.Signal(syscall.SIGSTOP) // it may have ended
+	r.sleeps++
+}
+
+func (r *run) wake(m *member) { _ = m.Cmd.Process.Signal(syscall.SIGCONT) }
+
+// TestFaults has each fault happen to three processes, in the middle of what they do.
+func TestFaults(t *testing.T) {
+	w := newWorld(t)
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			listing := 150 * time.Millisecond
+			if f.lists {
+				listing *= 4
+			}
+			r := w.begin(t, 800, 15*time.Millisecond, listing)
+			if !f.alone {
+				t.Parallel()
+			}
+			for range 3 {
+				r.join()
+			}
+			r.committed(r.segments() / 5)
+			if len(r.live()) < 3 {
+				t.Fatal("they have ended before anything happens")
+			}
+			var m *mounted
+			if f.mounts {
+				m = r.mount()
+			}
+			f.do(r)
+			r.finish()
+			again := r.check()
+			if most := r.kills * slots; f.exact && again > most {
+				t.Errorf("%d segments are fetched again after %d kills, at most %d are to be", again, r.kills, most)
+			}
+			if f.exact && f.lists && r.relisted() == 0 {
+				t.Error("nobody had to list on")
+			}
+			if r.twice && again == 0 {
+				t.Error("nothing was fetched twice")
+			}
+			if m != nil {
+				m.compare()
+			}
+			t.Log(r.figures(again))
+		})
+	}
+}

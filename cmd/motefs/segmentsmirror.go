@@ -1,0 +1,242 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
+	"github.com/motefs/motefs/cmd/motefs/internal/workdir"
+	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/cluster"
+	"github.com/motefs/motefs/mirror/cluster/natsbus"
+	"github.com/motefs/motefs/mirror/namelist"
+	"github.com/motefs/motefs/mirror/objects"
+	"github.com/motefs/motefs/mirror/segments"
+	"github.com/rs/zerolog"
+)
+
+// segmentsMirror is a process that takes part in a mirror in segments.
+type segmentsMirror struct {
+	id      string // of the origin
+	url     string // of the mirror
+	client  client
+	names   *namelist.Lister // nil where the origin lists
+	objects objects.Store
+	bus     cluster.Bus
+	server  *natsbus.Server // nil: there is none in this process
+	dir     *workdir.Dir
+	process *cluster.Process
+	status  *status.Source
+}
+
+// mirrorSegments mirrors into an object store, alone or with others.
+func (a *app) mirrorSegments(ctx context.Context, f *mirrorFlags, raw string) (err error) {
+	id, store, err := f.target(raw)
+	if err != nil {
+		return err
+	}
+	outliveOutput()
+	if err := a.openLog(); err != nil {
+		return err
+	}
+	on := screen.New(a.console)
+	log, err := a.logger(on)
+	if err != nil {
+		return err
+	}
+	a.openNotify(log)
+	defer context.AfterFunc(ctx, func() {
+		log.Info().Msg("stopping; a second Ctrl-C ends at once")
+		a.notify.Stopping("stopping")
+	})()
+	m, err := a.openSegmentsMirror(ctx, f, id, filepath.Join(filepath.Dir(store), "segments"), log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	line := fmt.Sprintf("mirroring %s into %s%s", id, m.url, f.cluster.with())
+	if err := a.serves(line); err != nil {
+		return err
+	}
+	defer a.notify.Start(m.statusLine, m.alive)()
+	a.tell("%s", line)
+	m.status.Set(status.Mirroring)
+	start := time.Now()
+	progress := a.startProgress(on, log, m.status)
+	result, runErr := m.process.Run(ctx)
+	progress.Stop()
+	err = a.segmentsResult(m, result, runErr, time.Since(start))
+	if a.output.json {
+		st := m.status.Status()
+		a.emit(a.stdout, status.Message{MessageType: status.MessageSummary, Status: &st})
+	}
+	return err
+}
+
+// openSegmentsMirror opens all that takes part. What is worked at is below base.
+func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base string, log zerolog.Logger) (_ *segmentsMirror, err error) {
+	m := &segmentsMirror{id: id, url: f.segments.shown()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.close())
+		}
+	}()
+	if m.client, err = f.client(id, cache.DefaultInlineLimit, nil, log); err != nil {
+		return nil, err
+	}
+	if m.names, err = f.openNames(id, log); err != nil {
+		return nil, err
+	}
+	trust, err := f.trust()
+	if err != nil {
+		return nil, err
+	}
+	a.doing("opening %s", m.url)
+	if m.objects, err = f.segments.open(ctx, trust, true, log); err != nil {
+		return nil, err
+	}
+	of, err := a.openMirror(ctx, f, m, log)
+	if err != nil {
+		return nil, err
+	}
+	if f.store != "" {
+		base = f.store
+	}
+	if m.dir, err = workdir.Make(base); err != nil {
+		return nil, fmt.Errorf("the directory for what is worked at: %w", err)
+	}
+	scratch, err := m.dir.Sub("scratch")
+	if err != nil {
+		return nil, err
+	}
+	process := processID()
+	a.doing("joining the others")
+	if m.bus, m.server, err = f.cluster.open(ctx, of.ID, process, filepath.Join(m.dir.Path(), "nats"), log); err != nil {
+		return nil, err
+	}
+	lister := mirror.Lister(m.client)
+	if m.names != nil {
+		lister = m.names
+	}
+	m.process, err = cluster.Open(cluster.Options{
+		Store: m.objects, Mirror: of, Bus: m.bus, Process: process, Dir: scratch, InlineLimit: cache.DefaultInlineLimit, Log: log,
+		SegmentNames: f.cluster.segmentNames, Haste: f.cluster.haste,
+		Engine: mirror.Options{
+			Lister: lister, Fetcher: m.client, Prefetch: true,
+			Connections: cmp.Or(f.connections, f.s3.connections(id), mirror.DefaultConnections), Outage: f.patience(), MaxGone: mirror.GoneLimit(f.maxGone),
+			MaxFile: int64(f.maxFileSize), LimitFiles: f.limitFiles, LimitRate: int64(f.limitRate), Log: log,
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.status = status.New(status.Options{
+		Command: "mirror", Version: version(), Store: &segmentsProgress{process: m.process, origin: id, dir: m.dir.Path()}, Prefetch: true,
+		Network: func() (connections, requests int64) {
+			n := m.client.Counts()
+			return n.Open, n.Requests
+		},
+	})
+	return m, nil
+}
+
+// openMirror finds the mirror in the object store, or begins one, once it is certain that the
+// origin and the object store are what they should be.
+func (a *app) openMirror(ctx context.Context, f *mirrorFlags, m *segmentsMirror, log zerolog.Logger) (segments.Mirror, error) {
+	a.doing("looking at %s", m.url)
+	of, err := segments.Open(ctx, m.objects, "", time.Time{})
+	if errors.Is(err, segments.ErrNone) {
+		a.doing("asking %s for its first names", m.id)
+		s := &session{id: m.id, client: m.client, names: m.names, filesURL: f.filesURL(m.id), server: f.server(m.id), log: log}
+		if err := s.probe(ctx); err != nil {
+			return segments.Mirror{}, err
+		}
+	}
+	if f.cluster.haste == 1 { // tests start too many to try that each time
+		a.doing("trying whether %s lets one of many win", m.url)
+		if err := objects.Probe(ctx, m.objects); err != nil {
+			return segments.Mirror{}, fmt.Errorf("%s cannot hold a mirror: %w", m.url, err)
+		}
+	}
+	if of.ID == "" || of.Origin != m.id {
+		of, err = segments.Open(ctx, m.objects, m.id, time.Now())
+	}
+	if err != nil {
+		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, err)
+	}
+	return of, nil
+}
+
+// statusLine is one line for a service manager.
+func (m *segmentsMirror) statusLine() string {
+	p := m.status.Quick()
+	return fmt.Sprintf("%s listed, %s fetched", count(p.Listed), count(p.Fetched))
+}
+
+// alive reports, for a watchdog, whether what this process does can be told.
+func (m *segmentsMirror) alive(context.Context) error {
+	m.process.Report()
+	return nil
+}
+
+// close ends what is open, the user of each before it.
+func (m *segmentsMirror) close() error {
+	var errs []error
+	if m.status != nil {
+		errs = append(errs, m.status.Close())
+	}
+	if m.process != nil {
+		errs = append(errs, m.process.Close())
+	}
+	if m.bus != nil {
+		errs = append(errs, m.bus.Close())
+	}
+	if m.server != nil {
+		errs = append(errs, m.server.Close())
+	}
+	if m.names != nil {
+		errs = append(errs, m.names.Close())
+	}
+	if m.client != nil {
+		errs = append(errs, m.client.Close())
+	}
+	if m.objects != nil {
+		errs = append(errs, m.objects.Close())
+	}
+	if m.dir != nil {
+		errs = append(errs, m.dir.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// segmentsResult says how a mirror in segments ended.
+func (a *app) segmentsResult(m *segmentsMirror, r cluster.Result, runErr error, took time.Duration) error {
+	if runErr != nil {
+		m.status.Set(status.Stopped)
+		if errors.Is(runErr, context.Canceled) {
+			a.tell("the mirror is not complete; others go on with it, and the same command does")
+			return runErr
+		}
+		m.status.Fail(runErr)
+		return fmt.Errorf("%w; the mirror of %s in %s is not complete, run the same command again to go on", runErr, m.id, m.url)
+	}
+	p := cache.Progress{Files: r.Files, Fetched: r.Fetched, Bytes: r.Bytes, Gone: r.Gone, Failed: r.Failed, Skipped: r.Skipped}
+	text := summary(p, p, 0)
+	if mine := m.process.Report().Files; mine > 0 {
+		text += fmt.Sprintf("; %s here, in %s, %s files/s", count(uint64(mine)), took.Round(10*time.Millisecond), count(uint64(float64(mine)/took.Seconds())))
+	}
+	a.tell("%s", text)
+	if r.Failed > 0 {
+		m.status.Set(status.Ended)
+		return fmt.Errorf("%w: %d of %d; a mount of %s says which, with motefs failures", errFailedFiles, r.Failed, r.Files, m.url)
+	}
+	m.status.Set(status.Complete)
+	a.tell("the mirror is complete; use it with: motefs mount --segments %s MOUNTPOINT", m.url)
+	return nil
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
+	"github.com/motefs/motefs/fs"
+	"github.com/motefs/motefs/mirror/replica"
+)
+
+// operands checks what is to be mounted where: an origin, or a mirror in segments.
+func (f *mountFlags) operands(args []string) error {
+	if err := f.segments.validate(); err != nil {
+		return err
+	}
+	const how, howSegments = "motefs mount [flags] ORIGIN MOUNTPOINT", "motefs mount --segments URL [flags] MOUNTPOINT"
+	switch {
+	case f.segments.url == "" && f.cacheSize != 0:
+		return usagef("--cache-size goes with --segments")
+	case f.segments.url == "" && len(args) == 0:
+		return usagef("ORIGIN and MOUNTPOINT are missing: %s", how)
+	case f.segments.url == "" && len(args) == 1:
+		return usagef("MOUNTPOINT is missing: %s", how)
+	case f.segments.url != "" && len(args) == 0:
+		return usagef("MOUNTPOINT is missing: %s", howSegments)
+	case f.segments.url != "" && len(args) > 1:
+		return usagef("with --segments there is no ORIGIN: %s", howSegments)
+	case f.segments.url != "" && f.refresh.every > 0:
+		return usagef("--refresh-every does not go with --segments: a mirror in segments is followed all the time")
+	}
+	return nil
+}
+
+// mounts is what is mounted, and where its store is.
+func (f *mountFlags) mounts(raw string) (id, dir string, err error) {
+	if f.segments.url == "" {
+		return f.target(raw)
+	}
+	id, err = f.segments.identity()
+	if err != nil {
+		return "", "", err
+	}
+	dir, err = f.storeDir(id)
+	return id, dir, err
+}
+
+// openReplica opens a mirror in segments to be mounted.
+func openReplica(ctx context.Context, o sessionOptions, f *mountFlags) (_ *session, err error) {
+	s := &session{id: o.id, as: "", monitor: o.monitor, everyone: o.everyone, log: o.log}
+	trust, err := f.trust()
+	if err != nil {
+		return nil, err
+	}
+	if s.objects, err = f.segments.open(ctx, trust, false, o.log); err != nil {
+		return nil, err
+	}
+	there, err := cache.Inspect(o.dir, "")
+	if err != nil {
+		there = true // Open says what is wrong
+	}
+	s.made = !there
+	s.replica, err = replica.Open(ctx, replica.Options{
+		Objects: s.objects, CacheSize: int64(f.cacheSize), PrefetchAll: o.prefetch, Log: o.log,
+		Store: limited(cache.Options{Dir: o.dir, Holder: holder(), Reserve: o.flags.reserved(), Log: o.log}),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be mounted: %w", o.id, joinClose(err, s.objects))
+	}
+	s.store, s.filesURL = s.replica.Store(), s.replica.Origin()
+	s.status = serveStatus(status.Options{Command: o.command, Version: version(), Store: s.store, Prefetch: o.prefetch}, o.log)
+	s.monitor.attach(s)
+	return s, nil
+}
+
+// followEvery is how often it is looked whether all has come.
+const followEvery = time.Second
+
+// follow waits until the mirror is complete, with all its names here and, where they are wanted,
+// its contents. The replica brings them by itself.
+func (s *session) follow(ctx context.Context) error {
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		p := s.store.Progress()
+		if s.replica.Names().ListingComplete() && (!s.status.prefetch || p.Complete()) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+// served is what a mount reads.
+func (s *session) served() (fs.Store, fs.Contents) {
+	if s.replica != nil {
+		return s.replica.Names(), s.replica.Contents()
+	}
+	return s.store, s.engine
+}

@@ -1,0 +1,119 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// offer offers what is left and nobody is known to be at.
+func (k *keeper) offer(ctx context.Context) error {
+	at := k.p.underWay()
+	now := time.Now()
+	var seqs, again, overtake []uint64
+	every, idle := k.p.o.soon(offerEvery), k.p.idle()
+	if idle > 0 { // the bus may have lost some
+		every = k.p.o.soon(sealEvery)
+	}
+	if k.still++; len(at) > 0 || idle == 0 {
+		k.still = 0
+	}
+	left := 0
+	for seq := k.low; seq < k.known && left < offerAhead; seq++ {
+		if k.index.Sealed(seq) != nil {
+			delete(k.offered, seq)
+			delete(k.seen, seq)
+			continue
+		}
+		left++
+		workers := at[seq]
+		if workers == 0 {
+			delete(k.seen, seq)
+			if k.p.takeGone(seq, now) || k.still >= stillLooks && len(again) < idle {
+				again = append(again, seq)
+			}
+			if last, ok := k.offered[seq]; !ok || now.Sub(last) >= every {
+				seqs = append(seqs, seq)
+				k.offered[seq] = now
+			}
+			continue
+		}
+		since, ok := k.seen[seq]
+		if !ok {
+			k.seen[seq], since = now, now
+		}
+		if workers == 1 && now.Sub(since) >= k.p.o.soon(overtakeAfter) {
+			overtake = append(overtake, seq)
+		}
+	}
+	k.forget()
+	k.offerAgain(ctx, again)
+	k.p.mu.Lock()
+	if l := k.p.mu.leading; l != nil {
+		if len(seqs) > 0 { // there is something else to do
+			overtake = nil
+		}
+		slices.SortFunc(overtake, func(a, b uint64) int { return k.seen[a].Compare(k.seen[b]) })
+		l.Overtake = overtake[:min(len(overtake), idle, maxReportItems)]
+	}
+	k.p.mu.Unlock()
+	if len(seqs) == 0 {
+		return nil
+	}
+	return k.p.o.Bus.Offer(ctx, seqs)
+}
+
+// forget drops what is known of segments that are sealed.
+func (k *keeper) forget() {
+	for _, m := range []map[uint64]time.Time{k.offered, k.seen} {
+		for seq := range m {
+			if seq < k.low {
+				delete(m, seq)
+			}
+		}
+	}
+}
+
+// tell tells what this process knows of all.
+func (k *keeper) tell() {
+	k.total.Segments = max(k.known, k.total.Sealed)
+	l := &Leading{Epoch: k.epoch, Totals: k.total}
+	k.mu.Lock()
+	k.mu.low = k.low
+	if k.mu.last != nil {
+		l.Listed, l.ListingComplete = k.mu.last.Files, k.mu.last.Complete
+		l.Segments = max(l.Segments, k.mu.last.Seq+1)
+	}
+	k.mu.Unlock()
+	k.p.setLeading(l)
+}
+
+// underWay says how many processes report to be at each segment.
+func (p *Process) underWay() map[uint64]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := map[uint64]int{}
+	for seq := range p.mu.working {
+		at[seq]++
+	}
+	for i := range p.mu.others {
+		for _, w := range p.mu.others[i].Working {
+			at[w.Seq]++
+		}
+	}
+	return at
+}
+
+// idle is how many slots have nothing to do, here and where the others report.
+func (p *Process) idle() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.mu.idle
+	for i := range p.mu.others {
+		n += max(p.mu.others[i].Idle, 0)
+	}
+	return n
+}
+
+// hungry reports whether somebody has nothing to do.
+func (p *Process) hungry() bool { return p.idle() > 0 }

@@ -1,0 +1,266 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/motefs/motefs/mirror/objects"
+	"github.com/motefs/motefs/mirror/segments"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+)
+
+var (
+	// errComplete ends a process: a manifest says that the mirror is complete.
+	errComplete = errors.New("the mirror is complete")
+	// errSuperseded says that another lists, who came later.
+	errSuperseded = errors.New("another has taken over")
+)
+
+// Process is a member of a cluster. Its Run is called once; all else may be called from any
+// goroutine.
+type Process struct {
+	o      Options
+	store  objects.Store
+	reader segments.Reader
+	src    source
+	close  func() error
+	slots  *semaphore.Weighted // see work
+	// assigned brings slots what the leader wants to be overtaken.
+	assigned chan uint64
+	// news has a token where this process has committed something since the keeper looked.
+	news chan struct{}
+	// The goroutine of report has these: what the reports before said, and how many
+	// manifests there were.
+	throttled map[string]int64
+	manifests uint64
+	mu        struct {
+		sync.Mutex
+		working  map[uint64]time.Time
+		overtook map[uint64]time.Time
+		idle     int
+		others   []Report
+		// gone are segments whose workers are not heard of any more, and since when.
+		gone     map[uint64]time.Time
+		leading  *Leading // while this process has the lease
+		complete bool
+	}
+}
+
+// Open returns a process, which is to be closed.
+func Open(o Options) (*Process, error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	p := &Process{o: o, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots))}
+	p.mu.working, p.mu.overtook, p.mu.gone = map[uint64]time.Time{}, map[uint64]time.Time{}, map[uint64]time.Time{}
+	if p.src != nil {
+		return p, nil
+	}
+	e, err := openEngine(o)
+	if err != nil {
+		return nil, err
+	}
+	p.src, p.close = e, e.Close
+	return p, nil
+}
+
+// Close ends what is under way at the origin, and removes what is on the local disk.
+func (p *Process) Close() error {
+	if p.close == nil {
+		return nil
+	}
+	return errors.Join(p.close(), os.RemoveAll(p.o.Dir))
+}
+
+// Result is what a Run has come to.
+type Result struct {
+	// Complete says that each file of the listing is fetched, gone, or recorded as failed, and
+	// that a manifest says so.
+	Complete bool
+	Totals
+}
+
+// Run takes part in the mirror until it is complete, and returns nil only then. Files
+// that failed are counted in the result. Of one that is complete already it removes what nobody
+// refers to.
+//
+// When ctx is cancelled, what is worked at is handed back, and Run returns ctx's error. Other
+// errors are those of mirror.Engine.Run about the origin and the local disk, and those of the
+// object store; the other processes go on. What is committed is kept in any case.
+func (p *Process) Run(ctx context.Context) (Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() { // Run waits for it
+		defer close(watched)
+		if err := p.watchStore(ctx); err != nil {
+			cancel(err)
+		}
+	}()
+	result, err := p.all(ctx)
+	cancel(nil)
+	<-watched
+	return result, err
+}
+
+func (p *Process) all(ctx context.Context) (Result, error) {
+	complete, err := p.isComplete(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if !complete {
+		if err := p.run(ctx); err != nil {
+			return Result{}, err
+		}
+	}
+	var all segments.Index
+	if _, err := p.reader.Follow(ctx, &all); err != nil {
+		return Result{}, err
+	}
+	if !all.Complete {
+		return Result{}, fmt.Errorf("%w: its newest manifest does not say any more that it is complete", segments.ErrBad)
+	}
+	if complete {
+		err = p.sweep(ctx, &all)
+	}
+	return Result{Complete: true, Totals: totals(&all, uint64(len(all.Segments)))}, err
+}
+
+// run takes part, and returns nil once the mirror is complete.
+func (p *Process) run(ctx context.Context) error {
+	group, inner := errgroup.WithContext(ctx)
+	group.Go(func() error { return p.report(inner) })
+	group.Go(func() error { return p.lead(inner) })
+	for range p.o.Slots + waitingSegments {
+		group.Go(func() error { return p.work(inner) })
+	}
+	err := group.Wait()
+	switch {
+	case errors.Is(err, errComplete):
+		return nil
+	case err == nil || ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// away is a store that says since when it has given no answer.
+type away interface {
+	Away() (since time.Time, why error)
+}
+
+// watchStore ends a process whose object store is away for longer than an origin may be.
+func (p *Process) watchStore(ctx context.Context) error {
+	store, ok := p.store.(away)
+	if !ok || p.o.Engine.Outage < 0 {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	// It is told in ticks, of which there are none while the process is stopped or the
+	// machine sleeps.
+	for gone := time.Duration(0); ; {
+		if err := sleep(ctx, reportEvery); err != nil {
+			return err
+		}
+		since, why := store.Away()
+		if gone += reportEvery; since.IsZero() {
+			gone = 0
+		}
+		if gone > p.o.Engine.Outage {
+			return fmt.Errorf("the object store was away for %v: %w", gone, why)
+		}
+	}
+}
+
+// isComplete looks whether a manifest says that the mirror is complete.
+func (p *Process) isComplete(ctx context.Context) (complete bool, err error) {
+	complete, p.manifests, err = p.reader.Complete(ctx, p.manifests)
+	if complete {
+		p.mu.Lock()
+		p.mu.complete = true
+		p.mu.Unlock()
+	}
+	return complete, err
+}
+
+// totals adds up what is sealed.
+func totals(all *segments.Index, known uint64) Totals {
+	t := Totals{Segments: max(known, uint64(len(all.Segments)))}
+	for i := range all.Segments {
+		t.add(&all.Segments[i])
+	}
+	return t
+}
+
+func (t *Totals) add(s *segments.Sealed) {
+	t.Sealed++
+	t.Files += s.Part.Files
+	t.Dirs += s.Part.Dirs
+	t.Skipped += s.Part.Skipped
+	t.Fetched += s.Counts.Fetched
+	t.Bytes += s.Counts.Bytes
+	t.Gone += s.Counts.Gone
+	t.Failed += s.Counts.Failed
+}
+
+// lead waits for the lease and leads for as long as it has it, again and again.
+func (p *Process) lead(ctx context.Context) error {
+	lease := p.o.Bus.Lease()
+	for {
+		held, epoch, err := lease.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		err = p.leadOnce(ctx, held, epoch)
+		lost := held.Err() != nil
+		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+		released := lease.Release(leaving)
+		cancel()
+		switch {
+		case errors.Is(err, errComplete):
+			return err // whoever waits for the lease finds out by itself
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !lost && !errors.Is(err, errSuperseded):
+			return err
+		}
+		p.o.Log.Info().Uint64("epoch", epoch).AnErr("release", released).Err(err).Msg("another process leads")
+		if err := sleep(ctx, rand.N(time.Second)); err != nil { //nolint:gosec // a jitter, no secret
+			return err
+		}
+	}
+}
+
+func (p *Process) leadOnce(ctx, held context.Context, epoch uint64) error {
+	held, cancel := context.WithCancelCause(held)
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
+	defer p.setLeading(nil)
+
+	group, held := errgroup.WithContext(held)
+	k := newKeeper(p, epoch)
+	group.Go(func() error { return p.list(held, k) })
+	group.Go(func() error { return k.keep(held) })
+	return group.Wait()
+}
+
+func (p *Process) setLeading(l *Leading) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.leading = l
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

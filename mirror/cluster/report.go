@@ -1,0 +1,173 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/motefs/motefs/mirror"
+)
+
+// Report is what a process tells the others, and status.
+type Report struct {
+	Process string `json:"process"`
+	// Working are the items that it is at, the one that it has been at longest first, and
+	// Idle how many slots have nothing to do.
+	Working []Working `json:"working,omitempty"`
+	Idle    int       `json:"idle,omitempty"`
+	// Files and Bytes are what it has fetched since it began.
+	Files int64 `json:"files,omitempty"`
+	Bytes int64 `json:"bytes,omitempty"`
+	// Throttled is how often the origin has answered that it is asked too fast.
+	Throttled int64 `json:"throttled,omitempty"`
+	// Leader is what only the one that has the lease says.
+	Leader *Leading `json:"leader,omitempty"`
+	// Complete says that it has seen the mirror to be complete. Who hears it looks
+	// for itself.
+	Complete bool `json:"complete,omitempty"`
+}
+
+// Working is an item that a process is at.
+type Working struct {
+	Seq     uint64  `json:"seq"`
+	Seconds float64 `json:"seconds"` // for so long
+}
+
+// Leading is what the leader knows of all.
+type Leading struct {
+	Epoch uint64 `json:"epoch"`
+	// Listed are the names of files so far, and ListingComplete that they are all.
+	Listed          uint64 `json:"listed"`
+	ListingComplete bool   `json:"listing_complete,omitempty"`
+	Totals
+	// Overtake are items whose workers are slow. Who has nothing to do works at one of them too.
+	Overtake []uint64 `json:"overtake,omitempty"`
+}
+
+// Totals are what the sealed segments have, and what is left.
+type Totals struct {
+	Segments uint64 `json:"segments"` // name segments
+	Sealed   uint64 `json:"sealed"`
+	Files    uint64 `json:"sealed_files"` // names of the sealed ones, and so on
+	Dirs     uint64 `json:"sealed_dirs"`
+	Fetched  uint64 `json:"fetched"`
+	Bytes    uint64 `json:"fetched_bytes"`
+	Gone     uint64 `json:"gone,omitempty"`
+	Failed   uint64 `json:"failed,omitempty"`
+	Skipped  uint64 `json:"skipped,omitempty"`
+}
+
+// Left is how many name segments have no commit that was read.
+func (t *Totals) Left() uint64 { return t.Segments - t.Sealed }
+
+// report tells the others what this process does, and hears them, until the mirror is
+// complete.
+func (p *Process) report(ctx context.Context) error {
+	tick := time.NewTicker(p.o.soon(reportEvery))
+	defer tick.Stop()
+	looked := time.Now()
+	for {
+		mine := p.Report()
+		if text, err := json.Marshal(mine); err == nil {
+			if err := p.o.Bus.Report(ctx, text); err != nil {
+				return err
+			}
+		}
+		complete, err := p.hear(ctx)
+		if err != nil {
+			return err
+		}
+		// The leader says so itself when it is done with all that there is to do then.
+		if !p.leads() && (complete || time.Since(looked) >= p.o.soon(lookEvery)) {
+			looked = time.Now()
+			if done, err := p.isComplete(ctx); err != nil || done {
+				return cmp.Or(err, errComplete)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// hear takes in what the others report, and says whether one of them knows the mirror to be complete.
+func (p *Process) hear(ctx context.Context) (complete bool, err error) {
+	texts, err := p.o.Bus.Reports(ctx)
+	if err != nil {
+		return false, err
+	}
+	others := make([]Report, 0, len(texts))
+	slow := false
+	throttled := map[string]int64{}
+	var overtake []uint64
+	for id, text := range texts {
+		var r Report
+		if json.Unmarshal(text, &r) != nil || id == p.o.Process {
+			continue // of another version, or of nobody's; it is a hint
+		}
+		r.Process = id
+		others = append(others, r)
+		before, known := p.throttled[id]
+		slow = slow || known && r.Throttled > before
+		throttled[id] = r.Throttled
+		complete = complete || r.Complete
+		if r.Leader != nil {
+			overtake = append(overtake, r.Leader.Overtake...)
+		}
+	}
+	p.throttled = throttled
+	if slow {
+		p.src.Slow()
+	}
+	p.src.Share(1 + len(others))
+	slices.SortFunc(others, func(a, b Report) int { return strings.Compare(a.Process, b.Process) })
+	p.mu.Lock()
+	p.noteGoneLocked(others, time.Now())
+	p.mu.others = others
+	if p.mu.leading != nil {
+		overtake = append(overtake, p.mu.leading.Overtake...)
+	}
+	p.mu.Unlock()
+	p.overtake(overtake)
+	return complete, nil
+}
+
+// Report is what this process does now.
+func (p *Process) Report() Report {
+	counts := p.src.Counts()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := Report{
+		Process: p.o.Process, Idle: p.mu.idle, Files: counts.Files, Bytes: counts.Bytes, Complete: p.mu.complete,
+		Throttled: counts.Retries[mirror.RetryThrottled],
+	}
+	for seq, since := range p.mu.working {
+		r.Working = append(r.Working, Working{seq, time.Since(since).Seconds()})
+	}
+	slices.SortFunc(r.Working, func(a, b Working) int { return cmp.Compare(b.Seconds, a.Seconds) })
+	r.Working = r.Working[:min(len(r.Working), maxReportItems)]
+	if p.mu.leading != nil {
+		l := *p.mu.leading
+		l.Overtake = slices.Clone(l.Overtake)
+		r.Leader = &l
+	}
+	return r
+}
+
+func (p *Process) leads() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.leading != nil
+}
+
+// Others are the last reports of the others, by the order of their names.
+func (p *Process) Others() []Report {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.mu.others)
+}

@@ -1,0 +1,167 @@
+package folder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/motefs/motefs/mirror/objects"
+)
+
+var _ objects.Store = (*Store)(nil)
+
+// Modes before the umask.
+const (
+	dirMode  = 0o777
+	fileMode = 0o666
+)
+
+// Store is a folder. Its methods may be called from any goroutine, and from several processes and
+// machines.
+type Store struct {
+	dir    string
+	root   *os.Root
+	closed atomic.Bool
+	link   func(temp, name string) error // gives a file a name that is free
+	// listAtOnce is the constant, but for tests.
+	listAtOnce int
+	first      sync.Mutex
+	swept      bool // by this process; with first
+}
+
+// Make makes the folder dir where its parent is there, unless it exists.
+func Make(dir string) error {
+	err := os.Mkdir(dir, dirMode)
+	if errors.Is(err, iofs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		err = syncPath(filepath.Dir(dir))
+	}
+	return err
+}
+
+// Open opens the folder dir. It writes nothing: who only reads need not be allowed to.
+func Open(dir string) (*Store, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, root: root, listAtOnce: listAtOnce}
+	s.link = s.linkOrRename
+	return s, nil
+}
+
+// check is what every method does first.
+func (s *Store) check(ctx context.Context, op, name string) error {
+	if s.closed.Load() {
+		return fmt.Errorf("%s %q: %w", op, name, objects.ErrClosed)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return objects.CheckName(name)
+}
+
+// Get implements objects.Store.
+func (s *Store) Get(ctx context.Context, name string, off, n int64) (io.ReadCloser, int64, error) {
+	if err := s.check(ctx, "get", name); err != nil {
+		return nil, 0, err
+	}
+	f, err := s.root.Open(name)
+	if err != nil {
+		return nil, 0, s.explain("get", name, err)
+	}
+	r, size, err := s.part(ctx, f, name, off, n)
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return r, size, nil
+}
+
+func (s *Store) part(ctx context.Context, f *os.File, name string, off, n int64) (io.ReadCloser, int64, error) {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, 0, s.explain("get", name, err)
+	case info.IsDir():
+		return nil, 0, fmt.Errorf("get %q: %w", name, objects.ErrNotFound)
+	case !info.Mode().IsRegular():
+		return nil, 0, fmt.Errorf("get %q: it is no file, but %s", name, info.Mode())
+	}
+	size := info.Size()
+	switch {
+	case off < 0 || off > size || n > size-off:
+		return nil, 0, fmt.Errorf("get %d bytes from %d on of %q, which has %d: %w", n, off, name, size, objects.ErrRange)
+	case n < 0:
+		n = size - off
+	}
+	return &reader{ctx: ctx, s: s, f: f, name: name, off: off, left: n}, size, nil
+}
+
+// reader reads a part of an object.
+type reader struct {
+	ctx       context.Context
+	s         *Store
+	f         *os.File
+	name      string
+	off, left int64
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := r.f.ReadAt(p[:min(int64(len(p)), r.left)], r.off)
+	r.off, r.left = r.off+int64(n), r.left-int64(n)
+	switch {
+	case n > 0 || len(p) == 0:
+		return n, nil // what is wrong behind it, the next read says
+	case err == io.EOF:
+		return 0, fmt.Errorf("read %q: %d bytes are missing at its end: %w", r.name, r.left, io.ErrUnexpectedEOF)
+	}
+	return 0, r.s.explain("read", r.name, err)
+}
+
+func (r *reader) Close() error { return r.f.Close() }
+
+// Delete implements objects.Store.
+func (s *Store) Delete(ctx context.Context, name string) error {
+	if err := s.check(ctx, "delete", name); err != nil {
+		return err
+	}
+	info, err := s.root.Lstat(name)
+	if missing(err) || err == nil && info.IsDir() {
+		return nil
+	}
+	if err == nil {
+		err = s.root.Remove(name)
+	}
+	if err != nil && !missing(err) {
+		return s.explain("delete", name, err)
+	}
+	// One that others put something into at this time is not empty, or is made again. A file that
+	// a power cut brings back is deleted again by whoever wants it gone.
+	for dir := path.Dir(name); dir != "." && s.root.Remove(dir) == nil; {
+		dir = path.Dir(dir)
+	}
+	return nil
+}
+
+// Close implements objects.Store. Readers that are open stay good.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	return s.root.Close()
+}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/objects"
+	"github.com/motefs/motefs/mirror/objects/bucket"
+	"github.com/motefs/motefs/mirror/objects/folder"
+	"github.com/motefs/motefs/mirror/s3"
+	"github.com/rs/zerolog"
+)
+
+// Options say how a store is opened. The zero value works, for reading what is there.
+type Options struct {
+	// S3 is how a bucket is reached: all but its Bucket, Prefix and Log.
+	S3 s3.Options
+	// Make has a folder be made where its parent is there.
+	Make bool
+	// Probe has the store pass objects.Probe, for who writes claims. It asks a few thousand things.
+	Probe bool
+	// Log hears that the store is away and that it is back. The zero value is silent.
+	Log zerolog.Logger
+}
+
+// Error says why a store cannot be used.
+type Error struct {
+	URL string
+	Err error
+	// Do is what to do about it, empty where nobody knows.
+	Do string
+}
+
+func (e *Error) Error() string {
+	text := fmt.Sprintf("object store %s: %v", e.URL, e.Err)
+	if e.Do != "" {
+		text += ": " + e.Do
+	}
+	return text
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ErrURL is a URL that is that of no object store.
+var ErrURL = errors.New("not the URL of an object store")
+
+const howURL = "give s3://BUCKET/PREFIX or file:///FOLDER"
+
+// Open opens a store and looks whether it can be used. It waits for one that is busy, not for one
+// that cannot be reached; what comes after that is tried again where it may pass. Errors are *Error. One that wraps objects.ErrUnfit says that the store is of no use for
+// claims. Close must be called.
+func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) {
+	s, err := open(raw, o)
+	if err != nil {
+		return nil, &Error{raw, err, do(err)}
+	}
+	first := func(objects.Info) bool { return false }
+	err = s.List(ctx, "", "", first)
+	retrying := objects.Retry(s, o.Log)
+	if status, ok := errors.AsType[*mirror.StatusError](err); ok && status.Temporary() {
+		err = retrying.List(ctx, "", "", first) // it is there, and busy
+	}
+	if err == nil && o.Probe {
+		err = objects.Probe(ctx, retrying)
+	}
+	if err != nil {
+		return nil, &Error{raw, errors.Join(err, retrying.Close()), do(err)}
+	}
+	return retrying, nil
+}
+
+// open opens what a URL names.
+func open(raw string, o Options) (objects.Store, error) {
+	scheme, rest, found := strings.Cut(raw, "://")
+	switch {
+	case !found:
+		return nil, fmt.Errorf("%w: it has no ://", ErrURL)
+	case strings.EqualFold(scheme, "s3"):
+		return openBucket(rest, o)
+	case strings.EqualFold(scheme, "file"):
+		return openFolder(raw, o)
+	}
+	return nil, fmt.Errorf("%w: it begins with %.20q", ErrURL, scheme+"://")
+}
+
+func openBucket(rest string, o Options) (objects.Store, error) {
+	name, prefix, _ := strings.Cut(rest, "/")
+	if name == "" || strings.ContainsAny(name, "@:?#") {
+		return nil, fmt.Errorf("%w: %.60q is not the name of a bucket", ErrURL, name)
+	}
+	o.S3.Bucket, o.S3.Prefix, o.S3.Log = name, "", o.Log
+	if prefix = strings.Trim(prefix, "/"); prefix != "" {
+		o.S3.Prefix = prefix + "/"
+	}
+	s, err := bucket.New(o.S3)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func openFolder(raw string, o Options) (objects.Store, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+	case u.Host != "" && u.Host != "localhost":
+		return nil, fmt.Errorf("%w: %q stands where no host can, so give three slashes: file:///%s%s", ErrURL, u.Host, u.Host, u.Path)
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%w: it has a ? or #, which are %%3F and %%23 in the name of a folder", ErrURL)
+	case u.Path == "" || !filepath.IsAbs(u.Path):
+		return nil, fmt.Errorf("%w: it has no folder that begins with a slash", ErrURL)
+	}
+	dir := filepath.Clean(u.Path)
+	if o.Make {
+		if err := folder.Make(dir); err != nil {
+			return nil, err
+		}
+	}
+	s, err := folder.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+const rights = "the credentials need s3:ListBucket of the bucket, and s3:GetObject of what is in it; who writes needs s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload too"
+
+// do is what to do about an error.
+func do(err error) string {
+	if refusal, ok := errors.AsType[*s3.Refusal](err); ok {
+		if refusal.Code == "AccessDenied" {
+			return rights
+		}
+		if refusal.Code == "" && !mirror.Temporary(err) {
+			return "that is no answer of S3: check the bucket's name and --endpoint-url"
+		}
+		return refusal.Advice()
+	}
+	switch {
+	case errors.Is(err, ErrURL):
+		return howURL
+	case errors.Is(err, s3.ErrKeys):
+		return "" // who was asked for them says what to do
+	case errors.Is(err, objects.ErrUnfit):
+		return "use a server that has If-None-Match, as Amazon's, or a folder of a filesystem with hard links"
+	case errors.Is(err, iofs.ErrNotExist):
+		return "check the path, and that the filesystem is mounted"
+	case errors.Is(err, iofs.ErrPermission):
+		return "this user needs to read the folder, and who writes to write there"
+	case errors.Is(err, objects.ErrAway):
+		return "check the URL, --endpoint-url and --region, and that the server is up"
+	}
+	return ""
+}
