@@ -55,7 +55,11 @@ func newRig(t *testing.T, files []origintest.File, page int) *rig {
 	if r.server, err = origintest.Open(serve.Options{PageSize: page}, r.src); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := folder.Open(filepath.Join(t.TempDir(), "mirror"))
+	path := filepath.Join(t.TempDir(), "mirror")
+	if err := folder.Make(path); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := folder.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
