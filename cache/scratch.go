@@ -83,8 +83,8 @@ func (s *Store) loadScratch(ctx context.Context, names, context Table, c NameCou
 					return err
 				}
 			} else if key[0] == keyEntry {
-				if e, err := decodeEntry(value); err != nil || e.Kind == File {
-					return errors.Join(err, s.scratch.files.entry(&e, value))
+				if ok, err := s.scratch.files.entry(value); ok || err != nil {
+					return err
 				}
 			}
 			return g.set(key, value)

@@ -58,17 +58,22 @@ func newScratchFiles(c NameCounts) *scratchFiles {
 	return f
 }
 
-// entry takes an entry of the names, which come in the order of their keys.
-func (f *scratchFiles) entry(e *Entry, value []byte) error {
-	if len(f.heads) > math.MaxUint32 {
-		return errTable("its entries are longer than %d bytes", math.MaxUint32)
+// entry takes an entry of the names, which come checked and in the order of their keys; taken
+// is false where it is not of a file.
+func (f *scratchFiles) entry(value []byte) (taken bool, err error) {
+	if value[0]&entryDir != 0 {
+		return false, nil
 	}
-	k := uint32(e.Inode - f.first)
+	if len(f.heads) > math.MaxUint32 {
+		return false, errTable("its entries are longer than %d bytes", math.MaxUint32)
+	}
+	ino, _ := binary.Uvarint(value[1:])
+	k := uint32(ino - uint64(f.first))
 	f.at[k] = uint32(len(f.heads))
 	f.order = append(f.order, k)
 	f.heads = binary.AppendUvarint(f.heads, uint64(len(value)))
 	f.heads = append(f.heads, value...)
-	return nil
+	return true, nil
 }
 
 // run takes a run of files.
