@@ -273,8 +273,7 @@ func (p *Page) put(k int, e *Entry, size int64, body []byte, kept bool) error {
 		return err
 	}
 	slot.stored = size
-	if p.listedAlone(slot) {
-		p.s.scratch.files.put(p, slot, e, body)
+	if p.listedAlone(slot) && p.s.scratch.files.put(p, slot, e, body) {
 		return nil
 	}
 	return p.set(slot.parent, slot.name, e, body)

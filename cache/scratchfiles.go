@@ -22,6 +22,7 @@ type scratchFiles struct {
 	// order are the numbers of the files, from first on, as their keys are sorted.
 	order []uint32
 	runs  []scratchRun // in the order of their numbers
+	full  atomic.Bool  // something did not fit
 	room  int          // for contents in memory, in bytes
 	// piece is about how much one page has of contents, in bytes.
 	piece atomic.Int64
@@ -43,7 +44,9 @@ type scratchRun struct {
 
 const (
 	// scratchContents bounds the contents of a segment that are in memory, in bytes.
-	scratchContents = 24 << 20
+	scratchContents = 16 << 20
+	// scratchShort is the longest content that is kept there, in bytes.
+	scratchShort = 4 << 10
 	// scratchElsewhere is the content of a file that the database has, or that is gone.
 	scratchElsewhere = math.MaxUint64
 	// recordNumber is how long the number is with which the record of a content begins; its
@@ -156,12 +159,17 @@ func (d *decoder) record() (k uint32, key, value []byte) {
 	return k, key, d.bytes(d.uvarint())
 }
 
-// put adds a content to those of a page that wait to be committed.
-func (f *scratchFiles) put(p *Page, slot *slot, e *Entry, body []byte) {
+// put adds a content to those of a page that wait to be committed; false: it is for the
+// database, as it is long, or there is no room.
+func (f *scratchFiles) put(p *Page, slot *slot, e *Entry, body []byte) bool {
+	if len(body) > scratchShort || f.full.Load() {
+		return false
+	}
 	if p.piece == nil {
 		p.piece = make([]byte, 0, max(f.piece.Load(), 4<<10))
 	}
 	p.piece = appendRecord(p.piece, uint32(slot.inode-f.first), slot.parent, slot.name, e, body)
+	return true
 }
 
 // spill puts the contents of a page into its batch where there is no room for them here.
@@ -171,6 +179,7 @@ func (f *scratchFiles) spill(p *Page) error {
 	if len(p.piece) == 0 || f.mu.size+len(p.piece) <= f.room {
 		return nil
 	}
+	f.full.Store(true)
 	for d := (decoder{rest: p.piece}); len(d.rest) > 0; {
 		_, key, value := d.record()
 		if err := p.batch.Set(key, value, nil); err != nil {

@@ -184,8 +184,8 @@ func (g *gatherer) add(parent Inode, shown []byte, e *Entry) error {
 	if err != nil {
 		return err
 	}
-	name, same := origin, strings.HasSuffix(origin, string(shown))
-	if same { // which it mostly does
+	var name string
+	if strings.HasSuffix(origin, string(shown)) { // which it mostly does
 		name = origin[len(origin)-len(shown):]
 	} else {
 		name = string(shown)
