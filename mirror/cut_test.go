@@ -13,7 +13,7 @@ import (
 func TestMillionsOfNamesInAPage(t *testing.T) {
 	const count = 2_000_000
 	const most = 2 << 20 // bytes, beside the page
-	e := &Engine{store: openStore(t)}
+	e := &Engine{store: openStore(t), counts: &counters{}}
 	r := newRun(e, 4)
 	names, released := 0, false
 	page := Page{Next: "next", Decode: func(dst []Listed, most int, _ func(string, error)) ([]Listed, bool, error) {
@@ -58,7 +58,7 @@ func TestMillionsOfNamesInAPage(t *testing.T) {
 func TestNamesOfBatchesAreBounded(t *testing.T) {
 	const long = 200
 	const most = nameBudget / (batchSize * long) // batches
-	e := &Engine{store: openStore(t)}
+	e := &Engine{store: openStore(t), counts: &counters{}}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r := newRun(e, 1000)
