@@ -81,8 +81,8 @@ func export(ctx context.Context, store *cache.Store, out output) (cache.ContentC
 	blobs, writing := errgroup.WithContext(ctx)
 	blobs.SetLimit(blobsAtOnce)
 	counts, err := store.Export(writing, cache.ExportTo{
-		Table: func(part int, t cache.Table, _ []byte) error {
-			return out.Table(writing, part, objects.Body{ReaderAt: t.ReaderAt, Size: t.Size}, t.Sum)
+		Table: func(part int, t cache.Table, last []byte) error {
+			return out.Table(writing, part, objects.Body{ReaderAt: t.ReaderAt, Size: t.Size}, t.Sum, last)
 		},
 		Blob: func(b cache.ExportedBlob) error {
 			blobs.Go(func() error {
