@@ -81,12 +81,16 @@ const (
 	// hungryAfter is how long the lister gathers names while workers have nothing to do.
 	hungryAfter = 2 * time.Second
 	// overtakeAfter is how long an item must have been worked at before another who has nothing to do
-	// works at it too.
+	// works at it too. Those may hang as well, so that it doubles with each of them, mostDoubled
+	// times at most.
 	overtakeAfter = 20 * time.Second
+	mostDoubled   = 5
 	// lookEvery is how often a process without the lease looks whether all is complete.
 	lookEvery = 15 * time.Second
 	// reportEvery is how often a process tells what it does.
 	reportEvery = time.Second
+	// reportTimeout is how long a report may take; the next one is as good.
+	reportTimeout = 2 * time.Second
 	// maxReportItems bounds the items in a report.
 	maxReportItems = 64
 	// sealAtOnce is how many segments are read at the same time to be sealed.
