@@ -354,6 +354,34 @@ func TestManifests(t *testing.T) {
 	}
 }
 
+// hiding is a store whose first listing leaves an object out that was written meanwhile.
+type hiding struct {
+	objects.Store
+	name string
+}
+
+func (h *hiding) List(ctx context.Context, prefix, after string, fn func(objects.Info) bool) error {
+	hidden := h.name
+	h.name = ""
+	return h.Store.List(ctx, prefix, after, func(i objects.Info) bool { return i.Name == hidden || fn(i) })
+}
+
+// TestListedMeanwhile follows manifests of which two are written while they are listed, and the
+// listing has the second alone.
+func TestListedMeanwhile(t *testing.T) {
+	ctx, r := t.Context(), testReader(t)
+	for n := range uint64(3) {
+		if _, err := r.WriteManifest(ctx, Manifest{Number: n, Attempt: NewAttempt(), Complete: n == 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Store = &hiding{r.Store, ManifestName(1)}
+	var all Index
+	if _, err := r.Follow(ctx, &all); err != nil || !all.Complete {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
 // TestJoined reads a body of several at any place.
 func TestJoined(t *testing.T) {
 	b := joined(objects.BytesBody([]byte("abc")), objects.BytesBody(nil), objects.BytesBody([]byte("de")), objects.BytesBody([]byte("f")))
