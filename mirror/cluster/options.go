@@ -25,7 +25,7 @@ type Options struct {
 	// Engine says how the origin is asked, with Lister and Fetcher, but without a Store. Its
 	// Connections are shared by the slots.
 	// LimitFiles and LimitRate are of all processes together. Its Outage is how long the
-	// object store may be away too.
+	// object store may be away too; see Run.
 	Engine mirror.Options
 	// InlineLimit is the longest content that stands in a table, in bytes; see
 	// cache.Options.
@@ -93,6 +93,10 @@ const (
 	reportTimeout = 2 * time.Second
 	// maxReportItems bounds the items in a report.
 	maxReportItems = 64
+	// handBackAfter is how long a process that waits for ever keeps the lease and items in an
+	// outage, and joinAgain when it takes part again.
+	handBackAfter = 2 * time.Minute
+	joinAgain     = 10 * time.Second
 	// sealAtOnce is how many segments are read at the same time to be sealed.
 	sealAtOnce = 8
 	// leaveTimeout is how long a process that ends waits for what it hands back.
