@@ -171,7 +171,7 @@ func Seal(n *Names, headSize int64, c *Commit) (Sealed, error) {
 	switch files := c.Counts.Fetched + c.Counts.Gone + c.Counts.Failed; {
 	case n.Seq != c.Seq || n.Attempt != c.Names:
 		return Sealed{}, bad(what, "it is of the names %d-%s, and those are %d-%s", c.Seq, c.Names, n.Seq, n.Attempt)
-	case files != n.Part.Files:
+	case files != n.Part.Files || max(c.Counts.Fetched, c.Counts.Gone, c.Counts.Failed) > files: // their sum may overflow
 		return Sealed{}, bad(what, "it says what became of %d files, of %d", files, n.Part.Files)
 	}
 	return Sealed{

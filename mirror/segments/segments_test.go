@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -351,6 +352,19 @@ func TestManifests(t *testing.T) {
 	}
 	if _, err := r.Follow(ctx, &Index{}); !errors.Is(err, ErrBad) {
 		t.Errorf("the first manifest is missing: %v", err)
+	}
+}
+
+// TestSealCounts seals commits that count what the names have not, in a sum that overflows too.
+func TestSealCounts(t *testing.T) {
+	n := testNames(0, "")
+	for want, counts := range map[error]cache.ContentCounts{
+		nil:    {Fetched: 1},
+		ErrBad: {Fetched: 2, Gone: math.MaxUint64},
+	} {
+		if _, err := Seal(&n, 1, &Commit{Names: n.Attempt, Attempt: NewAttempt(), Counts: counts}); !errors.Is(err, want) {
+			t.Errorf("%+v: %v", counts, err)
+		}
 	}
 }
 
