@@ -121,14 +121,14 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 		if json.Unmarshal(text, &r) != nil || id == p.o.Process {
 			continue // of another version, or of nobody's; it is a hint
 		}
-		r.Process, r.Idle = id, min(max(r.Idle, 0), maxSlots)
+		r.Process, r.Idle, r.Working = id, min(max(r.Idle, 0), maxSlots), r.Working[:min(len(r.Working), maxReportItems)]
 		others = append(others, r)
 		before, known := p.throttled[id]
 		slow = slow || known && r.Throttled > before
 		throttled[id] = r.Throttled
 		complete = complete || r.Complete
 		if r.Leader != nil {
-			overtake = append(overtake, r.Leader.Overtake...)
+			overtake = append(overtake, r.Leader.Overtake[:min(len(r.Leader.Overtake), maxReportItems)]...)
 		}
 	}
 	p.throttled = throttled
