@@ -30,6 +30,8 @@ type Options struct {
 	// InlineLimit is the longest content that stands in a table, in bytes; see
 	// cache.Options.
 	InlineLimit int
+	// Reserve is how much of the local disk is kept free; see cache.Options.
+	Reserve int64
 	// Dir is a directory of the local disk for what is being worked at. What is in it is removed.
 	Dir string
 	// Slots is how many segments are worked at at the same time, at most one for each connection.

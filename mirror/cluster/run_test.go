@@ -178,6 +178,15 @@ func TestOriginAway(t *testing.T) {
 	r.compare(t.Context(), files, nil)
 }
 
+// TestReserve has a process whose disk has less free than is to be kept so.
+func TestReserve(t *testing.T) {
+	r := newRig(t, testFiles(20), 100)
+	_, err := r.run(t.Context(), func(o *Options) { o.Reserve, o.Engine.Outage = 1<<60, 300*time.Millisecond })
+	if !cache.NoRoom(err) {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestCommitUnknown has a process end while it does not know whether its commit stands. It does, so
 // nothing may be removed that it refers to.
 func TestCommitUnknown(t *testing.T) {
