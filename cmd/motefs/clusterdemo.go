@@ -85,7 +85,10 @@ func (a *app) demoKill(ctx context.Context, f *mountFlags, p *demoProcess, log z
 			return 0, err
 		}
 	}
-	return files, p.cmd.Process.Kill()
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) { // with few files it may be done
+		return 0, fmt.Errorf("demo: kill process %d: %w", p.cmd.Process.Pid, err)
+	}
+	return files, nil
 }
 
 // sealedFiles is how many files readers of a mirror can see; 0 where it is not begun.
