@@ -79,7 +79,7 @@ func TestGoesOn(t *testing.T) {
 			}
 			ends++
 		}
-		if ends < 3 {
+		if ends < 2 { // eight objects at least, of which four end one
 			t.Errorf("pages of %d: it ended %d times", page, ends)
 		}
 		r.compare(t.Context(), files, nil)
