@@ -509,7 +509,7 @@ func TestOptions(t *testing.T) {
 	o := mirror.Options{Connections: -1, Backoff: -1}
 	o.EnsureDefaults()
 	err := o.Validate()
-	for _, want := range []string{"store", "connections", "backoff"} {
+	for _, want := range []string{"lister", "connections", "backoff"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not tell of the %s", err, want)
 		}

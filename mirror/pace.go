@@ -93,7 +93,7 @@ func (p *pace) share(limitFiles, limitRate, n int64) {
 
 // Slow slows the engine down as an origin does that answers 429: it has said so to another who
 // mirrors it too.
-func (e *Engine) Slow() { e.pace.throttled(0) }
+func (e *Engine) Slow() { e.pace.throttled(0, 0) }
 
 // burst is how many files are asked for at once at a limited rate.
 func burst(filesPerSecond float64) int { return max(1, int(filesPerSecond/pieces)) }
@@ -150,13 +150,13 @@ func (p *pace) current(now time.Time) (*rate.Limiter, time.Duration) {
 	return p.mu.limiter, 0
 }
 
-// throttled takes note of a 429 or 503 that asks to wait for after.
-func (p *pace) throttled(after time.Duration) {
+// throttled takes note of a 429 or 503 that asked for a time, of which after is waited.
+func (p *pace) throttled(asked, after time.Duration) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	recent := p.mu.limiter != nil && now.Sub(p.mu.cutAt) < cutEvery+after
-	if after < leastRetryAfter && (recent || !p.tooFastLocked(now)) {
+	if asked < leastRetryAfter && (recent || !p.tooFastLocked(now)) {
 		return
 	}
 	if until := now.Add(after); until.After(p.mu.until) {

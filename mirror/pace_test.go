@@ -80,7 +80,7 @@ func TestThrottled(t *testing.T) {
 		p.answered.Add(10_000)
 		time.Sleep(10 * time.Second)
 		for range 2 * manyComplaints {
-			p.throttled(0)
+			p.throttled(0, 0)
 		}
 		between(t, "first second", takeFor(t, p, time.Second, 1), 450, 650)
 		time.Sleep(9 * time.Second)
@@ -100,7 +100,7 @@ func TestSlowOriginComplains(t *testing.T) {
 		for range 8 {
 			time.Sleep(time.Second / 4)
 			p.answered.Add(1)
-			p.throttled(0)
+			p.throttled(0, 0)
 		}
 		if !p.slowed.Load() {
 			t.Error("an origin that refuses all is not left alone")
@@ -120,7 +120,7 @@ func TestFewComplaints(t *testing.T) {
 				}
 				p.answered.Add(1)
 				if i%100 == 50 {
-					p.throttled(0)
+					p.throttled(0, 0)
 				}
 			}
 			if p.slowed.Load() {
@@ -135,7 +135,7 @@ func TestRetryAfterPausesAll(t *testing.T) {
 		p := newPace(0, 0)
 		time.Sleep(time.Second)
 		start := time.Now()
-		p.throttled(30 * time.Second)
+		p.throttled(30*time.Second, 30*time.Second)
 		if _, err := p.take(t.Context(), 1); err != nil || time.Since(start) < 30*time.Second {
 			t.Errorf("asked again after %v, %v", time.Since(start), err)
 		}
@@ -147,7 +147,7 @@ func TestPaceIsCancelled(t *testing.T) {
 		p := newPace(1, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		p.throttled(time.Hour)
+		p.throttled(time.Hour, time.Hour)
 		if _, err := p.take(ctx, 10); !errors.Is(err, context.Canceled) {
 			t.Errorf("take gives %v", err)
 		}

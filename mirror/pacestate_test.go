@@ -11,7 +11,7 @@ func TestPaceState(t *testing.T) {
 	if until, slowed := p.state(now); !until.IsZero() || slowed {
 		t.Errorf("at first %v, %v", until, slowed)
 	}
-	p.throttled(time.Minute)
+	p.throttled(time.Minute, time.Minute)
 	if until, slowed := p.state(now); until.Before(now.Add(time.Minute)) || !slowed {
 		t.Errorf("after a 429 %v, %v", until, slowed)
 	}

@@ -114,9 +114,10 @@ func (e *Engine) throttled(err error) {
 	if !throttling(err) {
 		return
 	}
-	after := retryAfter(err)
+	asked := retryAfter(err)
+	after := asked
 	if e.opts.Outage >= 0 {
 		after = min(after, e.opts.Outage) // a longer one is an outage
 	}
-	e.pace.throttled(after)
+	e.pace.throttled(asked, after)
 }

@@ -158,7 +158,7 @@ func clusterStatusOf(m *natsbus.Mirror) *clusterStatus {
 
 // lines is the status for people.
 func (st *clusterStatus) lines() []string {
-	lines := []string{fmt.Sprintf("mirror %s: %s", st.Mirror, counted(uint64(len(st.Processes)), "process"))}
+	lines := []string{fmt.Sprintf("mirror %s: %s", text.Printable(st.Mirror), counted(uint64(len(st.Processes)), "process"))}
 	done, _ := heard(st.Processes)
 	if t := st.Totals; t != nil {
 		listed := count(max(t.Listed, done.files))

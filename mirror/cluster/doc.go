@@ -31,6 +31,9 @@
 //     what need not be offered.
 //   - Who is not heard of any more for some seconds is taken to have gone, and what it was at is
 //     offered again (gone.go). If it lives after all, two work at it, which is harmless.
+//   - Who has no origin, object store or disk for longer than is waited ends, or with a wait for
+//     ever hands back the lease and items and takes part again (Process.Run). Meanwhile others who
+//     are idle work at its segments too.
 //   - An attempt's objects are removed by others only once its segment has another attempt's commit,
 //     which is final. So that needs no clock.
 //   - A mirror is complete when a manifest says so, which is written after each name segment up

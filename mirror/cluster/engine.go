@@ -61,7 +61,7 @@ func (e *engine) Fetch(ctx context.Context, seg *named, out output) (counts cach
 		return counts, err
 	}
 	defer above.Close()
-	store, err := cache.OpenScratch(ctx, cache.Options{Dir: filepath.Join(dir, "store"), InlineLimit: e.o.InlineLimit},
+	store, err := cache.OpenScratch(ctx, cache.Options{Dir: filepath.Join(dir, "store"), InlineLimit: e.o.InlineLimit, Reserve: e.o.Reserve},
 		cache.Table{ReaderAt: names, Size: seg.TableSize, Sum: seg.TableSum}, cache.Table{ReaderAt: above, Size: seg.ContextSize, Sum: seg.ContextSum}, seg.Part)
 	if err != nil {
 		return counts, err
@@ -81,8 +81,8 @@ func export(ctx context.Context, store *cache.Store, out output) (cache.ContentC
 	blobs, writing := errgroup.WithContext(ctx)
 	blobs.SetLimit(blobsAtOnce)
 	counts, err := store.Export(writing, cache.ExportTo{
-		Table: func(part int, t cache.Table, _ []byte) error {
-			return out.Table(writing, part, objects.Body{ReaderAt: t.ReaderAt, Size: t.Size}, t.Sum)
+		Table: func(part int, t cache.Table, last []byte) error {
+			return out.Table(writing, part, objects.Body{ReaderAt: t.ReaderAt, Size: t.Size}, t.Sum, last)
 		},
 		Blob: func(b cache.ExportedBlob) error {
 			blobs.Go(func() error {
@@ -174,7 +174,7 @@ func (n *numbered) Unordered(ctx context.Context, before []*named) error {
 		return err
 	}
 	n.remove = remove
-	n.store, err = cache.Open(cache.Options{Dir: filepath.Join(dir, "store"), Origin: n.e.o.Mirror.Origin, Segments: true, FlushEvery: -1})
+	n.store, err = cache.Open(cache.Options{Dir: filepath.Join(dir, "store"), Origin: n.e.o.Mirror.Origin, Segments: true, Reserve: n.e.o.Reserve, FlushEvery: -1})
 	if err != nil {
 		return err
 	}

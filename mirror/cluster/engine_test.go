@@ -123,6 +123,11 @@ func (r *rig) bring(ctx context.Context) (*cache.Store, *segments.Index, segment
 	}
 	for i := range all.Segments {
 		s := &all.Segments[i]
+		for part := range s.Tables {
+			if (part > 0) != (len(s.Tables[part].Last) > 0) {
+				r.t.Errorf("segment %d: the last key of table %d is %q", s.Seq, part, s.Tables[part].Last)
+			}
+		}
 		err := store.IngestNames(ctx, table(segments.NamesName(s.Seq), s.HeadSize, s.TableSize, s.TableSum), s.Part)
 		for part := range s.Tables {
 			t := table(segments.TableName(s.Seq, s.Attempt, part), 0, s.Tables[part].Size, s.Tables[part].Sum)

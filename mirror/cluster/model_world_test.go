@@ -321,7 +321,7 @@ func (s *fakeSource) Fetch(ctx context.Context, seg *named, out output) (counts 
 			}
 		}
 		text, _ := json.Marshal(table)
-		if err := out.Table(ctx, i, objects.Body{ReaderAt: bytes.NewReader(text), Size: int64(len(text))}, uint64(i)); err != nil {
+		if err := out.Table(ctx, i, objects.Body{ReaderAt: bytes.NewReader(text), Size: int64(len(text))}, uint64(i), nil); err != nil {
 			return counts, err
 		}
 	}

@@ -42,7 +42,7 @@ func (k *keeper) offer(ctx context.Context) error {
 		if !ok {
 			k.seen[seq], since = now, now
 		}
-		if workers == 1 && now.Sub(since) >= k.p.o.soon(overtakeAfter) {
+		if now.Sub(since) >= k.p.o.soon(overtakeAfter)<<min(workers-1, mostDoubled) {
 			overtake = append(overtake, seq)
 		}
 	}
@@ -110,7 +110,7 @@ func (p *Process) idle() int {
 	defer p.mu.Unlock()
 	n := p.mu.idle
 	for i := range p.mu.others {
-		n += max(p.mu.others[i].Idle, 0)
+		n += p.mu.others[i].Idle
 	}
 	return n
 }

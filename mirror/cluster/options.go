@@ -25,11 +25,13 @@ type Options struct {
 	// Engine says how the origin is asked, with Lister and Fetcher, but without a Store. Its
 	// Connections are shared by the slots.
 	// LimitFiles and LimitRate are of all processes together. Its Outage is how long the
-	// object store may be away too.
+	// object store may be away too; see Run.
 	Engine mirror.Options
 	// InlineLimit is the longest content that stands in a table, in bytes; see
 	// cache.Options.
 	InlineLimit int
+	// Reserve is how much of the local disk is kept free; see cache.Options.
+	Reserve int64
 	// Dir is a directory of the local disk for what is being worked at. What is in it is removed.
 	Dir string
 	// Slots is how many segments are worked at at the same time, at most one for each connection.
@@ -81,14 +83,22 @@ const (
 	// hungryAfter is how long the lister gathers names while workers have nothing to do.
 	hungryAfter = 2 * time.Second
 	// overtakeAfter is how long an item must have been worked at before another who has nothing to do
-	// works at it too.
+	// works at it too. Those may hang as well, so that it doubles with each of them, mostDoubled
+	// times at most.
 	overtakeAfter = 20 * time.Second
+	mostDoubled   = 5
 	// lookEvery is how often a process without the lease looks whether all is complete.
 	lookEvery = 15 * time.Second
 	// reportEvery is how often a process tells what it does.
 	reportEvery = time.Second
+	// reportTimeout is how long a report may take; the next one is as good.
+	reportTimeout = 2 * time.Second
 	// maxReportItems bounds the items in a report.
 	maxReportItems = 64
+	// handBackAfter is how long a process that waits for ever keeps the lease and items in an
+	// outage, and joinAgain when it takes part again.
+	handBackAfter = 2 * time.Minute
+	joinAgain     = 10 * time.Second
 	// sealAtOnce is how many segments are read at the same time to be sealed.
 	sealAtOnce = 8
 	// leaveTimeout is how long a process that ends waits for what it hands back.

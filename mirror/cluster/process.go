@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/segments"
 	"golang.org/x/sync/errgroup"
@@ -20,6 +22,8 @@ var (
 	errComplete = errors.New("the mirror is complete")
 	// errSuperseded says that another lists, who came later.
 	errSuperseded = errors.New("another has taken over")
+	// errStoreAway says that the object store was away for longer than is waited.
+	errStoreAway = errors.New("the object store was away")
 )
 
 // Process is a member of a cluster. Its Run is called once; all else may be called from any
@@ -31,6 +35,8 @@ type Process struct {
 	src    source
 	close  func() error
 	slots  *semaphore.Weighted // see work
+	// stays has it take part again after an outage, which the others may not have.
+	stays bool
 	// assigned brings slots what the leader wants to be overtaken.
 	assigned chan uint64
 	// news has a token where this process has committed something since the keeper looked.
@@ -58,7 +64,12 @@ func Open(o Options) (*Process, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Process{o: o, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots))}
+	_, alone := o.Bus.(*Local)
+	stays := o.Engine.Outage < 0 && !alone
+	if stays {
+		o.Engine.Outage = o.soon(handBackAfter)
+	}
+	p := &Process{o: o, stays: stays, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots))}
 	p.mu.working, p.mu.overtook, p.mu.gone = map[uint64]time.Time{}, map[uint64]time.Time{}, map[uint64]time.Time{}
 	if p.src != nil {
 		return p, nil
@@ -94,10 +105,33 @@ type Result struct {
 // When ctx is cancelled, what is worked at is handed back, and Run returns ctx's error. Other
 // errors are those of mirror.Engine.Run about the origin and the local disk, and those of the
 // object store; the other processes go on. What is committed is kept in any case.
+//
+// One with others that waits for an outage for ever hands the lease and what it is at back after
+// handBackAfter, as they may have none, and takes part again.
 func (p *Process) Run(ctx context.Context) (Result, error) {
+	for {
+		result, err := p.turn(ctx)
+		if !p.stays || ctx.Err() != nil || !mayPass(err) {
+			return result, err
+		}
+		p.o.Log.Warn().Err(err).Msg("the lease and what was worked at are handed back to the others; this process takes part again")
+		if err := sleep(ctx, p.o.soon(joinAgain)); err != nil {
+			return Result{}, err
+		}
+	}
+}
+
+// mayPass reports whether an error is that of an outage: of the origin, of the object store, or that
+// the local disk has no room.
+func mayPass(err error) bool {
+	return errors.Is(err, mirror.ErrOutage) || errors.Is(err, mirror.ErrManyGone) || errors.Is(err, errStoreAway) || cache.NoRoom(err)
+}
+
+// turn takes part until an outage is too long.
+func (p *Process) turn(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
-	go func() { // Run waits for it
+	go func() { // turn waits for it
 		defer close(watched)
 		if err := p.watchStore(ctx); err != nil {
 			cancel(err)
@@ -173,7 +207,7 @@ func (p *Process) watchStore(ctx context.Context) error {
 			gone = 0
 		}
 		if gone > p.o.Engine.Outage {
-			return fmt.Errorf("the object store was away for %v: %w", gone, why)
+			return fmt.Errorf("%w for %v: %w", errStoreAway, gone, why)
 		}
 	}
 }

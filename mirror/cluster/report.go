@@ -61,7 +61,7 @@ type Totals struct {
 }
 
 // Left is how many name segments have no commit that was read.
-func (t *Totals) Left() uint64 { return t.Segments - t.Sealed }
+func (t *Totals) Left() uint64 { return t.Segments - min(t.Sealed, t.Segments) }
 
 // report tells the others what this process does, and hears them, until the mirror is
 // complete.
@@ -72,7 +72,7 @@ func (p *Process) report(ctx context.Context) error {
 	for {
 		mine := p.Report()
 		if text, err := json.Marshal(mine); err == nil {
-			if err := p.o.Bus.Report(ctx, text); err != nil {
+			if err := p.tellOthers(ctx, text); err != nil {
 				return err
 			}
 		}
@@ -95,6 +95,17 @@ func (p *Process) report(ctx context.Context) error {
 	}
 }
 
+// tellOthers reports. Where the bus is away it goes without: it may be so for good, as others are done
+// and have ended it, and the store says so.
+func (p *Process) tellOthers(ctx context.Context, text []byte) error {
+	telling, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	if err := p.o.Bus.Report(telling, text); err != nil && telling.Err() == nil {
+		return err
+	}
+	return nil
+}
+
 // hear takes in what the others report, and says whether one of them knows the mirror to be complete.
 func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	texts, err := p.o.Bus.Reports(ctx)
@@ -110,14 +121,14 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 		if json.Unmarshal(text, &r) != nil || id == p.o.Process {
 			continue // of another version, or of nobody's; it is a hint
 		}
-		r.Process = id
+		r.Process, r.Idle, r.Working = id, min(max(r.Idle, 0), maxSlots), r.Working[:min(len(r.Working), maxReportItems)]
 		others = append(others, r)
 		before, known := p.throttled[id]
 		slow = slow || known && r.Throttled > before
 		throttled[id] = r.Throttled
 		complete = complete || r.Complete
 		if r.Leader != nil {
-			overtake = append(overtake, r.Leader.Overtake...)
+			overtake = append(overtake, r.Leader.Overtake[:min(len(r.Leader.Overtake), maxReportItems)]...)
 		}
 	}
 	p.throttled = throttled

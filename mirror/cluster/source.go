@@ -62,8 +62,8 @@ type output interface {
 	// may be fetched meanwhile.
 	Waiting()
 	// Table writes a table, of several in any order: 0 is that of the outcome, and contents
-	// are from 1 on.
-	Table(ctx context.Context, part int, body objects.Body, sum uint64) error
+	// are from 1 on. last is the key of the last entry of a table of contents.
+	Table(ctx context.Context, part int, body objects.Body, sum uint64, last []byte) error
 	// Blob writes a content over the inline limit, once. It may be called from any goroutine.
 	Blob(ctx context.Context, inode cache.Inode, body objects.Body) error
 }

@@ -6,11 +6,15 @@ import (
 
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/segments"
+	"golang.org/x/sync/errgroup"
 )
 
 // skipAfter is how many objects of an attempt that counts are listed before the rest of them are
 // skipped by another listing.
 const skipAfter = 1000
+
+// deletesAtOnce is how many objects are removed at the same time.
+const deletesAtOnce = 16
 
 // sweep removes what attempts wrote that can win no more: those at segments that are sealed
 // with another one.
@@ -82,10 +86,15 @@ func (p *Process) remove(ctx context.Context, seq uint64, attempt string) error 
 }
 
 func (p *Process) delete(ctx context.Context, names []string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(deletesAtOnce)
 	for _, name := range names {
-		if err := p.store.Delete(ctx, name); err != nil {
-			return fmt.Errorf("remove %s: %w", name, err)
-		}
+		group.Go(func() error {
+			if err := p.store.Delete(ctx, name); err != nil {
+				return fmt.Errorf("remove %s: %w", name, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }

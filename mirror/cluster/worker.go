@@ -261,7 +261,7 @@ type written struct {
 
 func (w *written) Waiting() { w.waiting() }
 
-func (w *written) Table(ctx context.Context, part int, body objects.Body, sum uint64) error {
+func (w *written) Table(ctx context.Context, part int, body objects.Body, sum uint64, last []byte) error {
 	name := segments.TableName(w.commit.Seq, w.commit.Attempt, part)
 	if err := w.p.store.Put(ctx, name, body); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
@@ -269,7 +269,10 @@ func (w *written) Table(ctx context.Context, part int, body objects.Body, sum ui
 	for len(w.commit.Tables) <= part {
 		w.commit.Tables = append(w.commit.Tables, segments.Table{})
 	}
-	w.commit.Tables[part] = segments.Table{Size: body.Size, Sum: sum}
+	if part == 0 { // the outcome is read whole
+		last = nil
+	}
+	w.commit.Tables[part] = segments.Table{Size: body.Size, Sum: sum, Last: last}
 	return nil
 }
 

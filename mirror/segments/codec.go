@@ -36,6 +36,8 @@ const (
 	MaxTable = 1 << 30
 	// maxTables bounds the tables of a segment's contents.
 	maxTables = 1 << 16
+	// maxLast bounds the key of a table's last entry, in bytes.
+	maxLast = 1 << 10
 	// maxMarker bounds a marker, in bytes.
 	maxMarker = 256 << 10
 )
@@ -170,8 +172,8 @@ func checkTables(what string, tables []Table) error {
 		return bad(what, "%d tables", len(tables))
 	}
 	for _, t := range tables {
-		if t.Size < 0 || t.Size > MaxTable {
-			return bad(what, "a table of %d bytes", t.Size)
+		if t.Size < 0 || t.Size > MaxTable || len(t.Last) > maxLast {
+			return bad(what, "a table of %d bytes, whose last key has %d", t.Size, len(t.Last))
 		}
 	}
 	return nil

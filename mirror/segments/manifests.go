@@ -94,12 +94,25 @@ const fullWorth = 8
 // newest returns one more than the numbers of the newest full manifest and of the newest, of
 // those from next on; 0 and next where there is none.
 func (r Reader) newest(ctx context.Context, next uint64) (full, end uint64, err error) {
+	gap := true
+	for try := 0; gap && try < 2; try++ { // one that is written while it is listed may be left out, and the next not
+		if full, end, gap, err = r.numbers(ctx, next); err != nil {
+			return 0, 0, err
+		}
+	}
+	if gap {
+		return 0, 0, bad(ManifestName(end), "there are later ones, but not this")
+	}
+	return full, end, nil
+}
+
+// numbers is newest by one listing. With gap it lacks the manifest end, and has later ones.
+func (r Reader) numbers(ctx context.Context, next uint64) (full, end uint64, gap bool, err error) {
 	after := ""
 	if next > 0 {
 		after = FullName(next - 1)
 	}
 	end = next
-	gap := false
 	err = r.Store.List(ctx, ManifestsPrefix, after, func(i objects.Info) bool {
 		n, isFull, ok := ParseSeq(ManifestsPrefix, i.Name)
 		switch {
@@ -113,13 +126,10 @@ func (r Reader) newest(ctx context.Context, next uint64) (full, end uint64, err 
 		}
 		return !gap
 	})
-	switch {
-	case err != nil:
-		return 0, 0, fmt.Errorf("list %s: %w", ManifestsPrefix, err)
-	case gap || full > end:
-		return 0, 0, bad(ManifestName(end), "there are later ones, but not this")
+	if err != nil {
+		return 0, 0, false, fmt.Errorf("list %s: %w", ManifestsPrefix, err)
 	}
-	return full, end, nil
+	return full, end, gap || full > end, nil
 }
 
 // jump takes a full manifest.
@@ -161,7 +171,7 @@ func Seal(n *Names, headSize int64, c *Commit) (Sealed, error) {
 	switch files := c.Counts.Fetched + c.Counts.Gone + c.Counts.Failed; {
 	case n.Seq != c.Seq || n.Attempt != c.Names:
 		return Sealed{}, bad(what, "it is of the names %d-%s, and those are %d-%s", c.Seq, c.Names, n.Seq, n.Attempt)
-	case files != n.Part.Files:
+	case files != n.Part.Files || max(c.Counts.Fetched, c.Counts.Gone, c.Counts.Failed) > files: // their sum may overflow
 		return Sealed{}, bad(what, "it says what became of %d files, of %d", files, n.Part.Files)
 	}
 	return Sealed{

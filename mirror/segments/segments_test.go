@@ -328,32 +328,6 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestManifests has manifests contradict each other.
-func TestManifests(t *testing.T) {
-	var x Index
-	one := Manifest{Segments: []Sealed{testSealed(1)}}
-	if err := x.Add(&one); err != nil {
-		t.Fatal(err)
-	}
-	for what, m := range map[string]Manifest{
-		"sealed twice":           {Number: 1, Segments: one.Segments},
-		"a gap":                  {Number: 2},
-		"complete without the 0": {Number: 1, Complete: true},
-	} {
-		x := x
-		if err := x.Add(&m); !errors.Is(err, ErrBad) {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-	ctx, r := t.Context(), testReader(t)
-	if _, err := r.WriteManifest(ctx, Manifest{Number: 1, Attempt: NewAttempt()}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Follow(ctx, &Index{}); !errors.Is(err, ErrBad) {
-		t.Errorf("the first manifest is missing: %v", err)
-	}
-}
-
 // TestJoined reads a body of several at any place.
 func TestJoined(t *testing.T) {
 	b := joined(objects.BytesBody([]byte("abc")), objects.BytesBody(nil), objects.BytesBody([]byte("de")), objects.BytesBody([]byte("f")))
