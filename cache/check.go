@@ -38,13 +38,22 @@ const repeatedNames = 1 << 20
 // newNameCheck returns a check of a table of size bytes. strangers, where it is set, is
 // asked for each directory that is not the segment's.
 func newNameCheck(c NameCounts, size int64, strangers func(dir Inode) error) (*nameCheck, error) {
-	if c.First < FirstInode || c.Spare < c.First || c.End < c.Spare || c.End == c.First || uint64(c.End-c.Spare) > max(c.Files, 1) || c.End > 1<<62 {
-		return nil, errTable("its numbers are from %d on, the spare ones from %d to %d", c.First, c.Spare, c.End)
-	}
-	if uint64(c.Spare-c.First) > uint64(max(size, repeatedNames)) {
-		return nil, errTable("it cannot have %d names in %d bytes", c.Spare-c.First, size)
+	if err := c.check(size); err != nil {
+		return nil, err
 	}
 	return &nameCheck{c: c, hashes: make([]uint64, c.Spare-c.First), strangers: strangers}, nil
+}
+
+// check checks the numbers of a segment whose table has size bytes: how many they are can
+// be relied on then.
+func (c *NameCounts) check(size int64) error {
+	if c.First < FirstInode || c.Spare < c.First || c.End < c.Spare || c.End == c.First || uint64(c.End-c.Spare) > max(c.Files, 1) || c.End > 1<<62 {
+		return errTable("its numbers are from %d on, the spare ones from %d to %d", c.First, c.Spare, c.End)
+	}
+	if uint64(c.Spare-c.First) > uint64(max(size, repeatedNames)) {
+		return errTable("it cannot have %d names in %d bytes", c.Spare-c.First, size)
+	}
+	return nil
 }
 
 func (n *nameCheck) record(key, value []byte) error {

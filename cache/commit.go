@@ -38,6 +38,11 @@ func (p *Page) Commit() error {
 	if err := c.carryOut(); err != nil {
 		return err
 	}
+	if p.alone {
+		if err := p.s.scratch.files.spill(p); err != nil {
+			return err
+		}
+	}
 	if p.refresh != nil && p.refresh.counts != c.counts {
 		saved := c.counts
 		saved.Reviewed = p.refresh.reviewed // as is what was seen
@@ -171,6 +176,11 @@ func (c *carrier) forgive(slot *slot) error {
 }
 
 func (c *carrier) fail(slot *slot) error {
+	if c.p.listedAlone(slot) { // the pages of Failed find it
+		if err := c.p.batch.Set(appendEntryKey(nil, slot.parent, slot.name), c.s.scratch.files.head(slot.inode), nil); err != nil {
+			return err
+		}
+	}
 	if !slot.hadFailed {
 		c.next.Failed++
 	}
@@ -254,6 +264,9 @@ func writeRun(batch *pebble.Batch, parent, first Inode, kind Kind, n int, name f
 
 // committedLocked brings the page up to what the store now holds.
 func (p *Page) committedLocked(c *carrier) error {
+	if p.alone {
+		p.s.scratch.files.commit(p, c.forgotten)
+	}
 	updated := len(c.forgotten) > 0
 	for k := range p.slots {
 		slot := &p.slots[k]

@@ -34,7 +34,7 @@ func (r *Refresh) Draw(n int) (*Page, error) {
 			continue
 		}
 		g := gatherer{s: r.s, page: page}
-		if err := g.add(parent, name, &e); err != nil {
+		if err := g.add(parent, []byte(name), &e); err != nil {
 			return nil, err
 		}
 		drawn = append(drawn, ino)

@@ -85,20 +85,34 @@ type exporter struct {
 }
 
 func (x *exporter) entries() error {
-	err := eachKey(x.s.db, keyEntry, "export contents", func(key, value []byte) error {
-		e, err := decodeEntry(value)
-		if err != nil || e.Kind == Dir {
-			return err
+	here := contentCursor{f: x.s.scratch.files}
+	here.next()
+	// before exports what is in memory and comes before key, or all.
+	before := func(key []byte) error {
+		for ; here.key != nil && (key == nil || bytes.Compare(here.key, key) < 0); here.next() {
+			if err := x.entry(here.key, here.value); err != nil {
+				return err
+			}
 		}
-		return x.entry(key, value, &e)
+		return nil
+	}
+	err := eachKey(x.s.db, keyEntry, "export contents", func(key, value []byte) error {
+		return errors.Join(before(key), x.entry(key, value))
 	})
+	if err == nil {
+		err = before(nil)
+	}
 	if err == nil && x.w != nil {
 		err = x.endPart()
 	}
 	return err
 }
 
-func (x *exporter) entry(key, value []byte, e *Entry) error {
+func (x *exporter) entry(key, value []byte) error {
+	e, err := decodeEntry(value)
+	if err != nil || e.Kind == Dir {
+		return err
+	}
 	if e.State == Gone {
 		x.counts.Gone++
 		if e.Inode >= x.c.End {
@@ -109,7 +123,7 @@ func (x *exporter) entry(key, value []byte, e *Entry) error {
 		return nil
 	}
 	if e.Inode >= x.c.End {
-		if err := x.replaced(key, e); err != nil {
+		if err := x.replaced(key, &e); err != nil {
 			return err
 		}
 	}
@@ -125,7 +139,7 @@ func (x *exporter) entry(key, value []byte, e *Entry) error {
 		}
 		e.blob = uint64(e.Inode)
 	}
-	x.head = appendEntryHead(x.head[:0], e)
+	x.head = appendEntryHead(x.head[:0], &e)
 	return x.content(key, x.head, e.Content)
 }
 
@@ -218,7 +232,7 @@ func (x *exporter) runs() error {
 	if x.counts.Gone+x.counts.Replaced == 0 {
 		return nil
 	}
-	for _, r := range x.s.scratch.runs {
+	for _, r := range x.s.scratch.files.runs {
 		key := appendRunKey(nil, r.parent, r.first)
 		value, err := x.s.getString(key)
 		if errors.Is(err, ErrNotFound) { // it has no names

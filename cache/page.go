@@ -47,6 +47,7 @@ type Page struct {
 	late    int    // bytes that wait in slots; see slot.late
 	lazy    bool   // compared first when it is committed
 	alone   bool   // nobody else commits its files, so that nothing is to be compared
+	piece   []byte // contents that are not committed, and go to scratchFiles
 	now     int64  // when the first of them was, in seconds since 1970; 0: none
 	updates uint64 // commit.updates when the slots were last compared
 	// obsolete are numbers with a record of failure whose name another number
@@ -151,7 +152,7 @@ func (p *Page) End() Inode { return p.first + Inode(len(p.slots)) }
 // ShouldCommit reports whether the page has gathered so much content that it is
 // to be committed before more bytes of it are added.
 func (p *Page) ShouldCommit(more int) bool {
-	gathered := p.late
+	gathered := p.late + len(p.piece)
 	if p.batch != nil {
 		gathered += p.batch.Len()
 	}
@@ -272,8 +273,14 @@ func (p *Page) put(k int, e *Entry, size int64, body []byte, kept bool) error {
 		return err
 	}
 	slot.stored = size
+	if p.listedAlone(slot) && p.s.scratch.files.put(p, slot, e, body) {
+		return nil
+	}
 	return p.set(slot.parent, slot.name, e, body)
 }
+
+// listedAlone reports whether a slot is of a file that scratchFiles have as it was listed.
+func (p *Page) listedAlone(slot *slot) bool { return p.alone && p.s.scratch.files.has(slot.inode) }
 
 // set adds an entry to the batch, its content copied straight into it.
 func (p *Page) set(parent Inode, name string, e *Entry, body []byte) error {

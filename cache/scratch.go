@@ -15,19 +15,13 @@ import (
 type scratch struct {
 	names  Table
 	counts NameCounts
-	runs   []scratchRun
-}
-
-// scratchRun is a run as the segment's names have it.
-type scratchRun struct {
-	parent, first Inode
-	n             int
+	files  *scratchFiles
 }
 
 const (
 	// scratchMemTable and scratchCache are a scratch store's memtable and its blocks, in
-	// bytes: a segment of short files stays in the first.
-	scratchMemTable = 32 << 20
+	// bytes.
+	scratchMemTable = 16 << 20
 	scratchCache    = 8 << 20
 	// scratchAhead is how far ahead of its numbers the watermark of a scratch store is: as
 	// it does not outlive its process, none is waited for.
@@ -36,7 +30,8 @@ const (
 
 // OpenScratch makes a store in o.Dir, which must be empty or not there, for the files of
 // one segment: its listing is complete, and all of them are Pending. names and context are
-// the tables of a name segment whose head says c; names must stay readable. Nothing of it
+// the tables of a name segment whose head says c; names must stay readable. It has no
+// readers: files that nothing was decided of are known to Pending alone. Nothing of it
 // survives a crash; who has exported it closes it and removes the directory. The error
 // is ErrTable where the tables are not what c says, or the disk's.
 func OpenScratch(ctx context.Context, o Options, names, context Table, c NameCounts) (*Store, error) {
@@ -69,7 +64,10 @@ func (s *Store) loadScratch(ctx context.Context, names, context Table, c NameCou
 	if err != nil {
 		return err
 	}
-	s.scratch = &scratch{names: names, counts: c}
+	if err := c.check(names.Size); err != nil {
+		return err
+	}
+	s.scratch = &scratch{names: names, counts: c, files: newScratchFiles(c)}
 	return s.ingest(c.First, func(g *ingestion) error {
 		add := func(key, value []byte) error {
 			for ; len(dirs.records) > 0 && (key == nil || bytes.Compare(dirs.records[0].key, key) < 0); dirs.records = dirs.records[1:] {
@@ -81,12 +79,12 @@ func (s *Store) loadScratch(ctx context.Context, names, context Table, c NameCou
 				return nil
 			}
 			if parent, first, ok := splitRunKey(key); ok {
-				r, err := decodeRun(value)
-				if err != nil {
+				if err := s.scratch.files.run(parent, first, value); err != nil {
 					return err
 				}
-				if r.kind == File {
-					s.scratch.runs = append(s.scratch.runs, scratchRun{parent, first, r.n})
+			} else if key[0] == keyEntry {
+				if ok, err := s.scratch.files.entry(value); ok || err != nil {
+					return err
 				}
 			}
 			return g.set(key, value)
@@ -94,6 +92,7 @@ func (s *Store) loadScratch(ctx context.Context, names, context Table, c NameCou
 		if err := checkNames(ctx, names, c, dirs.has, add); err != nil {
 			return err
 		}
+		s.scratch.files.sort()
 		if err := add(nil, nil); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -54,6 +55,9 @@ func (p *Page) Listed() bool { return p.slots[0].known || !p.fresh }
 // which is limit once there are no more. The page is nil where none was met on
 // the way. Files that stand in damage are left out; see Damaged.
 func (s *Store) Pending(from, limit Inode, most int) (page *Page, next Inode, err error) {
+	if s.scratch != nil && from < s.scratch.counts.End {
+		return s.scratch.files.pending(s, from, limit, most)
+	}
 	return s.gather(from, limit, most, func(Inode) (bool, error) { return true, nil }, func(e *Entry) bool { return e.State == Pending })
 }
 
@@ -78,19 +82,19 @@ type originDir struct {
 }
 
 // name is Store.OriginName for a file of a directory that is mostly that of the one before.
-func (d *originDir) name(s *Store, parent Inode, name string) (string, error) {
-	if strings.HasPrefix(name, escapePrefix) {
-		return s.OriginName(parent, name)
+func (d *originDir) name(s *Store, parent Inode, name []byte) (string, error) {
+	if bytes.HasPrefix(name, []byte(escapePrefix)) {
+		return s.OriginName(parent, string(name))
 	}
 	if d.dir != parent {
-		origin, err := s.OriginName(parent, name)
+		origin, err := s.OriginName(parent, string(name))
 		if err != nil {
 			return "", err
 		}
 		d.dir, d.prefix = parent, strings.Clone(origin[:len(origin)-len(name)])
 		return origin, nil
 	}
-	return d.prefix + name, nil
+	return d.prefix + string(name), nil
 }
 
 func (s *Store) gather(from, limit Inode, most int, likely func(Inode) (bool, error), want func(*Entry) bool) (page *Page, next Inode, err error) {
@@ -159,7 +163,7 @@ func (g *gatherer) run(r *cachedRun) (full Inode, err error) {
 			return err == nil
 		}
 		if g.want == nil {
-			inner = g.add(r.parent, string(name), &Entry{Inode: ino, State: Inline})
+			inner = g.add(r.parent, name, &Entry{Inode: ino, State: Inline})
 			return inner == nil
 		}
 		raw, e, err := g.entries.entry(r.parent, string(name))
@@ -168,17 +172,23 @@ func (g *gatherer) run(r *cachedRun) (full Inode, err error) {
 		case err != nil:
 			inner = err
 		case raw != nil && e.Inode == ino && g.want(&e):
-			inner = g.add(r.parent, string(name), &e)
+			inner = g.add(r.parent, name, &e)
 		}
 		return inner == nil
 	})
 	return full, errors.Join(inner, err)
 }
 
-func (g *gatherer) add(parent Inode, name string, e *Entry) error {
-	origin, err := g.dir.name(g.s, parent, name)
+func (g *gatherer) add(parent Inode, shown []byte, e *Entry) error {
+	origin, err := g.dir.name(g.s, parent, shown)
 	if err != nil {
 		return err
+	}
+	var name string
+	if strings.HasSuffix(origin, string(shown)) { // which it mostly does
+		name = origin[len(origin)-len(shown):]
+	} else {
+		name = string(shown)
 	}
 	failed := false
 	if e.State == Pending {

@@ -9,7 +9,7 @@ import (
 // TestAlive has each lock of an engine be held in turn: it is found out, and not waited for
 // twice; once it is free, the engine is alive again.
 func TestAlive(t *testing.T) {
-	e := &Engine{pace: newPace(0, 0)}
+	e := &Engine{pace: newPace(0, 0), health: newHealth()}
 	if err := e.Alive(t.Context()); err != nil {
 		t.Errorf("an engine with nothing to do: %v", err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -115,36 +114,34 @@ func processID() string {
 // joinPatience is how long a process waits for NATS at its start.
 const joinPatience = 30 * time.Second
 
-// open joins the cluster of a mirror; without --cluster, one of this process alone. server is to
-// be closed after the bus; nil: there is none.
-func (f *clusterFlags) open(ctx context.Context, mirrorID, process, dir string, log zerolog.Logger) (bus cluster.Bus, server *natsbus.Server, err error) {
-	if f.servers == "" {
-		return cluster.NewLocal(), nil, nil
+// serve starts the server of --cluster embedded; nil: there is none.
+func (f *clusterFlags) serve(dir string, log zerolog.Logger) (*natsbus.Server, error) {
+	if f.servers != embedded {
+		return nil, nil
 	}
-	o := natsbus.Options{Servers: f.servers, Login: f.login(), Mirror: mirrorID, Process: process, Log: log}
+	server, err := natsbus.Embedded(natsbus.EmbeddedOptions{Dir: dir, Listen: f.listen, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("--cluster embedded: %w", err)
+	}
+	log.Info().Str("url", server.URL()).Msg("others join with --cluster and this URL")
+	return server, nil
+}
+
+// join joins the others who are at work at what id names. server is that of serve.
+func (f *clusterFlags) join(ctx context.Context, server *natsbus.Server, id, process string, log zerolog.Logger) (*natsbus.Bus, error) {
+	o := natsbus.Options{Servers: f.servers, Login: f.login(), Mirror: id, Process: process, Log: log}
 	if f.haste > 1 {
 		haste := time.Duration(f.haste)
 		o.ItemTimeout, o.LeaseTimeout, o.ReportAge = cluster.ItemTimeout/haste, cluster.LeaseTimeout/haste, natsbus.ReportAge/haste
 	}
-	if f.servers == embedded {
-		server, err = natsbus.Embedded(natsbus.EmbeddedOptions{Dir: dir, Listen: f.listen, Log: log})
-		if err != nil {
-			return nil, nil, fmt.Errorf("--cluster embedded: %w", err)
-		}
+	if server != nil {
 		o.Servers, o.Server = "", server
-		log.Info().Str("url", server.URL()).Msg("others join with --cluster and this URL")
 	}
 	joining, cancel := context.WithTimeout(ctx, joinPatience)
 	defer cancel()
-	nats, err := natsbus.Open(joining, o)
-	if err != nil {
-		if joining.Err() != nil && ctx.Err() == nil {
-			err = fmt.Errorf("--cluster: NATS cannot be reached within %v: %w; check that it is up, with JetStream, at %s", joinPatience, err, natsbus.Where(f.servers))
-		}
-		if server != nil {
-			err = errors.Join(err, server.Close())
-		}
-		return nil, nil, err
+	bus, err := natsbus.Open(joining, o)
+	if err != nil && joining.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("--cluster: NATS cannot be reached within %v: %w; check that it is up, with JetStream, at %s", joinPatience, err, natsbus.Where(f.servers))
 	}
-	return nats, server, nil
+	return bus, err
 }

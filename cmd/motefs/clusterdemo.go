@@ -11,14 +11,16 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/screen"
+	"github.com/motefs/motefs/mirror/cluster"
 	"github.com/motefs/motefs/mirror/cluster/natsbus"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/segments"
 	"github.com/rs/zerolog"
 )
 
-// demoProcesses is how many processes share the work.
-const demoProcesses = 3
+// demoProcesses is how many processes share the work, and demoPieces of how many segments at least
+// that is.
+const demoProcesses, demoPieces = 3, 30
 
 // demoCluster shows a mirror that several processes make, of which one is killed, and that is
 // mounted from a folder that takes the place of an object store.
@@ -43,18 +45,16 @@ func (a *app) demoCluster(ctx context.Context, files int, url, dir, mountpoint s
 		}
 	}()
 	for i := range demoProcesses {
-		p, err := startMirror(filepath.Join(dir, fmt.Sprint("process", i+1)), f.segments.url, server.URL(), url)
+		p, err := startMirror(filepath.Join(dir, fmt.Sprint("process", i+1)), files, f.segments.url, server.URL(), url)
 		if err != nil {
 			return err
 		}
 		others = append(others, p)
 		a.say("process %d mirrors: motefs mirror --segments %s --cluster %s %s", p.cmd.Process.Pid, f.segments.url, server.URL(), url)
 	}
-	sealed, err := a.demoKill(ctx, f, others[0], log)
-	if err != nil {
+	if err := a.demoKill(ctx, f, others[0], log); err != nil {
 		return err
 	}
-	a.say("process %d is killed, with %s of %s files mirrored", others[0].cmd.Process.Pid, count(sealed), count(uint64(files)))
 	for _, p := range others[1:] {
 		if err := p.wait(ctx); err != nil {
 			return err
@@ -65,47 +65,32 @@ func (a *app) demoCluster(ctx context.Context, files int, url, dir, mountpoint s
 	return a.demoSegments(ctx, f, files, filepath.Join(dir, "store"), mountpoint, log)
 }
 
-// demoKill kills a process once something is sealed, and returns how many files are.
-func (a *app) demoKill(ctx context.Context, f *mountFlags, p *demoProcess, log zerolog.Logger) (files uint64, err error) {
+// demoKill kills a process once something is committed.
+func (a *app) demoKill(ctx context.Context, f *mountFlags, p *demoProcess, log zerolog.Logger) (err error) {
 	store, err := f.segments.open(ctx, nil, true, log)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = joinClose(err, store) }()
-	for files == 0 {
+	for committed := 0; committed == 0; {
 		select {
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return ctx.Err()
 		case err := <-p.done:
 			p.done <- err
-			return 0, fmt.Errorf("demo: process %d ended early: %s: %w", p.cmd.Process.Pid, p.last(), err)
-		case <-time.After(50 * time.Millisecond):
+			a.say("process %d is done before it could be killed: %s", p.cmd.Process.Pid, p.last())
+			return err
+		case <-time.After(20 * time.Millisecond):
 		}
-		if files, err = sealedFiles(ctx, store); err != nil {
-			return 0, err
+		if err := store.List(ctx, segments.CommitsPrefix, "", func(objects.Info) bool { committed++; return true }); err != nil {
+			return err
 		}
 	}
-	return files, p.cmd.Process.Kill()
-}
-
-// sealedFiles is how many files readers of a mirror can see; 0 where it is not begun.
-func sealedFiles(ctx context.Context, store objects.Store) (files uint64, err error) {
-	of, err := segments.Open(ctx, store, "", time.Time{})
-	if errors.Is(err, segments.ErrNone) {
-		return 0, nil
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("demo: kill process %d: %w", p.cmd.Process.Pid, err)
 	}
-	if err != nil {
-		return 0, err
-	}
-	var all segments.Index
-	reader := segments.Reader{Store: store, Mirror: of.ID}
-	if _, err := reader.Follow(ctx, &all); err != nil {
-		return 0, err
-	}
-	for i := range all.Segments {
-		files += all.Segments[i].Part.Files
-	}
-	return files, nil
+	a.say("process %d is killed; the others notice within seconds, and do what it was at", p.cmd.Process.Pid)
+	return nil
 }
 
 // demoSegments mounts what the processes have made, and reads it.
@@ -147,13 +132,13 @@ type demoProcess struct {
 }
 
 // startMirror starts a process that takes part in a mirror.
-func startMirror(work, segments, servers, url string) (*demoProcess, error) {
+func startMirror(work string, files int, segments, servers, url string) (*demoProcess, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
 	p := &demoProcess{out: &strings.Builder{}, done: make(chan error, 1)}
-	p.cmd = exec.Command(self, "mirror", "--config", os.DevNull, "--store", work, "--segments", segments, "--cluster", servers, "--progress", "none", url) //nolint:gosec // this program itself
+	p.cmd = exec.Command(self, "mirror", "--config", os.DevNull, "--store", work, "--segments", segments, "--cluster", servers, "--segment-names", fmt.Sprint(min(max(files/demoPieces, 100), cluster.SegmentNames)), "--progress", "none", url) //nolint:gosec // this program itself
 	p.cmd.Env = withoutSettings(os.Environ())
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	endWithUs(p.cmd)

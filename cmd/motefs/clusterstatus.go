@@ -149,11 +149,9 @@ func clusterStatusOf(m *natsbus.Mirror) *clusterStatus {
 			continue // of another version; it is a hint
 		}
 		r.Process = id
-		if r.Leader != nil && (st.Totals == nil || r.Leader.Epoch > st.Totals.Epoch) {
-			st.Totals = r.Leader
-		}
 		st.Processes = append(st.Processes, r)
 	}
+	_, st.Totals = heard(st.Processes)
 	slices.SortFunc(st.Processes, func(a, b cluster.Report) int { return strings.Compare(a.Process, b.Process) })
 	return st
 }
@@ -161,13 +159,14 @@ func clusterStatusOf(m *natsbus.Mirror) *clusterStatus {
 // lines is the status for people.
 func (st *clusterStatus) lines() []string {
 	lines := []string{fmt.Sprintf("mirror %s: %s", st.Mirror, counted(uint64(len(st.Processes)), "process"))}
+	done, _ := heard(st.Processes)
 	if t := st.Totals; t != nil {
-		listed := count(t.Listed)
+		listed := count(max(t.Listed, done.files))
 		if !t.ListingComplete {
 			listed += " so far"
 		}
 		lines = append(lines, "  listed    "+listed,
-			fmt.Sprintf("  fetched   %s  %s", count(t.Fetched), bytesText(float64(t.Bytes))))
+			fmt.Sprintf("  fetched   %s  %s", count(max(t.Fetched, done.files)), bytesText(float64(max(t.Bytes, done.bytes)))))
 		if t.Failed > 0 {
 			lines = append(lines, "  failed    "+count(t.Failed))
 		}

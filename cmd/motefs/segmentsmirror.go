@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -29,6 +31,7 @@ type segmentsMirror struct {
 	names   *namelist.Lister // nil where the origin lists
 	objects objects.Store
 	bus     cluster.Bus
+	helper  *natsbus.Bus    // by which claims are made that the object store cannot; nil: it can
 	server  *natsbus.Server // nil: there is none in this process
 	dir     *workdir.Dir
 	process *cluster.Process
@@ -101,10 +104,6 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 	if m.objects, err = f.segments.open(ctx, trust, true, log); err != nil {
 		return nil, err
 	}
-	of, err := a.openMirror(ctx, f, m, log)
-	if err != nil {
-		return nil, err
-	}
 	if f.store != "" {
 		base = f.store
 	}
@@ -115,10 +114,21 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 	if err != nil {
 		return nil, err
 	}
-	process := processID()
-	a.doing("joining the others")
-	if m.bus, m.server, err = f.cluster.open(ctx, of.ID, process, filepath.Join(m.dir.Path(), "nats"), log); err != nil {
+	if m.server, err = f.cluster.serve(filepath.Join(m.dir.Path(), "nats"), log); err != nil {
 		return nil, err
+	}
+	process := processID()
+	of, err := a.openMirror(ctx, f, m, process, log)
+	if err != nil {
+		return nil, err
+	}
+	m.bus = cluster.NewLocal()
+	if f.cluster.servers != "" {
+		a.doing("joining the others")
+		if m.bus, err = f.cluster.join(ctx, m.server, of.ID, process, log); err != nil {
+			m.bus = nil // and not a bus that is a nil pointer
+			return nil, err
+		}
 	}
 	lister := mirror.Lister(m.client)
 	if m.names != nil {
@@ -148,29 +158,66 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 
 // openMirror finds the mirror in the object store, or begins one, once it is certain that the
 // origin and the object store are what they should be.
-func (a *app) openMirror(ctx context.Context, f *mirrorFlags, m *segmentsMirror, log zerolog.Logger) (segments.Mirror, error) {
+func (a *app) openMirror(ctx context.Context, f *mirrorFlags, m *segmentsMirror, process string, log zerolog.Logger) (segments.Mirror, error) {
 	a.doing("looking at %s", m.url)
 	of, err := segments.Open(ctx, m.objects, "", time.Time{})
-	if errors.Is(err, segments.ErrNone) {
+	if err != nil && !errors.Is(err, segments.ErrNone) {
+		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, err)
+	}
+	begun := err == nil
+	helped, err := natsbus.Claimed(ctx, m.objects)
+	if err != nil {
+		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, err)
+	}
+	if !begun {
 		a.doing("asking %s for its first names", m.id)
 		s := &session{id: m.id, client: m.client, names: m.names, filesURL: f.filesURL(m.id), server: f.server(m.id), log: log}
 		if err := s.probe(ctx); err != nil {
 			return segments.Mirror{}, err
 		}
 	}
-	if f.cluster.haste == 1 { // tests start too many to try that each time
+	if !begun && !helped && f.cluster.haste == 1 { // tests start too many to try that each time
 		a.doing("trying whether %s lets one of many win", m.url)
-		if err := objects.Probe(ctx, m.objects); err != nil {
+		err := objects.Probe(ctx, m.objects)
+		if errors.Is(err, objects.ErrUnfit) && f.cluster.servers != "" {
+			log.Warn().Err(err).Msg("the object store cannot say who was first, so NATS does: every process needs --cluster with the same servers, and what they have must not be lost before the mirror is complete")
+			helped, err = true, nil
+		}
+		if err != nil {
 			return segments.Mirror{}, fmt.Errorf("%s cannot hold a mirror: %w", m.url, err)
 		}
 	}
-	if of.ID == "" || of.Origin != m.id {
-		of, err = segments.Open(ctx, m.objects, m.id, time.Now())
+	if helped {
+		if err := f.help(ctx, m, process, log); err != nil {
+			return segments.Mirror{}, err
+		}
 	}
-	if err != nil {
+	if of, err = segments.Open(ctx, m.objects, m.id, time.Now()); err != nil {
 		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, err)
 	}
 	return of, nil
+}
+
+// help has NATS say who was first, for an object store that cannot.
+func (f *mirrorFlags) help(ctx context.Context, m *segmentsMirror, process string, log zerolog.Logger) (err error) {
+	if f.cluster.servers == "" {
+		return usagef("%s is made with the help of NATS, as its object store cannot say who was first: give --cluster with the same servers", m.url)
+	}
+	identity, err := f.segments.identity()
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(identity))
+	if m.helper, err = f.cluster.join(ctx, m.server, "claims-"+hex.EncodeToString(sum[:8]), process, log); err != nil {
+		m.helper = nil
+		return err
+	}
+	store, err := m.helper.Claims(ctx, m.objects)
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.url, err)
+	}
+	m.objects = store
+	return nil
 }
 
 // statusLine is one line for a service manager.
@@ -196,6 +243,9 @@ func (m *segmentsMirror) close() error {
 	}
 	if m.bus != nil {
 		errs = append(errs, m.bus.Close())
+	}
+	if m.helper != nil {
+		errs = append(errs, m.helper.Close())
 	}
 	if m.server != nil {
 		errs = append(errs, m.server.Close())

@@ -16,12 +16,15 @@ type segmentsProgress struct {
 	dir     string
 	mu      struct {
 		sync.Mutex
-		// fetched is what was sealed when this process first heard of it, less what the
+		// before is what was sealed when this process first heard of it, less what the
 		// processes of then had fetched: those before them did it.
-		fetched uint64
-		known   bool
+		before fetchedSoFar
+		known  bool
 	}
 }
+
+// fetchedSoFar counts files that were fetched, and their bytes.
+type fetchedSoFar struct{ files, bytes uint64 }
 
 func (s *segmentsProgress) Origin() string { return s.origin }
 
@@ -42,27 +45,34 @@ func (s *segmentsProgress) Failures(cache.Inode, func(cache.Inode, cache.Failure
 // Progress adds up what the processes report. Between two manifests it is ahead of what is
 // sealed by what they have fetched since.
 func (s *segmentsProgress) Progress() cache.Progress {
-	all := append(s.process.Others(), s.process.Report())
-	var files uint64
-	var leading *cluster.Leading
+	done, leading := heard(append(s.process.Others(), s.process.Report()))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if leading == nil {
+		return cache.Progress{Files: done.files, Fetched: done.files, Bytes: done.bytes}
+	}
+	if !s.mu.known {
+		s.mu.known = true
+		s.mu.before = fetchedSoFar{leading.Fetched - min(leading.Fetched, done.files), leading.Bytes - min(leading.Bytes, done.bytes)}
+	}
+	listed := max(leading.Listed, leading.Files, leading.Fetched)
+	return cache.Progress{
+		ListingComplete: leading.ListingComplete,
+		Files:           listed, Dirs: leading.Dirs, Skipped: leading.Skipped,
+		Fetched: min(max(leading.Fetched, s.mu.before.files+done.files), listed-min(leading.Gone+leading.Failed, listed)),
+		Bytes:   max(leading.Bytes, s.mu.before.bytes+done.bytes), Gone: leading.Gone, Failed: leading.Failed,
+	}
+}
+
+// heard adds up what processes say that they have fetched, and returns what the one says that
+// leads; nil: none does.
+func heard(all []cluster.Report) (done fetchedSoFar, leading *cluster.Leading) {
 	for i := range all {
-		files += uint64(max(all[i].Files, 0))
+		done.files += uint64(max(all[i].Files, 0))
+		done.bytes += uint64(max(all[i].Bytes, 0))
 		if l := all[i].Leader; l != nil && (leading == nil || l.Epoch > leading.Epoch) {
 			leading = l
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if leading == nil {
-		return cache.Progress{Fetched: s.mu.fetched + files, Files: s.mu.fetched + files}
-	}
-	if !s.mu.known {
-		s.mu.known, s.mu.fetched = true, leading.Fetched-min(leading.Fetched, files)
-	}
-	return cache.Progress{
-		ListingComplete: leading.ListingComplete,
-		Files:           max(leading.Listed, leading.Files), Dirs: leading.Dirs, Skipped: leading.Skipped,
-		Fetched: min(max(leading.Fetched, s.mu.fetched+files), max(leading.Listed, leading.Files)-min(leading.Gone+leading.Failed, leading.Listed)),
-		Bytes:   leading.Bytes, Gone: leading.Gone, Failed: leading.Failed,
-	}
+	return done, leading
 }

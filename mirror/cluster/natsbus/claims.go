@@ -38,6 +38,12 @@ type claims struct {
 	id     string
 }
 
+// Claimed reports whether the mirror in store is made with Claims.
+func Claimed(ctx context.Context, store objects.Store) (bool, error) {
+	id, err := (&claims{Store: store}).readID(ctx)
+	return id != "", err
+}
+
 // Claims returns store with a Create of which one wins, for stores that do not see to that
 // themselves. All processes of the mirror have to use it.
 //

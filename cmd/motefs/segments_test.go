@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/motefs/motefs/mirror/origin/serve"
+)
+
+// TestDemoCluster: three processes make a mirror, of which one is killed, and it is whole.
+func TestDemoCluster(t *testing.T) {
+	t.Parallel()
+	p := finish(t, exitOK, "demo", "--cluster", "--files", "20000")
+	out := p.Stdout.String()
+	for _, want := range []string{"NATS is at nats://127.0.0.1:", "is killed", "\n20000\n", "unmounting"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in %s", want, p)
+		}
+	}
+}
+
+// TestMirrorInSegments makes one with a single process, goes on with it, mounts it, and reads all.
+func TestMirrorInSegments(t *testing.T) {
+	t.Parallel()
+	const files = 3000
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: files, FilesPerDir: 100, LargeEvery: 701, LargeSize: 100_000})
+	s := serveTest(t, serve.Options{PageSize: 250}, src)
+	url := "file://" + filepath.Join(t.TempDir(), "objects")
+	mirror := func() string {
+		return finish(t, exitOK, "mirror", "--segments", url, "--segment-names", "700", "--store", filepath.Join(t.TempDir(), "work"), s.URL()).Stdout.String()
+	}
+	if out := mirror(); !strings.Contains(out, "3,000 listed, 3,000 fetched") || !strings.Contains(out, "motefs mount --segments "+url) {
+		t.Errorf("it says %q", out)
+	}
+	gets := s.Counts().Gets
+	if out := mirror(); !strings.Contains(out, "3,000 listed, 3,000 fetched") || s.Counts().Gets != gets {
+		t.Errorf("once more it says %q, with %d gets instead of %d", out, s.Counts().Gets, gets)
+	}
+	b := newBackground(t)
+	finish(t, exitOK, "mount", "--daemon", "--store", b.store, "--log-file", b.log, "--segments", url, b.dir)
+	if got := strings.TrimSpace(shell(t, `find "$1" -type f | wc -l`, b.dir)); got != fmt.Sprint(files) {
+		t.Errorf("%s files are there", got)
+	}
+	for _, k := range []int64{0, 700, 701, files - 1} {
+		if got := shell(t, `cat "$1/$2"`, b.dir, src.Name(k)); got != string(src.Body(k)) {
+			t.Errorf("file %d reads %.100q", k, got)
+		}
+	}
+	if out := finish(t, exitOK, "status", b.dir).Stdout.String(); !strings.Contains(out, "3,000") {
+		t.Errorf("its status is %s", out)
+	}
+	finish(t, exitOK, "unmount", b.dir)
+	b.gone()
+	finish(t, exitOK, "verify", "--store", b.store)
+	// A mirror of one origin is none of another.
+	other := serveTest(t, serve.Options{}, synthetic(1))
+	p := finish(t, exitError, "mirror", "--segments", url, "--store", filepath.Join(t.TempDir(), "work"), other.URL())
+	if text := p.Stderr.String(); !strings.Contains(text, s.URL()) || !strings.Contains(text, other.URL()) {
+		t.Errorf("it says %q", text)
+	}
+}
+
+// TestSegmentsUsage: what does not go together is said in one line.
+func TestSegmentsUsage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"mirror", "--cluster", "nats://127.0.0.1:1", "http://127.0.0.1:1"}, "--cluster goes with --segments"},
+		{[]string{"mirror", "--segments", "ftp://x/y", "http://127.0.0.1:1"}, "give s3://BUCKET/PREFIX or file:///FOLDER"},
+		{[]string{"mirror", "--segments", "file:///tmp/x", "--refresh", "http://127.0.0.1:1"}, "do not go with --segments"},
+		{[]string{"mirror", "--segments-region", "x", "http://127.0.0.1:1"}, "go with --segments"},
+		{[]string{"mount", "--segments", "file:///tmp/x"}, "MOUNTPOINT is missing"},
+		{[]string{"mount", "--segments", "file:///tmp/x", "http://127.0.0.1:1", "/mnt"}, "there is no ORIGIN"},
+		{[]string{"mount", "--cache-size", "1G", "http://127.0.0.1:1", "/mnt"}, "--cache-size goes with --segments"},
+		{[]string{"status", "--cluster", "embedded"}, "give the URL of that server"},
+		{[]string{"status", "--cluster", "nats://user:secret@127.0.0.1:1", "/mnt"}, "leave out"},
+	} {
+		p := finish(t, exitUsage, c.args...)
+		if text := p.Stderr.String(); !strings.Contains(text, c.want) || strings.Contains(text, "secret") {
+			t.Errorf("%q: it says %q", c.args, text)
+		}
+	}
+}
