@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/motefs/motefs/mirror/cluster"
 )
 
 func document(t *testing.T, name string) string {
@@ -92,6 +95,33 @@ func TestSemanticsNamesATestForEachClaim(t *testing.T) {
 	}
 	if claims < 50 {
 		t.Errorf("only %d claims are seen", claims)
+	}
+}
+
+// TestDocsTellOfClusterStatus looks in status.md for each field of what status --cluster --json prints.
+func TestDocsTellOfClusterStatus(t *testing.T) {
+	_, text, _ := strings.Cut(document(t, "cmd/motefs/docs/status.md"), "\n## Lines of `status --cluster --json`\n")
+	text, _, ok := strings.Cut(text, "\n## ")
+	if !ok {
+		t.Fatal("status.md does not tell of status --cluster")
+	}
+	seen := 0
+	for _, kind := range []reflect.Type{
+		reflect.TypeFor[clusterStatus](), reflect.TypeFor[cluster.Report](), reflect.TypeFor[cluster.Working](),
+		reflect.TypeFor[cluster.Leading](), reflect.TypeFor[cluster.Totals](),
+	} {
+		for field := range kind.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if name == "" {
+				continue // one that is embedded
+			}
+			if seen++; !strings.Contains(text, "`"+name+"`") {
+				t.Errorf("status.md does not tell of %s of %s", name, kind)
+			}
+		}
+	}
+	if seen < 25 {
+		t.Errorf("only %d fields are seen", seen)
 	}
 }
 

@@ -76,7 +76,7 @@ func TestWorkflows(t *testing.T) {
 
 // TestOtherYAML reads every other file of YAML that people are given.
 func TestOtherYAML(t *testing.T) {
-	files := []string{"../../.golangci.yml", "packaging/nfpm.yaml", "packaging/daemonset.yaml", "packaging/config.yaml"}
+	files := []string{"../../.golangci.yml", "packaging/nfpm.yaml", "packaging/daemonset.yaml", "packaging/cluster.yaml", "packaging/compose.yaml", "packaging/config.yaml"}
 	templates, _ := filepath.Glob("../../.github/ISSUE_TEMPLATE/*.yml")
 	for _, file := range append(files, templates...) {
 		text, err := os.ReadFile(file)

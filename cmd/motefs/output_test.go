@@ -226,3 +226,13 @@ func TestProgressModes(t *testing.T) {
 	}
 	finish(t, exitUsage, "mirror", "--progress", "loud", s.URL())
 }
+
+func TestCounted(t *testing.T) {
+	for want, got := range map[string]string{
+		"1 process": counted(1, "process"), "0 processes": counted(0, "process"), "2 directories": counted(2, "directory"), "1,000 files": counted(1000, "file"),
+	} {
+		if got != want {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+	}
+}

@@ -59,5 +59,8 @@ func counted(n uint64, thing string) string {
 	if stem, ok := strings.CutSuffix(thing, "y"); ok {
 		return count(n) + " " + stem + "ies"
 	}
+	if strings.HasSuffix(thing, "s") {
+		return count(n) + " " + thing + "es"
+	}
 	return count(n) + " " + thing + "s"
 }

@@ -20,6 +20,9 @@
 //	manifests/N                        a Manifest, of what is new since N-1
 //	manifests/N.full                   all that the manifests up to N say, beside some of them
 //
+// Tables are Pebble's, written by package cache. Their sums, in heads, commits and manifests, are
+// XXH64 of the whole table. Part 0 is there also where no file is gone or failed; Commit.Tables has it first.
+//
 // SEQ, PART and N are decimal with leading zeros, so that they sort; INODE is hexadecimal;
 // an ATTEMPT is 16 random hexadecimal digits.
 //
