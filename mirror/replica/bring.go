@@ -84,8 +84,8 @@ func (r *Replica) bringNames(ctx context.Context, s *segment) error {
 	if len(s.Tables) > 0 {
 		pieces = append(pieces, s.piece(0))
 	}
-	err := r.retry(ctx, func(ctx context.Context) error {
-		return r.inTurn(ctx, pieces, func(files []*os.File) error {
+	err := r.retry(ctx, func(ctx context.Context, p *patience) error {
+		return r.inTurn(ctx, p, pieces, func(files []*os.File) error {
 			// One table is ingested at a time.
 			if err := r.yield(ctx, s); err != nil {
 				return err
@@ -135,8 +135,8 @@ func (r *Replica) bringPart(ctx context.Context, s *segment, k int) error {
 	if err := r.store.RoomFor(s.Tables[k].Size); err != nil {
 		return fmt.Errorf("bring the contents of segment %d: %w", s.Seq, local(err))
 	}
-	err := r.retry(ctx, func(ctx context.Context) error {
-		return r.inTurn(ctx, []piece{s.piece(k)}, func(files []*os.File) error { return r.ingestPart(ctx, s, k, files[0]) })
+	err := r.retry(ctx, func(ctx context.Context, p *patience) error {
+		return r.inTurn(ctx, p, []piece{s.piece(k)}, func(files []*os.File) error { return r.ingestPart(ctx, s, k, files[0]) })
 	})
 	if err != nil {
 		return fmt.Errorf("bring the contents of segment %d: %w", s.Seq, err)
@@ -149,12 +149,12 @@ func (r *Replica) bringPart(ctx context.Context, s *segment, k int) error {
 }
 
 // inTurn is getAll, once there is a place among the downloads.
-func (r *Replica) inTurn(ctx context.Context, pieces []piece, use func([]*os.File) error) error {
-	if err := r.slots.Acquire(ctx, 1); err != nil {
+func (r *Replica) inTurn(ctx context.Context, p *patience, pieces []piece, use func([]*os.File) error) error {
+	if err := p.aside(func() error { return r.slots.Acquire(ctx, 1) }); err != nil {
 		return context.Cause(ctx)
 	}
 	defer r.slots.Release(1)
-	return r.getAll(ctx, pieces, use)
+	return r.getAll(ctx, p, pieces, use)
 }
 
 // fetchNames brings all names in the background, in the order of the segments, and says so in the

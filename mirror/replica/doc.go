@@ -26,7 +26,8 @@
 // have names of it and is not here: Ready brings that one.
 //
 // What is brought lasts: a restart downloads nothing again. With the object store away what is
-// here is served. What is not is an error after Options.Patience, and never "no such file".
+// here is served. What is not is an error once nothing has come for Options.Patience, and never "no
+// such file".
 //
 // # Why a number can be trusted
 //

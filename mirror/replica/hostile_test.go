@@ -117,7 +117,7 @@ func TestAnotherMirror(t *testing.T) {
 		w.must(store.Delete(t.Context(), name))
 	}
 	whole(t, 17, store, 100, worldOptions{files: 300, flat: true})
-	if err := r.poll(t.Context()); !errors.Is(err, ErrOtherMirror) {
+	if err := r.once(t.Context(), r.poll); !errors.Is(err, ErrOtherMirror) {
 		t.Errorf("another mirror: %v", err)
 	}
 	w.must(w.checkAll(t.Context(), rd))

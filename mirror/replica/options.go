@@ -22,8 +22,9 @@ type Options struct {
 	// Poll is how often the mirror is asked for what is new. Default 3 s; it grows up to
 	// maxPoll while the object store is away.
 	Poll time.Duration
-	// Patience is for how long a download is tried until its readers get an error. The
-	// next reader begins anew. Default 20 s.
+	// Patience is for how long nothing may come of a download until its readers get an
+	// error, and the next reader begins anew. One that takes longer, but comes, goes on
+	// also where no reader waits any more. Default 20 s.
 	Patience time.Duration
 	// CacheSize bounds the contents and blobs in the local store, in bytes: those of the
 	// segments that were not read for the longest time are taken back. Names are always kept, what
@@ -66,6 +67,9 @@ const (
 	inFlight = 1 << 30
 	// certainTries is how often a download is tried that does not fail as if it might pass.
 	certainTries = 3
+	// fruitlessTries is how often bytes come of a download and break off, or turn out wrong, no
+	// later than before.
+	fruitlessTries = 10
 	// maxBackoff bounds the wait between two tries.
 	maxBackoff = 5 * time.Second
 

@@ -129,7 +129,7 @@ func (r *Replica) open(ctx context.Context) error {
 	}
 	ctx, stop := context.WithTimeout(ctx, firstPoll)
 	defer stop()
-	if err := r.poll(ctx); err != nil {
+	if err := r.once(ctx, r.poll); err != nil {
 		r.log.Warn().Err(err).Msg("what is new in the mirror is not known; serving what is here")
 	}
 	return nil
@@ -139,8 +139,8 @@ func (r *Replica) open(ctx context.Context) error {
 // is nil while the object store is away.
 func (r *Replica) mirror(ctx context.Context, kept bool) (m *segments.Mirror, err error) {
 	var certain error // which no other try changes
-	try := func(ctx context.Context) error {
-		found, err := segments.Open(ctx, r.opts.Objects, "", time.Time{})
+	try := func(ctx context.Context, from *patience) error {
+		found, err := segments.Open(ctx, from, "", time.Time{})
 		switch {
 		case errors.Is(err, segments.ErrNone), errors.Is(err, segments.ErrFormat), errors.Is(err, segments.ErrBad):
 			certain, err = err, nil
@@ -152,7 +152,7 @@ func (r *Replica) mirror(ctx context.Context, kept bool) (m *segments.Mirror, er
 	if kept {
 		ctx, stop := context.WithTimeout(ctx, firstPoll)
 		defer stop()
-		err = try(ctx)
+		err = r.once(ctx, try)
 	} else {
 		err = r.retry(ctx, try)
 	}
