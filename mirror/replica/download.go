@@ -10,6 +10,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror/objects"
 )
 
@@ -25,7 +26,7 @@ type piece struct {
 func (r *Replica) get(ctx context.Context, from objects.Store, p piece) (_ *os.File, err error) {
 	file, err := os.CreateTemp(r.temporary(), "*")
 	if err != nil {
-		return nil, fmt.Errorf("download %q: %w", p.object, err)
+		return nil, local(fmt.Errorf("download %q: %w", p.object, err))
 	}
 	defer func() {
 		if err != nil {
@@ -40,6 +41,8 @@ func (r *Replica) get(ctx context.Context, from objects.Store, p piece) (_ *os.F
 	sum := xxhash.New()
 	n, err := io.Copy(io.MultiWriter(file, sum, &r.counts.downloaded), io.LimitReader(body, p.size))
 	switch {
+	case cache.NoRoom(err):
+		return nil, local(fmt.Errorf("download %q: %w", p.object, err))
 	case err != nil:
 		return nil, fmt.Errorf("download %q: %w", p.object, err)
 	case n != p.size:
@@ -48,6 +51,15 @@ func (r *Replica) get(ctx context.Context, from objects.Store, p piece) (_ *os.F
 		return nil, untrue("%q has not the sum that its manifest says", p.object)
 	}
 	return file, nil
+}
+
+// roomFor is the error of the local store where there is no room for pieces.
+func (r *Replica) roomFor(pieces []piece) error {
+	var size int64
+	for k := range pieces {
+		size += pieces[k].size
+	}
+	return local(r.store.RoomFor(size))
 }
 
 // discard closes a file and removes it.

@@ -126,3 +126,11 @@ func TestAnotherMirror(t *testing.T) {
 		t.Errorf("another mirror in the same folder: %v", err)
 	}
 }
+
+// replace puts another table in the place of one.
+func (w *world) replace(s *segments.Sealed, k int, table []byte) {
+	w.tb.Helper()
+	name := segments.TableName(s.Seq, s.Attempt, k)
+	w.must(w.objects.Delete(w.tb.Context(), name))
+	w.must(w.objects.Put(w.tb.Context(), name, objects.BytesBody(table)))
+}

@@ -33,7 +33,7 @@ func table(s *segment, file *os.File, k int) cache.Table {
 // dropPart takes a table of a segment's contents, and their blobs, out of the local store.
 func (r *Replica) dropPart(ctx context.Context, s *segment, k int) error {
 	if err := r.store.TakeBack(ctx, s.Part.First, k); err != nil {
-		return fmt.Errorf("take segment %d back: %w", s.Seq, err)
+		return fmt.Errorf("take segment %d back: %w", s.Seq, errors.Join(err, r.mark(s)))
 	}
 	if s.size(true) == 0 {
 		s.blobs.Store(0)
@@ -152,10 +152,10 @@ func (r *Replica) bringBlob(ctx context.Context, e *cache.Entry) error {
 // getBlob downloads a blob, once.
 func (r *Replica) getBlob(ctx context.Context, p *patience, s *segment, e *cache.Entry) error {
 	size := cache.BlobLen(e.Size)
-	if err := p.aside(func() error { return r.slots.Acquire(ctx, 1) }); err != nil {
+	if err := p.aside(func() error { return r.slots.blobs.Acquire(ctx, 1) }); err != nil {
 		return context.Cause(ctx)
 	}
-	defer r.slots.Release(1)
+	defer r.slots.blobs.Release(1)
 	name := segments.BlobName(s.Seq, s.Attempt, e.Inode)
 	from, length, err := p.Get(ctx, name, 0, -1)
 	if err != nil {

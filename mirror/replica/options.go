@@ -54,16 +54,19 @@ const (
 	// before it is ready.
 	firstPoll = 500 * time.Millisecond
 
-	// downloads is how many segments, or blobs, are downloaded at a time, and
-	// backgroundDownloads how many of these at most nobody waits for.
+	// closePatience is how long a replica that is closed waits for room on the local disk.
+	closePatience = 2 * time.Second
+
+	// downloads is how many tables are downloaded at a time, and how many blobs beside;
+	// backgroundDownloads is how many of the tables at most nobody waits for.
 	downloads           = 6
 	backgroundDownloads = 2
 	// yieldFor is for how long a download that nobody waits for lets those of readers go first.
 	// Every yieldLook it is looked at whether it is one of them by now.
 	yieldFor  = time.Second
 	yieldLook = 10 * time.Millisecond
-	// inFlight bounds what is downloaded at a time, in bytes on the disk. What is longer by
-	// itself comes alone.
+	// inFlight bounds the tables that are downloaded at a time, in bytes on the disk. One that is
+	// longer by itself comes alone. A blob comes where the local store's disk has room for it.
 	inFlight = 1 << 30
 	// certainTries is how often a download is tried that does not fail as if it might pass.
 	certainTries = 3
