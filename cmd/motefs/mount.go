@@ -52,6 +52,10 @@ func mountCommand(a *app) *cobra.Command {
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
 		Args:    atMost(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args, err := a.withoutSource(f, args)
+			if err != nil {
+				return err
+			}
 			if err := f.operands(args); err != nil {
 				return err
 			}

@@ -34,6 +34,18 @@ func (f *mountFlags) operands(args []string) error {
 	return nil
 }
 
+// withoutSource leaves out what a line of fstab has as its source where its options say which
+// mirror in segments is mounted.
+func (a *app) withoutSource(f *mountFlags, args []string) ([]string, error) {
+	if a.helper == nil || f.segments.url == "" || len(args) != 2 {
+		return args, nil
+	}
+	if args[0] != "none" && args[0] != f.segments.url {
+		return nil, usagef("with the option segments=%s the source is none, or that URL, and not %s", f.segments.url, args[0])
+	}
+	return args[1:], nil
+}
+
 // mounts is what is mounted, and where its store is.
 func (f *mountFlags) mounts(raw string) (id, dir string, err error) {
 	if f.segments.url == "" {
