@@ -29,5 +29,5 @@ func TestMountByTypeOfSegments(t *testing.T) {
 		process.MustRun(t, "umount", b.dir)
 		b.gone()
 	}
-	mount8(t, mountUsage, "the source is none, or that URL", "-t", "motefs", "-o", "segments="+folder, s.URL(), t.TempDir())
+	mount8(t, mountUsage, "in fstab it is none, or the same URL", "-t", "motefs", "-o", "segments="+folder, s.URL(), t.TempDir())
 }

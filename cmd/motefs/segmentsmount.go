@@ -27,7 +27,7 @@ func (f *mountFlags) operands(args []string) error {
 	case f.segments.url != "" && len(args) == 0:
 		return usagef("MOUNTPOINT is missing: %s", howSegments)
 	case f.segments.url != "" && len(args) > 1:
-		return usagef("with --segments there is no ORIGIN: %s", howSegments)
+		return usagef("with --segments there is no ORIGIN: %s; in fstab it is none, or the same URL", howSegments)
 	case f.segments.url != "" && f.refresh.every > 0:
 		return usagef("--refresh-every does not go with --segments: a mirror in segments is followed all the time")
 	}
@@ -36,14 +36,11 @@ func (f *mountFlags) operands(args []string) error {
 
 // withoutSource leaves out what a line of fstab has as its source where its options say which
 // mirror in segments is mounted.
-func (a *app) withoutSource(f *mountFlags, args []string) ([]string, error) {
-	if a.helper == nil || f.segments.url == "" || len(args) != 2 {
-		return args, nil
+func (a *app) withoutSource(f *mountFlags, args []string) []string {
+	if a.helper != nil && len(args) == 2 && f.segments.url != "" && (args[0] == "none" || args[0] == f.segments.url) {
+		return args[1:]
 	}
-	if args[0] != "none" && args[0] != f.segments.url {
-		return nil, usagef("with the option segments=%s the source is none, or that URL, and not %s", f.segments.url, args[0])
-	}
-	return args[1:], nil
+	return args
 }
 
 // mounts is what is mounted, and where its store is.
