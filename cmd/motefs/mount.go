@@ -52,6 +52,7 @@ func mountCommand(a *app) *cobra.Command {
 		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
 		Args:    atMost(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args = a.withoutSource(f, args)
 			if err := f.operands(args); err != nil {
 				return err
 			}
@@ -177,12 +178,6 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 	}
 	a.tell("unmounted %s: %s", abs, m.unmountText(before, time.Since(start)))
 	return nil
-}
-
-// othersRead reports whether every user of this machine may read the mount's files.
-func (f *mountFlags) othersRead() bool {
-	const readAndSearch = 0o005
-	return f.allowOther && f.umask&readAndSearch == 0
 }
 
 // mounted is a session with its mount.

@@ -64,3 +64,9 @@ func (o *octal) String() string { return "0" + strconv.FormatUint(uint64(*o), 8)
 
 // Type is the name of the value in the help.
 func (o *octal) Type() string { return "octal" }
+
+// othersRead reports whether every user of this machine may read the mount's files.
+func (f *mountFlags) othersRead() bool {
+	const readAndSearch = 0o005
+	return f.allowOther && f.umask&readAndSearch == 0
+}

@@ -27,11 +27,20 @@ func (f *mountFlags) operands(args []string) error {
 	case f.segments.url != "" && len(args) == 0:
 		return usagef("MOUNTPOINT is missing: %s", howSegments)
 	case f.segments.url != "" && len(args) > 1:
-		return usagef("with --segments there is no ORIGIN: %s", howSegments)
+		return usagef("with --segments there is no ORIGIN: %s; in fstab it is none, or the same URL", howSegments)
 	case f.segments.url != "" && f.refresh.every > 0:
 		return usagef("--refresh-every does not go with --segments: a mirror in segments is followed all the time")
 	}
 	return nil
+}
+
+// withoutSource leaves out what a line of fstab has as its source where its options say which
+// mirror in segments is mounted.
+func (a *app) withoutSource(f *mountFlags, args []string) []string {
+	if a.helper != nil && len(args) == 2 && f.segments.url != "" && (args[0] == "none" || args[0] == f.segments.url) {
+		return args[1:]
+	}
+	return args
 }
 
 // mounts is what is mounted, and where its store is.

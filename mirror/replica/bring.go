@@ -84,8 +84,11 @@ func (r *Replica) bringNames(ctx context.Context, s *segment) error {
 	if len(s.Tables) > 0 {
 		pieces = append(pieces, s.piece(0))
 	}
-	err := r.retry(ctx, func(ctx context.Context) error {
-		return r.inTurn(ctx, pieces, func(files []*os.File) error {
+	if err := r.roomFor(pieces); err != nil {
+		return fmt.Errorf("bring the names of segment %d: %w", s.Seq, err)
+	}
+	err := r.retry(ctx, func(ctx context.Context, p *patience) error {
+		return r.inTurn(ctx, p, pieces, func(files []*os.File) error {
 			// One table is ingested at a time.
 			if err := r.yield(ctx, s); err != nil {
 				return err
@@ -132,11 +135,12 @@ func (r *Replica) bringPart(ctx context.Context, s *segment, k int) error {
 	if err := r.namesOf(ctx, s, r.share); err != nil {
 		return err
 	}
-	if err := r.store.RoomFor(s.Tables[k].Size); err != nil {
-		return fmt.Errorf("bring the contents of segment %d: %w", s.Seq, local(err))
+	pieces := []piece{s.piece(k)}
+	if err := r.roomFor(pieces); err != nil {
+		return fmt.Errorf("bring the contents of segment %d: %w", s.Seq, err)
 	}
-	err := r.retry(ctx, func(ctx context.Context) error {
-		return r.inTurn(ctx, []piece{s.piece(k)}, func(files []*os.File) error { return r.ingestPart(ctx, s, k, files[0]) })
+	err := r.retry(ctx, func(ctx context.Context, p *patience) error {
+		return r.inTurn(ctx, p, pieces, func(files []*os.File) error { return r.ingestPart(ctx, s, k, files[0]) })
 	})
 	if err != nil {
 		return fmt.Errorf("bring the contents of segment %d: %w", s.Seq, err)
@@ -148,13 +152,13 @@ func (r *Replica) bringPart(ctx context.Context, s *segment, k int) error {
 	return nil
 }
 
-// inTurn is getAll, once there is a place among the downloads.
-func (r *Replica) inTurn(ctx context.Context, pieces []piece, use func([]*os.File) error) error {
-	if err := r.slots.Acquire(ctx, 1); err != nil {
+// inTurn is getAll, once there is a place among the downloads of tables.
+func (r *Replica) inTurn(ctx context.Context, p *patience, pieces []piece, use func([]*os.File) error) error {
+	if err := p.aside(func() error { return r.slots.tables.Acquire(ctx, 1) }); err != nil {
 		return context.Cause(ctx)
 	}
-	defer r.slots.Release(1)
-	return r.getAll(ctx, pieces, use)
+	defer r.slots.tables.Release(1)
+	return r.getAll(ctx, p, pieces, use)
 }
 
 // fetchNames brings all names in the background, in the order of the segments, and says so in the

@@ -26,7 +26,9 @@
 // have names of it and is not here: Ready brings that one.
 //
 // What is brought lasts: a restart downloads nothing again. With the object store away what is
-// here is served. What is not is an error after Options.Patience, and never "no such file".
+// here is served. What is not is an error once nothing has come for Options.Patience, and never "no
+// such file". So it is while the local disk is full: what is here is served, and the rest comes once
+// there is room.
 //
 // # Why a number can be trusted
 //
@@ -38,8 +40,8 @@
 // # Bounds
 //
 // Nothing is kept for a file. A segment costs about a kilobyte of memory. At most
-// downloads tables or blobs come at a time, and of these at most backgroundDownloads that nobody
-// waits for; inFlight bounds their bytes, which are on the disk. See Options.CacheSize for the bound of
+// downloads tables and as many blobs come at a time, and of the tables at most backgroundDownloads
+// that nobody waits for; inFlight bounds the bytes of tables, which are on the disk. See Options.CacheSize for the bound of
 // the local store. What is taken back keeps its length and time, so that who has it open goes
 // on: it is brought again. What came a moment ago is not taken back (restTicks), so that who
 // waited for it reads it.

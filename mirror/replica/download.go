@@ -7,12 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/mirror/objects"
 )
 
 // piece is a part of an object that is to be downloaded.
@@ -24,24 +23,26 @@ type piece struct {
 }
 
 // get downloads a piece into a file of the local store's folder, once. The caller removes it.
-func (r *Replica) get(ctx context.Context, p piece) (_ *os.File, err error) {
+func (r *Replica) get(ctx context.Context, from objects.Store, p piece) (_ *os.File, err error) {
 	file, err := os.CreateTemp(r.temporary(), "*")
 	if err != nil {
-		return nil, fmt.Errorf("download %q: %w", p.object, err)
+		return nil, local(fmt.Errorf("download %q: %w", p.object, err))
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, discard(file))
 		}
 	}()
-	from, _, err := r.opts.Objects.Get(ctx, p.object, p.off, p.size)
+	body, _, err := from.Get(ctx, p.object, p.off, p.size)
 	if err != nil {
 		return nil, fmt.Errorf("download %q: %w", p.object, err)
 	}
-	defer from.Close()
+	defer body.Close()
 	sum := xxhash.New()
-	n, err := io.Copy(io.MultiWriter(file, sum, &r.counts.downloaded), io.LimitReader(from, p.size))
+	n, err := io.Copy(io.MultiWriter(file, sum, &r.counts.downloaded), io.LimitReader(body, p.size))
 	switch {
+	case cache.NoRoom(err):
+		return nil, local(fmt.Errorf("download %q: %w", p.object, err))
 	case err != nil:
 		return nil, fmt.Errorf("download %q: %w", p.object, err)
 	case n != p.size:
@@ -52,19 +53,28 @@ func (r *Replica) get(ctx context.Context, p piece) (_ *os.File, err error) {
 	return file, nil
 }
 
+// roomFor is the error of the local store where there is no room for pieces.
+func (r *Replica) roomFor(pieces []piece) error {
+	var size int64
+	for k := range pieces {
+		size += pieces[k].size
+	}
+	return local(r.store.RoomFor(size))
+}
+
 // discard closes a file and removes it.
 func discard(file *os.File) error {
 	return errors.Join(file.Close(), os.Remove(filepath.Clean(file.Name())))
 }
 
 // getAll downloads pieces one after the other, and hands them to use. It makes one attempt.
-func (r *Replica) getAll(ctx context.Context, pieces []piece, use func([]*os.File) error) (err error) {
+func (r *Replica) getAll(ctx context.Context, p *patience, pieces []piece, use func([]*os.File) error) (err error) {
 	var size int64
-	for _, p := range pieces {
-		size += p.size
+	for k := range pieces {
+		size += pieces[k].size
 	}
 	size = min(size, inFlight)
-	if err := r.bytes.Acquire(ctx, size); err != nil {
+	if err := p.aside(func() error { return r.bytes.Acquire(ctx, size) }); err != nil {
 		return context.Cause(ctx)
 	}
 	defer r.bytes.Release(size)
@@ -74,55 +84,14 @@ func (r *Replica) getAll(ctx context.Context, pieces []piece, use func([]*os.Fil
 			err = errors.Join(err, discard(file))
 		}
 	}()
-	for _, p := range pieces {
-		file, err := r.get(ctx, p)
+	for k := range pieces {
+		file, err := r.get(ctx, p, pieces[k])
 		if err != nil {
 			return err
 		}
 		files = append(files, file)
 	}
-	return use(files)
-}
-
-// retry calls attempt until it returns nil, for at most Options.Patience. An error that does not
-// say that it may pass is one after certainTries.
-func (r *Replica) retry(ctx context.Context, attempt func(context.Context) error) error {
-	ctx, stop := context.WithTimeoutCause(ctx, r.opts.Patience, errPatience)
-	defer stop()
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = r.opts.backoff, maxBackoff
-	wait.Reset()
-	for certain := 1; ; {
-		err := attempt(ctx)
-		switch {
-		case err == nil, r.ctx.Err() != nil:
-			return errors.Join(err, context.Cause(r.ctx))
-		case ctx.Err() != nil:
-			return outOfPatience(err)
-		case errors.Is(err, errLocal):
-			return err
-		case !mirror.Temporary(err):
-			if certain++; certain > certainTries {
-				return err
-			}
-		}
-		r.counts.retries.Add(1)
-		r.log.Debug().Err(err).Msg("trying again")
-		select {
-		case <-ctx.Done():
-			return outOfPatience(err)
-		case <-time.After(wait.NextBackOff()):
-		}
-	}
-}
-
-// errPatience ends a download that does not come.
-var errPatience = errors.New("the object store does not deliver")
-
-// outOfPatience is the error of a download that was last tried with err. That is not in it
-// as an error: it may be the deadline's, and readers' own deadlines are another thing.
-func outOfPatience(err error) error {
-	return fmt.Errorf("%w: %v", errPatience, err) //nolint:errorlint // see above
+	return p.aside(func() error { return use(files) })
 }
 
 // errLocal marks what is not the object store's fault.

@@ -23,6 +23,7 @@ func (r *Replica) Contents() *Contents { return &Contents{r: r} }
 // origin; ErrNotFetched; ctx's; or why it cannot be brought.
 func (c *Contents) Fetch(ctx context.Context, parent cache.Inode, name string) (cache.Entry, error) {
 	r := c.r
+	lacks := 0 // how often it was not in the table that is here
 	for range fetchRounds {
 		e, err := r.find(ctx, parent, name)
 		switch {
@@ -60,6 +61,9 @@ func (c *Contents) Fetch(ctx context.Context, parent cache.Inode, name string) (
 		}
 		part := s.partOf(parent, name)
 		if s.here(part) {
+			if lacks++; lacks == fetchRounds/2 {
+				return cache.Entry{}, r.noted(ctx, untrue("segment %d has no content of %q", s.Seq, name))
+			}
 			continue // it came, or was taken back, since it was looked up
 		}
 		if err := r.contentsOf(ctx, s, part, r.demand); err != nil {

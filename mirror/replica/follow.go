@@ -31,7 +31,7 @@ func (r *Replica) follow(ctx context.Context) {
 			return
 		case <-time.After(pause):
 		}
-		err := r.poll(ctx)
+		err := r.once(ctx, r.poll)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -47,9 +47,9 @@ func (r *Replica) follow(ctx context.Context) {
 }
 
 // poll takes what is new of the mirror.
-func (r *Replica) poll(ctx context.Context) error {
+func (r *Replica) poll(ctx context.Context, from *patience) error {
 	c := r.catalog.Load()
-	if err := r.sameMirror(ctx); err != nil {
+	if err := r.sameMirror(ctx, from); err != nil {
 		return err
 	}
 	if c.complete {
@@ -59,7 +59,7 @@ func (r *Replica) poll(ctx context.Context) error {
 	for k, s := range c.segs {
 		index.Segments[k] = s.Sealed
 	}
-	news, err := segments.Reader{Store: r.opts.Objects, Mirror: r.id}.Follow(ctx, &index)
+	news, err := segments.Reader{Store: from, Mirror: r.id}.Follow(ctx, &index)
 	if index.Next == c.next {
 		return err
 	}
@@ -72,8 +72,8 @@ func (r *Replica) poll(ctx context.Context) error {
 }
 
 // sameMirror returns ErrOtherMirror where another mirror has taken the place of this one.
-func (r *Replica) sameMirror(ctx context.Context) error {
-	m, err := segments.Open(ctx, r.opts.Objects, "", time.Time{})
+func (r *Replica) sameMirror(ctx context.Context, from *patience) error {
+	m, err := segments.Open(ctx, from, "", time.Time{})
 	if err == nil && m.ID != r.id {
 		return fmt.Errorf("%w: %s has taken the place of %s; what is here is served on, and nothing more is brought. To have the new one, unmount and remove the folder %s", ErrOtherMirror, m.ID, r.id, r.opts.Store.Dir)
 	}

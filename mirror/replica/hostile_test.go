@@ -117,7 +117,7 @@ func TestAnotherMirror(t *testing.T) {
 		w.must(store.Delete(t.Context(), name))
 	}
 	whole(t, 17, store, 100, worldOptions{files: 300, flat: true})
-	if err := r.poll(t.Context()); !errors.Is(err, ErrOtherMirror) {
+	if err := r.once(t.Context(), r.poll); !errors.Is(err, ErrOtherMirror) {
 		t.Errorf("another mirror: %v", err)
 	}
 	w.must(w.checkAll(t.Context(), rd))
@@ -125,4 +125,12 @@ func TestAnotherMirror(t *testing.T) {
 	if _, err := Open(t.Context(), Options{Objects: store, Store: optionsOf(dir)}); !errors.Is(err, ErrOtherMirror) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("another mirror in the same folder: %v", err)
 	}
+}
+
+// replace puts another table in the place of one.
+func (w *world) replace(s *segments.Sealed, k int, table []byte) {
+	w.tb.Helper()
+	name := segments.TableName(s.Seq, s.Attempt, k)
+	w.must(w.objects.Delete(w.tb.Context(), name))
+	w.must(w.objects.Put(w.tb.Context(), name, objects.BytesBody(table)))
 }

@@ -33,7 +33,7 @@ func table(s *segment, file *os.File, k int) cache.Table {
 // dropPart takes a table of a segment's contents, and their blobs, out of the local store.
 func (r *Replica) dropPart(ctx context.Context, s *segment, k int) error {
 	if err := r.store.TakeBack(ctx, s.Part.First, k); err != nil {
-		return fmt.Errorf("take segment %d back: %w", s.Seq, err)
+		return fmt.Errorf("take segment %d back: %w", s.Seq, errors.Join(err, r.mark(s)))
 	}
 	if s.size(true) == 0 {
 		s.blobs.Store(0)
@@ -141,7 +141,7 @@ func (r *Replica) bringBlob(ctx context.Context, e *cache.Entry) error {
 		if here, err := r.blobHere(e.Inode); err != nil || here {
 			return local(err)
 		}
-		err := r.retry(ctx, func(ctx context.Context) error { return r.getBlob(ctx, s, e) })
+		err := r.retry(ctx, func(ctx context.Context, p *patience) error { return r.getBlob(ctx, p, s, e) })
 		if err != nil {
 			return fmt.Errorf("bring the content of inode %d of segment %d: %w", e.Inode, s.Seq, err)
 		}
@@ -150,14 +150,14 @@ func (r *Replica) bringBlob(ctx context.Context, e *cache.Entry) error {
 }
 
 // getBlob downloads a blob, once.
-func (r *Replica) getBlob(ctx context.Context, s *segment, e *cache.Entry) error {
+func (r *Replica) getBlob(ctx context.Context, p *patience, s *segment, e *cache.Entry) error {
 	size := cache.BlobLen(e.Size)
-	if err := r.slots.Acquire(ctx, 1); err != nil {
+	if err := p.aside(func() error { return r.slots.blobs.Acquire(ctx, 1) }); err != nil {
 		return context.Cause(ctx)
 	}
-	defer r.slots.Release(1)
+	defer r.slots.blobs.Release(1)
 	name := segments.BlobName(s.Seq, s.Attempt, e.Inode)
-	from, length, err := r.opts.Objects.Get(ctx, name, 0, -1)
+	from, length, err := p.Get(ctx, name, 0, -1)
 	if err != nil {
 		return fmt.Errorf("download %q: %w", name, err)
 	}

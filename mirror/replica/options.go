@@ -22,8 +22,9 @@ type Options struct {
 	// Poll is how often the mirror is asked for what is new. Default 3 s; it grows up to
 	// maxPoll while the object store is away.
 	Poll time.Duration
-	// Patience is for how long a download is tried until its readers get an error. The
-	// next reader begins anew. Default 20 s.
+	// Patience is for how long nothing may come of a download until its readers get an
+	// error, and the next reader begins anew. One that takes longer, but comes, goes on
+	// also where no reader waits any more. Default 20 s.
 	Patience time.Duration
 	// CacheSize bounds the contents and blobs in the local store, in bytes: those of the
 	// segments that were not read for the longest time are taken back. Names are always kept, what
@@ -53,19 +54,25 @@ const (
 	// before it is ready.
 	firstPoll = 500 * time.Millisecond
 
-	// downloads is how many segments, or blobs, are downloaded at a time, and
-	// backgroundDownloads how many of these at most nobody waits for.
+	// closePatience is how long a replica that is closed waits for room on the local disk.
+	closePatience = 2 * time.Second
+
+	// downloads is how many tables are downloaded at a time, and how many blobs beside;
+	// backgroundDownloads is how many of the tables at most nobody waits for.
 	downloads           = 6
 	backgroundDownloads = 2
 	// yieldFor is for how long a download that nobody waits for lets those of readers go first.
 	// Every yieldLook it is looked at whether it is one of them by now.
 	yieldFor  = time.Second
 	yieldLook = 10 * time.Millisecond
-	// inFlight bounds what is downloaded at a time, in bytes on the disk. What is longer by
-	// itself comes alone.
+	// inFlight bounds the tables that are downloaded at a time, in bytes on the disk. One that is
+	// longer by itself comes alone. A blob comes where the local store's disk has room for it.
 	inFlight = 1 << 30
 	// certainTries is how often a download is tried that does not fail as if it might pass.
 	certainTries = 3
+	// fruitlessTries is how often bytes come of a download and break off, or turn out wrong, no
+	// later than before.
+	fruitlessTries = 10
 	// maxBackoff bounds the wait between two tries.
 	maxBackoff = 5 * time.Second
 

@@ -35,8 +35,10 @@ type Replica struct {
 	news struct{ names, contents chan struct{} }
 
 	flights singleflight.Group
-	// slots bounds the downloads, and bytes what they take on the disk.
-	slots, bytes *semaphore.Weighted
+	// slots bound the downloads: a blob may take long, and keeps no table from coming. bytes
+	// bounds what tables take on the disk.
+	slots struct{ tables, blobs *semaphore.Weighted }
+	bytes *semaphore.Weighted
 	// demanded is how many readers wait for a download; idle is signalled when that is none.
 	demanded atomic.Int64
 	idle     chan struct{}
@@ -69,9 +71,10 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 	}
 	r := &Replica{
 		opts: o, dir: filepath.Join(o.Store.Dir, ours), log: o.Log,
-		slots: semaphore.NewWeighted(downloads), idle: make(chan struct{}, 1), bytes: semaphore.NewWeighted(inFlight),
+		idle: make(chan struct{}, 1), bytes: semaphore.NewWeighted(inFlight),
 		sampled: o.Log.Sample(&zerolog.BurstSampler{Burst: logBurst, Period: logPeriod}),
 	}
+	r.slots.tables, r.slots.blobs = semaphore.NewWeighted(downloads), semaphore.NewWeighted(downloads)
 	r.news.names, r.news.contents = make(chan struct{}, 1), make(chan struct{}, 1)
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	if err := r.open(ctx); err != nil {
@@ -129,7 +132,7 @@ func (r *Replica) open(ctx context.Context) error {
 	}
 	ctx, stop := context.WithTimeout(ctx, firstPoll)
 	defer stop()
-	if err := r.poll(ctx); err != nil {
+	if err := r.once(ctx, r.poll); err != nil {
 		r.log.Warn().Err(err).Msg("what is new in the mirror is not known; serving what is here")
 	}
 	return nil
@@ -139,8 +142,8 @@ func (r *Replica) open(ctx context.Context) error {
 // is nil while the object store is away.
 func (r *Replica) mirror(ctx context.Context, kept bool) (m *segments.Mirror, err error) {
 	var certain error // which no other try changes
-	try := func(ctx context.Context) error {
-		found, err := segments.Open(ctx, r.opts.Objects, "", time.Time{})
+	try := func(ctx context.Context, from *patience) error {
+		found, err := segments.Open(ctx, from, "", time.Time{})
 		switch {
 		case errors.Is(err, segments.ErrNone), errors.Is(err, segments.ErrFormat), errors.Is(err, segments.ErrBad):
 			certain, err = err, nil
@@ -152,7 +155,7 @@ func (r *Replica) mirror(ctx context.Context, kept bool) (m *segments.Mirror, er
 	if kept {
 		ctx, stop := context.WithTimeout(ctx, firstPoll)
 		defer stop()
-		err = try(ctx)
+		err = r.once(ctx, try)
 	} else {
 		err = r.retry(ctx, try)
 	}
@@ -178,7 +181,7 @@ func (r *Replica) makeFolder() error {
 func (r *Replica) temporary() string { return filepath.Join(r.dir, "tmp") }
 
 // Close ends what is under way, waits for it, and closes the local store. It returns soon
-// even while the object store hangs.
+// even while the object store hangs, or the local disk is full.
 func (r *Replica) Close() error {
 	r.mu.Lock()
 	closed := r.mu.closed
@@ -188,6 +191,8 @@ func (r *Replica) Close() error {
 		return nil
 	}
 	r.cancel(ErrClosed)
+	late := time.AfterFunc(closePatience, r.store.GiveUp)
+	defer late.Stop()
 	r.wg.Wait()
 	return errors.Join(r.saveRecency(), r.store.Close())
 }

@@ -66,6 +66,9 @@ func TestForeignFiles(t *testing.T) {
 	if infos, err := objectstest.List(t.Context(), s, "", ""); len(infos) != 1 || err != nil {
 		t.Errorf("listed %v, %v", infos, err)
 	}
+	if _, _, err := s.Get(t.Context(), "pipe", 0, -1); err == nil {
+		t.Error("a pipe is got")
+	}
 	if err := s.Delete(t.Context(), "a/b"); err != nil {
 		t.Error(err)
 	}
