@@ -48,7 +48,7 @@ func checkAllocations(t *testing.T, c *Client, known func(i int) ([]byte, int64)
 		for range 8 { // until the client knows its guards
 			fetch()
 		}
-		return testing.AllocsPerRun(20, fetch)
+		return testing.AllocsPerRun(max(20, 20_000/n), fetch)
 	}
 	few, many := perBatch(100), perBatch(3100)
 	if perFile := (many - few) / 3000; perFile > 0.01 {
