@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/motefs/motefs/mirror"
 )
@@ -55,7 +57,7 @@ func (g *get) broke(cn *conn, end error) error {
 	switch {
 	case errors.Is(e.why, errBusy) && e.served:
 		// It may be the guards alone that the server cannot give.
-		g.c.guards.forget(e.round.guards)
+		g.c.guards.forget(e.round.guards[:]...)
 		g.most = max(1, e.round.n)
 		return nil
 	case errors.Is(e.why, errBusy):
@@ -66,7 +68,7 @@ func (g *get) broke(cn *conn, end error) error {
 		return nil
 	case e.suspect < 0:
 		// The guards are files too: one may hang, or be poison to the server.
-		g.c.guards.forget(e.round.guards)
+		g.c.guards.forget(e.round.guards[:]...)
 		g.most = max(1, e.round.n/spanGrowth)
 	case errors.Is(e.why, errAlone):
 		g.setAlone(e.suspect)
@@ -134,26 +136,27 @@ func (g *get) desynced(e *brokenRound) {
 
 // asEver reports whether guards are what they were: each is asked for alone. If one is
 // not, others are looked for.
-func (g *get) asEver(p *pair) bool {
-	if g.c.guards.pair() != p {
-		return false // somebody else has found one changed
-	}
-	for i := range p {
-		found, ok := g.c.askGuard(g.ctx, p[i])
+func (g *get) asEver(w word) bool {
+	for _, k := range w {
+		if k.gone.Load() {
+			return false // somebody else has found it changed
+		}
+		status, body, took, ok := g.c.askGuard(g.ctx, &k.guard)
 		if !ok {
 			return false
 		}
-		if !found.same(&p[i]) {
-			g.c.guards.forget(p)
+		if found := newGuard("", status, body, took); !found.same(&k.guard) {
+			g.c.guards.forgetAll()
+			g.c.guards.forget(k)
 			return false
 		}
 	}
 	return true
 }
 
-// askGuard asks for a guard alone, and returns it as it is now; ok is false where
-// the server would not say.
-func (c *Client) askGuard(ctx context.Context, want guard) (found guard, ok bool) {
+// askGuard asks for a guard alone, and returns what its response is now; ok is false
+// where the server would not say.
+func (c *Client) askGuard(ctx context.Context, want *guard) (status int, body []byte, took time.Duration, ok bool) {
 	ca := c.begin(ctx)
 	defer ca.end()
 	cn, err := c.take(ca, true)
@@ -161,7 +164,7 @@ func (c *Client) askGuard(ctx context.Context, want guard) (found guard, ok bool
 		if ca.err() == nil {
 			c.o.Traffic.lost(Guard)
 		}
-		return guard{}, false
+		return 0, nil, 0, false
 	}
 	c.counts.requests.Add(1)
 	c.counts.guards.Add(1)
@@ -170,15 +173,16 @@ func (c *Client) askGuard(ctx context.Context, want guard) (found guard, ok bool
 		if err != nil {
 			return err
 		}
-		status, body, err := cn.small(maxGuard)
+		var all []byte
+		status, all, err = cn.small(maxGuard)
 		cn.report(Guard)
 		if err == nil || errors.Is(err, errEnd) {
-			found, ok = newGuard(want.target, status, body, cn.clock.waited), !temporary(status)
-			found.ranged = want.ranged
+			body, took, ok = bytes.Clone(all), cn.clock.waited, !temporary(status)
+			cn.hadLike(status, int64(len(body)))
 		}
 		return err
 	})
-	return found, ok
+	return status, body, took, ok
 }
 
 func temporary(status int) bool { return (&mirror.StatusError{Code: status}).Temporary() }

@@ -36,6 +36,9 @@ type conn struct {
 	idle   struct{ mono, wall time.Time } // since when, by both clocks
 	pooled bool                           // comes from the idle pool, and has answered nothing since
 
+	guards *guardSet              // those that were known before it was asked anything
+	had    [maxGuards / 64]uint64 // bits: of which of them it had the response, or was asked for it
+
 	total int64        // responses over its life
 	came  [codes]int32 // responses that are not reported yet; see Traffic
 	asked atomic.Int64 // requests over its life that may be on their way or answered
@@ -54,7 +57,7 @@ type buffers struct {
 
 func (c *Client) newConn(raw, nc net.Conn) *conn {
 	c.counts.open.Add(1)
-	cn := &conn{raw: raw, nc: nc, born: time.Now(), gather: gatherer{raw: raw, lowat: 1}}
+	cn := &conn{raw: raw, nc: nc, born: time.Now(), guards: c.guards.now.Load(), gather: gatherer{raw: raw, lowat: 1}}
 	cn.clock = clock{nc: nc, t: &c.o.Timeouts}
 	if b, ok := c.buffs.Get().(*buffers); ok {
 		cn.buf = b

@@ -21,10 +21,23 @@
 //   - It is the first of its connection, and no other request was on its way.
 //   - It is followed by the guards of its round, each answered with what it is.
 //     There are two guards, of which the responses differ: one of the first, then one
-//     or three of the second. If there were one response too many before them, or
-//     one too few, a guard would be answered with the other's response. The same
-//     holds for any number below that of the guards; for more than that, unless as
-//     many files in a row happen to have just the contents of the guards.
+//     or three of the second. The first guard's response is one that the connection
+//     has not had before, neither for a guard nor for another request.
+//
+// All responses that a connection has had are proven, so the client knows what any of
+// them would be if it came again: a response of an earlier round, its guards among
+// them, is not taken for the first guard of this one, however many come again, how late
+// and in what order. What comes again of this round's own requests, and what is missing,
+// moves the responses behind it. As the word differs from itself shifted by less than
+// its length, a guard is answered wrongly then, where there are fewer of them too many
+// or missing than it has guards; where there are more, unless as many files of this very
+// round in a row have just the contents of its guards.
+//
+// A connection has as many rounds as it has guards that are new to it: those that were
+// known before it was asked anything, and of which no response looked like one that it
+// gave meanwhile. What it gave that was not held in memory counts by its status and
+// length. Then it is asked no more, and a new one is taken. So where few guards are known,
+// as files are alike, a connection has a round or two.
 //
 // A round that is not proven is as if it had not been asked: its requests go into
 // shorter rounds, down to one alone. What says of a file only that it should be
@@ -35,16 +48,20 @@
 // asked for without a condition, so that none is a 304 itself.
 //
 // What no client can see: a round in which one response is repeated and another
-// left out, or two change places; a Content-Length that is wrong where a whole
-// response is made of what it cuts off; a server that gives the wrong file to the
-// right request.
+// left out, or two change places; one in which files have the contents of its guards, and
+// those come again in the order and at the place of the guards, with as many others
+// too many before them; a Content-Length that is wrong where a whole response is made of
+// what it cuts off; a server that gives the wrong file to the right request, or says by
+// itself what a guard's response is before it was ever asked.
 //
-// The guards are the first two files that differ, got alone; one that was answered
-// with a 304 is got for it once more, without the condition. Of files over
-// shortGuard the first byte is asked for, by a Range. Where all files are alike,
-// Options.Absent is one of them. A guard that is not answered rightly is asked for
-// alone: if it has changed, other guards are looked for. Where nothing can be told
-// apart, every request goes alone.
+// The guards are at most maxGuards files that differ, with maxGuardBytes of targets: the
+// first two got alone, others in proven rounds; one that was answered with a 304 is got
+// for it once more, without the condition. Of files over shortGuard the first maxParts
+// bytes are asked for, by a Range, and each beginning of them is a guard; so are those
+// of a short file, where a connection has run out of few guards. Where all files are
+// alike, Options.Absent is one of them. A guard that is not answered rightly is asked for
+// alone: if it has changed, all are dropped and others looked for. Where nothing can be
+// told apart, every request goes alone.
 //
 // # Invariants
 //

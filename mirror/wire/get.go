@@ -133,18 +133,18 @@ func (g *get) charge(k int, err error) {
 // connect asks for what is pending on one connection, and deals with its end.
 // Its error is that of a server out of reach.
 func (g *get) connect() error {
-	guards := g.c.guards.pair()
+	enough := g.c.guards.enough()
 	// One request and two guards one after the other would take longer than a
 	// new connection.
 	slow := len(g.pending) == 1 && g.c.pipelining.depth() == 1
-	cn, err := g.c.take(g.call, g.fresh || g.lone(guards) || slow)
+	cn, err := g.c.take(g.call, g.fresh || g.lone(enough) || slow)
 	if err != nil {
 		if g.err() == nil {
 			g.c.o.Traffic.lost(Get)
 		}
 		return err
 	}
-	end := g.c.with(cn, func() error { return g.rounds(cn, guards) })
+	end := g.c.with(cn, func() error { return g.rounds(cn, enough) })
 	if end == nil || errors.Is(end, errEnd) || g.err() != nil {
 		return nil
 	}
@@ -166,21 +166,28 @@ func (g *get) connect() error {
 
 // lone reports whether each request has to be the first of its connection, which
 // needs no other proof.
-func (g *get) lone(guards *pair) bool { return guards == nil || g.most == 0 || g.b.alone }
+func (g *get) lone(enough bool) bool { return !enough || g.most == 0 || g.b.alone }
 
 // rounds asks round after round on a connection, until nothing is pending or
 // the connection ends. Its error is errEnd where all that was asked is taken.
-func (g *get) rounds(cn *conn, guards *pair) error {
+func (g *get) rounds(cn *conn, enough bool) error {
 	for len(g.pending) > 0 {
 		if cn.br.Buffered() > 0 || !cn.fresh() && cn.old() {
 			return errEnd // there may be more than was asked for, but no answer is in doubt
 		}
-		if err := g.rehearse(cn, guards); err != nil {
+		if err := g.rehearse(cn, enough); err != nil {
 			return err
 		}
-		r := round{get: g, cn: cn, guards: guards, order: guardOrder, depth: g.c.pipelining.depth(), retries: guardRetries}
-		if r.n, r.word = g.cut(cn, guards); r.n == 0 {
+		r := round{get: g, cn: cn, order: guardOrder, depth: g.c.pipelining.depth(), retries: guardRetries}
+		if r.n, r.word = g.cut(cn, enough); r.n == 0 {
 			return errEnd // what is left is for another connection
+		}
+		if r.word > 0 {
+			var ok bool
+			if r.guards, ok = cn.word(); !ok {
+				g.learnParts()
+				return errEnd // nothing proves a round on it any more
+			}
 		}
 		if err := r.run(); err != nil {
 			return err
@@ -196,8 +203,8 @@ func (g *get) rounds(cn *conn, guards *pair) error {
 const leastRoom = 64
 
 // cut says how many requests the next round has, and how many guards end it.
-func (g *get) cut(cn *conn, guards *pair) (n, word int) {
-	if g.lone(guards) {
+func (g *get) cut(cn *conn, enough bool) (n, word int) {
+	if g.lone(enough) {
 		if cn.fresh() {
 			return 1, 0
 		}

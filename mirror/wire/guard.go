@@ -1,9 +1,10 @@
 package wire
 
 import (
+	"encoding/binary"
+	"fmt"
 	"hash/maphash"
-	"sync"
-	"sync/atomic"
+	"net/http"
 	"time"
 )
 
@@ -12,20 +13,18 @@ import (
 // fewer responses before it than requests.
 type guard struct {
 	target string
-	ranged bool // for the first byte alone
+	part   int // the bytes of its beginning that are asked for, 0 for all of it
 	status int
 	size   int // of the body
 	sum    uint64
+	key    uint16 // see bodyKey
 	took   time.Duration
 }
-
-// firstByte are the fields of a ranged guard.
-var firstByte = []byte("Range: bytes=0-0\r\n")
 
 var guardSeed = maphash.MakeSeed()
 
 func newGuard(target string, status int, body []byte, took time.Duration) guard {
-	return guard{target: target, status: status, size: len(body), sum: maphash.Bytes(guardSeed, body), took: took}
+	return guard{target: target, status: status, size: len(body), sum: maphash.Bytes(guardSeed, body), key: bodyKey(body), took: took}
 }
 
 // same reports whether two responses cannot be told apart. Of an error only the
@@ -34,33 +33,35 @@ func (g *guard) same(o *guard) bool {
 	return g.status == o.status && (g.status >= 300 || g.size == o.size && g.sum == o.sum)
 }
 
-func (g *guard) fields() []byte {
-	if g.ranged {
-		return firstByte
-	}
-	return nil
-}
+// maxParts is how many beginnings of a long file are guards, of 1 to so many bytes.
+const maxParts = 64
 
-// pair is two guards whose responses differ.
-type pair [2]guard
+// partFields are the fields that ask for the beginning of a file.
+var partFields = func() (fields [maxParts + 1][]byte) {
+	for n := 1; n <= maxParts; n++ {
+		fields[n] = fmt.Appendf(nil, "Range: bytes=0-%d\r\n", n-1)
+	}
+	return fields
+}()
+
+func (g *guard) fields() []byte { return partFields[g.part] }
 
 const (
 	// maxGuard is the longest body that a guard may have, in bytes; of files
-	// over shortGuard the first byte serves as one, if the server has ranges.
+	// over shortGuard their beginnings serve, if the server has ranges.
 	maxGuard   = 64 << 10
 	shortGuard = 4 << 10
 	// fewRequests is a round so short that more guards would be most of it.
 	fewRequests = 32
 	// maxAlike is how many files may be all alike before Options.Absent becomes
-	// a guard, and how often the first byte of a file is asked for in vain.
+	// a guard, and how often the beginning of a file is asked for in vain.
 	maxAlike = 8
 )
 
 // guardWord returns how many guards end a round of n requests; the first is
-// pair[0], all others pair[1]. Such a word differs from itself shifted by any
+// word.first, all others word.rest. Such a word differs from itself shifted by any
 // number of places below its length. So with that many responses too many or
-// missing it cannot come right, whatever the files are; with more of them it
-// does only where as many files in a row have just the contents of the guards.
+// missing it cannot come right, whatever the files are.
 func guardWord(n int) int {
 	if n < fewRequests {
 		return 2
@@ -68,51 +69,89 @@ func guardWord(n int) int {
 	return 4
 }
 
-// guards are what a client knows that it can prove order with.
-type guards struct {
-	now atomic.Pointer[pair] // nil: not known yet
-	// rangeless is how many files in a row the server did not serve a part of.
-	rangeless atomic.Int32
+// word is the two guards of a round, of which the responses differ.
+type word [2]*known
 
-	mu struct {
-		sync.Mutex
-		first *guard
-		alike int // files that were like the first
-		// absent says that Options.Absent was asked for.
-		absent bool
+// word is the next one of the connection: its first guard's response is one that the
+// connection has not had, neither for a guard nor for another request. So no response
+// that comes again can be taken for it. ok is false where there is none left.
+func (cn *conn) word() (w word, ok bool) {
+	if cn.guards == nil {
+		return w, false
 	}
-}
-
-func (g *guards) pair() *pair { return g.now.Load() }
-
-// learn notes a proven response. absent says that Options.Absent has to be asked
-// for, as files alone will not do.
-func (g *guards) learn(found guard) (absent bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch {
-	case g.now.Load() != nil:
-	case g.mu.first == nil:
-		g.mu.first = &found
-	case !g.mu.first.same(&found):
-		g.now.Store(&pair{*g.mu.first, found})
-		g.mu.first, g.mu.alike, g.mu.absent = nil, 0, false
-	case !g.mu.absent:
-		// Files of one kind often begin with the same byte.
-		if g.mu.alike++; g.mu.alike >= maxAlike || found.ranged {
-			g.mu.absent = true
-			return true
+	first, rest, second := -1, -1, -1
+	for i, g := range cn.guards.all {
+		switch {
+		case g.gone.Load():
+		case rest < 0:
+			rest = i
+		case !cn.hasHad(i):
+			first = i
+		case second < 0:
+			second = i
+		}
+		if first >= 0 {
+			break
 		}
 	}
-	return false
+	if first < 0 && rest >= 0 && second >= 0 && !cn.hasHad(rest) {
+		first, rest = rest, second
+	}
+	if first < 0 {
+		return w, false
+	}
+	cn.mark(first)
+	cn.mark(rest)
+	return word{cn.guards.all[first], cn.guards.all[rest]}, true
 }
 
-// retryAbsent has Options.Absent be asked for again after more files that are alike.
-func (g *guards) retryAbsent() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.mu.alike, g.mu.absent = 0, false
+func (cn *conn) hasHad(i int) bool { return cn.had[i/64]>>(i%64)&1 != 0 }
+
+func (cn *conn) mark(i int) { cn.had[i/64] |= 1 << (i % 64) }
+
+// hadFile notes that the connection has had a file.
+func (cn *conn) hadFile(body []byte) {
+	s := cn.guards
+	if s == nil || !s.mayHave(bodyKey(body)) {
+		return
+	}
+	found := newGuard("", http.StatusOK, body, 0)
+	for i, g := range s.all {
+		if g.same(&found) {
+			cn.mark(i)
+		}
+	}
 }
 
-// forget drops a pair that does not hold any more.
-func (g *guards) forget(p *pair) { g.now.CompareAndSwap(p, nil) }
+// hadLike notes that the connection has had a response of which the body is not
+// known, nor its size where that is negative: it could be that of any such guard.
+func (cn *conn) hadLike(status int, size int64) {
+	s := cn.guards
+	if s == nil || status >= 300 && !s.absent {
+		return
+	}
+	for i, g := range s.all {
+		if g.status == status && (status >= 300 || size < 0 || int64(g.size) == size) {
+			cn.mark(i)
+		}
+	}
+}
+
+// keyBits is the length of a bodyKey.
+const keyBits = 12
+
+// bodyKey is the same for bodies that are the same, and seldom for others. It takes
+// no time to speak of.
+func bodyKey(body []byte) uint16 {
+	n := len(body)
+	h := uint64(n)
+	if n >= 8 {
+		h ^= binary.LittleEndian.Uint64(body) * 0x9e3779b97f4a7c15
+		h ^= h>>29 ^ binary.LittleEndian.Uint64(body[n-8:])
+	} else {
+		for _, c := range body {
+			h = h<<8 | uint64(c)
+		}
+	}
+	return uint16(h * 0x9e3779b97f4a7c15 >> (64 - keyBits))
+}

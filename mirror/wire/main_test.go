@@ -165,8 +165,38 @@ func teach(t testing.TB, c *Client) {
 	names := []string{"teach/1", "teach/2"}
 	eventually.True(t, "guards", func() bool {
 		fetchAll(t, c, names...)
-		return c.guards.pair() != nil
+		return c.guards.enough()
 	})
+}
+
+// teachAll has a client know as many guards as it can, which are files of their own,
+// and none of its connections know it.
+func teachAll(t testing.TB, c *Client, names ...string) {
+	t.Helper()
+	fetchAll(t, c, names...)
+	if got := len(guardsOf(c)); got != maxGuards {
+		t.Errorf("%d guards are known", got)
+	}
+	for cn := c.pop(); cn != nil; cn = c.pop() {
+		c.drop(cn)
+	}
+}
+
+// teachers are names of files to be guards.
+func teachers() (names []string) {
+	for i := range 2 * maxGuards {
+		names = append(names, fmt.Sprintf("teach/%d", 3+i))
+	}
+	return names
+}
+
+// guardsOf are the guards that a client knows.
+func guardsOf(c *Client) []*known {
+	s := c.guards.now.Load()
+	if s == nil {
+		return nil
+	}
+	return s.all
 }
 
 // numbered returns n names.

@@ -147,6 +147,11 @@ func (c *Client) One(ctx context.Context, op Op, target string, fields []byte, f
 func (cn *conn) use(use func(r *Response) error) (result, end error) {
 	b := cn.body(1 << 62)
 	result = use(&Response{cn: cn, body: &b})
+	size := cn.head.length
+	if size < 0 && b.whole() {
+		size = b.got
+	}
+	cn.hadLike(cn.head.status, size)
 	if b.got == 0 && b.err == nil && b.left <= maxDrain {
 		return result, cn.drain()
 	}

@@ -142,7 +142,7 @@ func TestMetadata(t *testing.T) {
 		}
 		fetchAll(t, c, "teach/1")
 	}
-	if c.guards.pair() == nil {
+	if !c.guards.enough() {
 		t.Error("no guards")
 	}
 }

@@ -22,14 +22,18 @@ const probeOrder = 0b0001_1110_1011_0010
 // Responses that are missing, doubled, mixed or out of their turn show, see
 // probeOrder; a server that shuffles them at random passes once in 12,870 times.
 // The error is errEnd where the connection cannot be used further.
-func (g *get) rehearse(cn *conn, guards *pair) error {
+func (g *get) rehearse(cn *conn, enough bool) error {
 	pl := &g.c.pipelining
-	if !g.probe || g.lone(guards) || !pl.unknown() || !pl.probing.TryLock() {
+	if !g.probe || g.lone(enough) || !pl.unknown() || !pl.probing.TryLock() {
 		return nil
 	}
 	defer pl.probing.Unlock()
 	if !pl.unknown() {
 		return nil
+	}
+	guards, ok := cn.word()
+	if !ok {
+		return errEnd
 	}
 	// A server that takes its time may take it for each of them.
 	limit := g.c.o.Timeouts.Probe + ProbeGets*max(guards[0].took, guards[1].took)

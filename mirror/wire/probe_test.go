@@ -205,8 +205,10 @@ func TestProbeCost(t *testing.T) {
 	if n := fetch(all); n > 5000+4*4 {
 		t.Errorf("%d gets for a call after it", n)
 	}
-	// Those of the guards; all else on one, as that did not end at firstTrust.
-	if n := s.Dials(); n != 3 {
+	// Those of the guards; one that has only those two; one for the probe, and one
+	// for a round that brings as many guards as there need to be. All else is on one,
+	// as that did not end at firstTrust.
+	if n := s.Dials(); n > 6 {
 		t.Errorf("%d connections", n)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/motefs/motefs/mirror"
 )
 
-// guardOrder says in its bits which of the pair each guard of a word is.
+// guardOrder says in its bits which of the two each guard of a word is.
 const guardOrder = ^uint64(1)
 
 // slowRounds is how many Timeouts.Round a round may take that was asked for all at
@@ -26,9 +26,9 @@ const guardRetries = 3
 type round struct {
 	*get
 	cn      *conn
-	n       int   // of the pending requests
-	guards  *pair // nil where word is 0
-	word    int   // guards behind them
+	n       int  // of the pending requests
+	guards  word // where word is not 0
+	word    int  // guards behind them
 	order   uint64
 	depth   int // requests that may be on their way at a time
 	retries int // see guardRetries
@@ -176,7 +176,7 @@ func (r *round) guard(w int) (busy int, err error) {
 	if temporary(status) {
 		return status, err
 	}
-	want := &r.guards[r.order>>w&1]
+	want := &r.guards[r.order>>w&1].guard
 	if found := newGuard("", status, body, 0); !found.same(want) {
 		return 0, fmt.Errorf("%w: guard %d of %d has status %d with %d bytes, it is %d with %d", errDesync, w+1, r.word, status, len(body), want.status, want.size)
 	}
@@ -204,57 +204,14 @@ func (r *round) settle(proven bool) (kept int) {
 		if file := h.status == 200 || h.status == http.StatusNotModified; r.word == 0 && file && h.err == nil && !r.b.alone {
 			r.learn(h)
 		}
+		if proven {
+			r.note(h)
+		}
+	}
+	if proven && r.word > 0 {
+		r.learnMore()
 	}
 	r.c.counts.taken.Add(int64(len(l.held) - kept))
 	r.pending = append(r.pending[:kept], r.pending[len(l.held):]...)
 	return kept
-}
-
-// learn notes a proven file that may serve as a guard.
-func (r *round) learn(h *held) {
-	if r.c.guards.pair() != nil {
-		return
-	}
-	target, long := string(r.b.Target(nil, int(h.i))), h.taken || h.body > shortGuard
-	found := newGuard(target, 200, r.ledger.slab[h.off:][:h.body], r.cn.clock.waited)
-	unseen := h.status != 200
-	if (unseen || long) && r.b.Len == 1 {
-		return // one file alone is not worth another request
-	}
-	if unseen { // guards are asked for without a condition
-		var ok bool
-		if found, ok = r.c.askGuard(r.ctx, guard{target: target}); !ok || found.status != 200 {
-			return
-		}
-		long = found.size > shortGuard
-	}
-	if long {
-		if ranged, ok := r.askRanged(target); ok {
-			found = ranged
-		} else if h.taken || found.size > maxGuard {
-			return
-		}
-	}
-	if r.c.guards.learn(found) && r.b.Len > 1 {
-		if absent, ok := r.c.askGuard(r.ctx, guard{target: r.c.o.Absent}); ok {
-			r.c.guards.learn(absent)
-		} else {
-			r.c.guards.retryAbsent()
-		}
-	}
-}
-
-// askRanged asks for the first byte of a file, unless the server never serves
-// that.
-func (r *round) askRanged(target string) (found guard, ok bool) {
-	if r.c.guards.rangeless.Load() >= maxAlike {
-		return guard{}, false
-	}
-	found, ok = r.c.askGuard(r.ctx, guard{target: target, ranged: true})
-	if ok = ok && found.status == 206 && found.size == 1; ok {
-		r.c.guards.rangeless.Store(0)
-	} else {
-		r.c.guards.rangeless.Add(1)
-	}
-	return found, ok
 }

@@ -46,7 +46,7 @@ func (s *sender) inline() bool { return s.done == nil && !s.ahead }
 func (s *sender) append(dst []byte, k, n int) []byte {
 	r := s.r
 	if k >= n {
-		guard := &r.guards[r.order>>(k-n)&1]
+		guard := &r.guards[r.order>>(k-n)&1].guard
 		return r.c.appendRequest(dst, guard.target, guard.fields())
 	}
 	i := int(r.pending[k])

@@ -67,7 +67,7 @@ func TestUnsent(t *testing.T) {
 	reason := ""
 	c := newClient(t, Options{URL: s.Base(), Dial: ln.Dial, Timeouts: fast, OnPipelineOff: func(r string) { reason = r }})
 	// As files that it would not get from here.
-	c.guards.now.Store(&pair{newGuard("/x", 200, []byte("x"), 0), newGuard("/y", 404, nil, 0)})
+	c.guards.now.Store((*guardSet)(nil).with(newGuard("/x", 200, []byte("x"), 0), newGuard("/y", 404, nil, 0)))
 	names := numbered(60)
 	for i := range names { // so long that a round is more than one write
 		names[i] += strings.Repeat("/long", 1000)
@@ -84,7 +84,7 @@ func TestUnsent(t *testing.T) {
 // the first of them. The writer must not be waited for, nor the rest of what it
 // wrote be left on a connection that is used again.
 func TestUnread(t *testing.T) {
-	guards := wiretest.OK("x") + strings.Repeat("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", guardWord(100)-1)
+	guards := "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n" + strings.Repeat(wiretest.OK("x"), guardWord(100)-1)
 	ln := wiretest.ListenPipe(t)
 	s := wiretest.ServeOn(t, ln, func(c *wiretest.Conn) {
 		c.Read(make([]byte, 10))
@@ -94,7 +94,7 @@ func TestUnread(t *testing.T) {
 	fast := quick
 	fast.Join = 10 * time.Millisecond
 	c := newClient(t, Options{URL: s.Base(), Dial: ln.Dial, Timeouts: fast})
-	c.guards.now.Store(&pair{newGuard("/x", 200, []byte("x"), 0), newGuard("/y", 404, nil, 0)})
+	c.guards.now.Store((*guardSet)(nil).with(newGuard("/x", 200, []byte("x"), 0), newGuard("/y", 404, nil, 0)))
 	for range 2 {
 		for i, r := range fetchAll(t, c, numbered(100)...) {
 			if r.err != nil {

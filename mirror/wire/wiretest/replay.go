@@ -2,6 +2,7 @@ package wiretest
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -14,7 +15,7 @@ const ReplayETag = `"6544-64"`
 
 // Replay is a server that allocates nothing for a request and remembers none: a
 // file is ReplayLen times the last byte of its target. An If-None-Match is answered
-// with 304, whatever it says.
+// with 304, whatever it says, and a Range with the beginning that it asks for.
 func Replay(tb testing.TB) *Server { return ReplayWith(tb, func(string) string { return "" }) }
 
 // ReplayWith is Replay with more header fields for a body, each with its CRLF.
@@ -27,7 +28,7 @@ func ReplayWith(tb testing.TB, fields func(body string) string) *Server {
 	}
 	unchanged := []byte(NotModified(ReplayETag))
 	return Serve(tb, func(c *Conn) {
-		var out, response []byte
+		var out, response, part []byte
 		for {
 			line, err := c.Buf.ReadSlice('\n')
 			if err != nil {
@@ -38,6 +39,9 @@ func ReplayWith(tb testing.TB, fields func(body string) string) *Server {
 				response = responses[line[version-1]]
 			case bytes.HasPrefix(line, []byte("If-None-Match: ")):
 				response = unchanged
+			case bytes.HasPrefix(line, []byte("Range: bytes=0-")):
+				part = appendPart(part[:0], response, bytes.TrimSpace(line[len("Range: bytes=0-"):]))
+				response = part
 			case len(line) == 2:
 				out = append(out, response...)
 			}
@@ -49,4 +53,16 @@ func ReplayWith(tb testing.TB, fields func(body string) string) *Server {
 			}
 		}
 	})
+}
+
+// appendPart appends a response of the beginning of a file, up to its byte last.
+func appendPart(dst, response, last []byte) []byte {
+	n := 1
+	for _, digit := range last {
+		n = (n-1)*10 + int(digit-'0') + 1
+	}
+	dst = append(dst, "HTTP/1.1 206 Partial Content\r\nContent-Length: "...)
+	dst = strconv.AppendInt(dst, int64(n), 10)
+	dst = append(dst, "\r\n\r\n"...)
+	return append(dst, response[len(response)-ReplayLen:][:n]...)
 }
