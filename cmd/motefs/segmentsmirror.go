@@ -160,7 +160,7 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 // origin and the object store are what they should be.
 func (a *app) openMirror(ctx context.Context, f *mirrorFlags, m *segmentsMirror, process string, log zerolog.Logger) (segments.Mirror, error) {
 	a.doing("looking at %s", m.url)
-	of, err := segments.Open(ctx, m.objects, "", time.Time{})
+	_, err := segments.Open(ctx, m.objects, "", time.Time{})
 	if err != nil && !errors.Is(err, segments.ErrNone) {
 		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, err)
 	}
@@ -192,7 +192,8 @@ func (a *app) openMirror(ctx context.Context, f *mirrorFlags, m *segmentsMirror,
 			return segments.Mirror{}, err
 		}
 	}
-	if of, err = segments.Open(ctx, m.objects, m.id, time.Now()); err != nil {
+	of, err := segments.Open(ctx, m.objects, m.id, time.Now())
+	if err != nil {
 		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, err)
 	}
 	return of, nil
