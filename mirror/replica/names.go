@@ -174,22 +174,45 @@ func (n *Names) ReadAt(ino cache.Inode, p []byte, off int64) (int, error) {
 
 // ReadDir is that of fs.Store.
 func (n *Names) ReadDir(dir, after cache.Inode, fn func(cache.DirEntry) bool) error {
-	limit, err := n.r.limit(dir, after)
-	if err != nil {
-		return err
-	}
-	return n.Store.ReadDir(dir, after, func(d cache.DirEntry) bool { return d.Inode < limit && fn(d) })
+	return n.upTo(dir, after, func(may func(cache.Inode) bool) error {
+		return n.Store.ReadDir(dir, after, func(d cache.DirEntry) bool { return may(d.Inode) && fn(d) })
+	})
 }
 
 // ReadDirPlus is that of fs.Store.
 func (n *Names) ReadDirPlus(dir, after cache.Inode, fn func(cache.DirEntry, cache.Entry, error) bool) error {
-	limit, err := n.r.limit(dir, after)
-	if err != nil {
-		return err
-	}
-	return n.Store.ReadDirPlus(dir, after, func(d cache.DirEntry, e cache.Entry, err error) bool {
-		return d.Inode < limit && fn(d, e, err)
+	return n.upTo(dir, after, func(may func(cache.Inode) bool) error {
+		return n.Store.ReadDirPlus(dir, after, func(d cache.DirEntry, e cache.Entry, err error) bool {
+			return may(d.Inode) && fn(d, e, err)
+		})
 	})
+}
+
+// upTo reads entries of a directory up to limit. Where a segment was sealed since Ready that comes
+// before all that is here, nothing may be handed out, which would look like the directory's
+// end: then that segment is brought first.
+func (n *Names) upTo(dir, after cache.Inode, read func(may func(cache.Inode) bool) error) error {
+	for {
+		limit, err := n.r.limit(dir, after)
+		if err != nil {
+			return err
+		}
+		some, cut := false, false
+		err = read(func(ino cache.Inode) bool {
+			cut = ino >= limit
+			some = some || !cut
+			return !cut
+		})
+		if err != nil || some || !cut {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(n.r.ctx, n.r.opts.Patience)
+		err = n.r.Ready(ctx, dir, after)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // ListingComplete reports whether every name of the mirror is here.
