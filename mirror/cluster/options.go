@@ -132,8 +132,8 @@ func (o *Options) Validate() error {
 	if o.Slots < 1 || o.Slots > maxSlots {
 		errs = append(errs, fmt.Errorf("%d segments at the same time: give 1 to %d", o.Slots, maxSlots))
 	}
-	if o.SegmentNames < 1 || o.SegmentNames > 1<<24 {
-		errs = append(errs, fmt.Errorf("segments of %d names: give 1 to %d", o.SegmentNames, 1<<24))
+	if o.SegmentNames < 1 || o.SegmentNames > 1<<20 {
+		errs = append(errs, fmt.Errorf("segments of %d names: give 1 to %d", o.SegmentNames, 1<<20))
 	}
 	if o.Haste < 1 || o.Haste > maxHaste {
 		errs = append(errs, fmt.Errorf("a haste of %d: give 1 to %d", o.Haste, maxHaste))

@@ -27,7 +27,7 @@ type segment struct {
 }
 
 // maxNumbers bounds the numbers of one segment.
-const maxNumbers = 1 << 24
+const maxNumbers = 1 << 21
 
 // checkSealed reports what is wrong with what a manifest says of a segment alone, beside what
 // package segments looks at.
