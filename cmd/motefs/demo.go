@@ -137,6 +137,7 @@ func (a *app) demoMount(ctx context.Context, url, store, mountpoint string) (err
 	}()
 	a.say("mounted at %s, mirroring all of it", mountpoint)
 	before, start := usage(), time.Now()
+	m.status.begin()
 	progress := a.startProgress(on, log, m.status.Source)
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
