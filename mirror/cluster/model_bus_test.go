@@ -244,7 +244,7 @@ func (l *hubLease) Acquire(ctx context.Context) (context.Context, uint64, error)
 			h.terms++
 			epoch := h.epoch
 			h.mu.Unlock()
-			go l.keep(held)
+			go l.keep(held, lose)
 			return held, epoch, nil
 		}
 		h.mu.Unlock()
@@ -255,7 +255,7 @@ func (l *hubLease) Acquire(ctx context.Context) (context.Context, uint64, error)
 }
 
 // keep renews a term, until the hub has another holder. The hub may be late to say so.
-func (l *hubLease) keep(held context.Context) {
+func (l *hubLease) keep(held context.Context, lose context.CancelFunc) {
 	h := l.b.h
 	for {
 		if sleep(held, 2*time.Second) != nil || l.b.l.pass() != nil {
@@ -273,7 +273,7 @@ func (l *hubLease) keep(held context.Context) {
 		h.mu.Unlock()
 		if lost {
 			_ = sleep(held, lag)
-			l.lose()
+			lose()
 			return
 		}
 	}
