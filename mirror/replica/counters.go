@@ -62,7 +62,7 @@ type Status struct {
 func (r *Replica) Status() Status {
 	c, n := r.catalog.Load(), &r.counts
 	s := Status{
-		Segments: len(c.segs), Complete: c.complete, Away: n.away.Load(), Bound: r.opts.CacheSize,
+		Segments: len(c.segs), Complete: c.complete, Away: n.away.Load(), Bound: r.bound.Load(),
 		Names: n.names.Load(), Contents: n.contents.Load(), Blobs: n.blobs.Load(), TakenBack: n.taken.Load(),
 		Downloaded: n.downloaded.Load(), Retries: n.retries.Load(), Failures: n.failures.Load(),
 	}

@@ -61,7 +61,7 @@ func TestFullDisk(t *testing.T) {
 			}
 			// Nothing can be taken back either, and that is known.
 			taken := r.Status().Taken
-			r.opts.CacheSize = 1
+			r.bound.Store(1)
 			r.space.now.Add(restTicks + 1)
 			_ = r.makeRoom(t.Context()) // one segment is there, which stays
 			if s := r.byUse(); len(s) > 0 {
@@ -70,7 +70,7 @@ func TestFullDisk(t *testing.T) {
 					t.Errorf("%d bytes of %d are taken after: %v", now, taken, err)
 				}
 			}
-			r.opts.CacheSize = 1 << 30
+			r.bound.Store(1 << 30)
 			disk.full.Store(false)
 			w.must(w.checkAll(t.Context(), rd))
 		})

@@ -106,7 +106,6 @@ func (m *model) away() error {
 	m.store.SetAway(true)
 	defer m.store.SetAway(false)
 	r := m.rd.r
-	patience := r.opts.Patience
 	if err := r.Close(); err != nil {
 		return err
 	}
@@ -119,7 +118,6 @@ func (m *model) away() error {
 		}
 		m.store.SetAway(false)
 		m.open()
-		m.rd.r.opts.Patience = patience
 	}()
 	for range 20 {
 		name := m.listing[m.random.IntN(len(m.listing))].Origin

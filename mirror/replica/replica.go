@@ -43,7 +43,9 @@ type Replica struct {
 	demanded atomic.Int64
 	idle     chan struct{}
 	space    space
-	counts   counters
+	// bound is Options.CacheSize, which tests change.
+	bound  atomic.Int64
+	counts counters
 
 	log     zerolog.Logger
 	sampled zerolog.Logger
@@ -75,6 +77,7 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 		sampled: o.Log.Sample(&zerolog.BurstSampler{Burst: logBurst, Period: logPeriod}),
 	}
 	r.slots.tables, r.slots.blobs = semaphore.NewWeighted(downloads), semaphore.NewWeighted(downloads)
+	r.bound.Store(o.CacheSize)
 	r.news.names, r.news.contents = make(chan struct{}, 1), make(chan struct{}, 1)
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	if err := r.open(ctx); err != nil {

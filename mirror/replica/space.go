@@ -60,7 +60,7 @@ func (r *Replica) taken() (n int64) {
 
 // fits reports whether a segment's contents may be brought without taking others back.
 func (r *Replica) fits(s *segment) bool {
-	return r.opts.CacheSize == 0 || r.taken()+s.size(false)-s.size(true) <= r.opts.CacheSize-r.opts.CacheSize/roomLeft
+	return r.bound.Load() == 0 || r.taken()+s.size(false)-s.size(true) <= r.bound.Load()-r.bound.Load()/roomLeft
 }
 
 // keepSpace counts ticks, and takes back what is over the bound.
@@ -86,14 +86,14 @@ func (r *Replica) keepSpace(ctx context.Context) {
 // makeRoom takes back the segments that were not read for the longest time, where the local store
 // is over its bound. What came a moment ago stays, and one segment in any case.
 func (r *Replica) makeRoom(ctx context.Context) error {
-	if r.opts.CacheSize == 0 {
+	if r.bound.Load() == 0 {
 		return nil
 	}
-	over := r.taken() - r.opts.CacheSize
+	over := r.taken() - r.bound.Load()
 	if over <= 0 {
 		return nil
 	}
-	over += r.opts.CacheSize / roomLeft
+	over += r.bound.Load() / roomLeft
 	candidates := r.byUse()
 	var errs []error
 	var gone []*segment

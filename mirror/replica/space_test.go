@@ -82,9 +82,9 @@ func TestRoomIsGivenBack(t *testing.T) {
 				t.Errorf("%d bytes are on the disk, and %d counted", full, taken)
 			}
 			// As many as that stay.
-			r.opts.CacheSize = r.Status().Taken / 5
+			r.bound.Store(r.Status().Taken / 5)
 			r.pass(t)
-			if s := r.Status(); s.TakenBack == 0 || s.Taken > r.opts.CacheSize {
+			if s := r.Status(); s.TakenBack == 0 || s.Taken > r.bound.Load() {
 				t.Errorf("%+v", s)
 			}
 			eventually.True(t, "the disk has room again", func() bool { return diskUsage(t, dir) < full/2 })
