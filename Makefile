@@ -13,7 +13,7 @@ VERSITYGW    := $(TOOLS)/versitygw-$(VERSITYGW_VERSION)
 RACE         ?= -race
 # Tests that the race detector is in the way of: of allocations, for it has its own, and
 # long ones, of which it has a short form or none.
-WITHOUT_RACE := Allocations|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled|TestPrintable|TestPromisesAreKept|TestRefreshCrashes|TestRefreshKilled|TestRefreshModel|TestRepairIsCutOff
+WITHOUT_RACE := Allocations|TestClusterModel|TestErrorSweep|TestFullAtAnyOperation|TestNamesKilled|TestPrintable|TestPromisesAreKept|TestRefreshCrashes|TestRefreshKilled|TestRefreshModel|TestRepairIsCutOff
 # .ci/gotest also fails where a test is skipped.
 GOTEST       ?= $(GO) test
 FUZZTIME     ?= 20s
@@ -86,7 +86,7 @@ model: needs-go
 # from SEED on (empty: a random one): in a model, and the program itself with servers of NATS and S3.
 soak-cluster: SEEDS ?= 200
 soak-cluster: needs-go $(VERSITYGW)
-	CLUSTER_SEEDS=$(SEEDS) CLUSTER_SEED=$(SEED) $(GO) test -run '^TestModel$$' -count 1 -v -timeout 0 ./mirror/cluster
+	CLUSTER_SEEDS=$(SEEDS) CLUSTER_SEED=$(SEED) $(GO) test -run '^TestClusterModel$$' -count 1 -v -timeout 0 ./mirror/cluster
 	STORM_SEEDS=$(SEEDS) STORM_SEED=$(SEED) $(GO) test -run '^TestClusterStorm$$' -count 1 -v -timeout 0 ./cmd/motefs/internal/clustertest
 
 # Stores that are damaged at random and repaired, SEEDS of them from SEED on (0: a
