@@ -119,7 +119,7 @@ type tableReader struct {
 }
 
 func newTableReader(t Table) *tableReader {
-	r := &tableReader{t: t, buf: make([]byte, 0, tableBuffer)}
+	r := &tableReader{t: t, buf: make([]byte, 0, min(tableBuffer, max(t.Size, 64)))}
 	r.sum.Reset()
 	return r
 }

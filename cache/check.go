@@ -6,54 +6,108 @@ import (
 	"slices"
 )
 
-// nameCheck checks a table of names: that it is what a Numbering makes, down to the byte, so
-// that whatever reads it later finds each name with one number, in one run with its index,
-// and no directory in itself.
+// nameCheck checks a table of names, those of the directories of a segment or those of its files:
+// that it is what a Numbering makes, down to the byte, so that whatever reads it later finds each
+// name with one number, in one run with its index, in a directory, and no directory in itself.
 type nameCheck struct {
-	c NameCounts
-	// hashes are those of the entries, by number from c.First on, until their runs come.
-	hashes      []uint64
-	indexes     []indexed
-	files, dirs uint64
-	housed      uint64 // entries whose runs have come
-	buf         []byte
-	// minDir and maxDir are of the runs, first and last keys of entries.
-	minDir, maxDir Inode
-	first, last    []byte
-	strangers      func(dir Inode) error
-	lastStranger   Inode
+	c    NameCounts
+	kind Kind
+	// hashes are those of the entries, by their numbers, until their runs come.
+	hashes  hashes
+	indexes []indexed
+	names   uint64 // entries
+	housed  uint64 // entries whose runs have come
+	buf     []byte
+	keys    KeyRange // of the entries
+	// dirs are the segment's directories: those that have come, or all that are known.
+	dirs         *numberSet
+	strangers    func(dir Inode) error
+	lastStranger Inode
+}
+
+// hashes are hashes by numbers, 0 where there is none. Those of files are in a row from first on;
+// directories are few, and tables of them are checked many at once.
+type hashes struct {
+	first Inode
+	row   []uint64
+	few   map[Inode]uint64
+}
+
+func (h *hashes) get(ino Inode) uint64 {
+	if h.few != nil {
+		return h.few[ino]
+	}
+	return h.row[ino-h.first]
+}
+
+func (h *hashes) set(ino Inode, hash uint64) {
+	if h.few != nil {
+		h.few[ino] = hash
+		return
+	}
+	h.row[ino-h.first] = hash
+}
+
+// numberSet is a set of numbers of a segment.
+type numberSet struct {
+	first Inode
+	bits  []uint64
+}
+
+// newNumberSet returns a set of numbers from first on and below end.
+func newNumberSet(first, end Inode) *numberSet {
+	return &numberSet{first: first, bits: make([]uint64, (end-first+63)/64)}
+}
+
+func (s *numberSet) add(ino Inode) { s.bits[(ino-s.first)/64] |= 1 << ((ino - s.first) % 64) }
+
+func (s *numberSet) has(ino Inode) bool {
+	k := ino - s.first
+	return ino >= s.first && k/64 < Inode(len(s.bits)) && s.bits[k/64]&(1<<(k%64)) != 0
 }
 
 // indexed is an index of a run.
 type indexed struct {
 	first, parent Inode
-	mark          byte
 	used          bool
 }
 
-// repeatedNames is how many numbers a segment may have of which none is in its table: names
-// of a listing out of order that came before took one each before that was seen.
-const repeatedNames = 1 << 20
+// MaxNumbers is how many numbers a segment may have.
+const MaxNumbers = 1 << 22
 
-// newNameCheck returns a check of a table of size bytes. strangers, where it is set, is
-// asked for each directory that is not the segment's.
-func newNameCheck(c NameCounts, size int64, strangers func(dir Inode) error) (*nameCheck, error) {
-	if err := c.check(size); err != nil {
+// newNameCheck returns a check of the table of a segment's directories, or of that of its files:
+// then dirs are its directories. strangers, where it is set, is asked for each directory that is
+// not the segment's.
+func newNameCheck(c NameCounts, kind Kind, dirs *numberSet, strangers func(dir Inode) error) (*nameCheck, error) {
+	if err := c.check(); err != nil {
 		return nil, err
 	}
-	return &nameCheck{c: c, hashes: make([]uint64, c.Spare-c.First), strangers: strangers}, nil
+	n := &nameCheck{c: c, kind: kind, dirs: dirs, strangers: strangers}
+	if n.hashes.first = c.First; kind == Dir {
+		n.hashes.few, n.dirs = map[Inode]uint64{}, newNumberSet(c.First, c.Spare)
+	} else {
+		n.hashes.row = make([]uint64, c.Spare-c.First)
+	}
+	return n, nil
 }
 
-// check checks the numbers of a segment whose table has size bytes: how many they are can
-// be relied on then.
-func (c *NameCounts) check(size int64) error {
+// check checks the numbers of a segment: how many they are can be relied on then.
+func (c *NameCounts) check() error {
 	if c.First < FirstInode || c.Spare < c.First || c.End < c.Spare || c.End == c.First || uint64(c.End-c.Spare) > max(c.Files, 1) || c.End > 1<<62 {
 		return errTable("its numbers are from %d on, the spare ones from %d to %d", c.First, c.Spare, c.End)
 	}
-	if uint64(c.Spare-c.First) > uint64(max(size, repeatedNames)) {
-		return errTable("it cannot have %d names in %d bytes", c.Spare-c.First, size)
+	if c.End-c.First > MaxNumbers {
+		return errTable("it has %d numbers", c.End-c.First)
 	}
 	return nil
+}
+
+// named is how many names of a kind the segment has.
+func (c *NameCounts) named(kind Kind) uint64 {
+	if kind == Dir {
+		return c.Dirs
+	}
+	return c.Files
 }
 
 func (n *nameCheck) record(key, value []byte) error {
@@ -71,9 +125,10 @@ func (n *nameCheck) record(key, value []byte) error {
 // inside reports whether a number is one that the segment gives out.
 func (n *nameCheck) inside(ino Inode) bool { return ino >= n.c.First && ino < n.c.Spare }
 
-// directory checks a directory that a name stands in.
+// directory checks a directory that a name stands in. One of the segment has come before it: its
+// own entry stands in a directory with a lower number.
 func (n *nameCheck) directory(dir Inode) error {
-	if n.inside(dir) || dir == RootInode {
+	if dir == RootInode || n.dirs.has(dir) {
 		return nil
 	}
 	if dir < FirstInode || dir >= n.c.First {
@@ -96,7 +151,9 @@ func (n *nameCheck) entry(key, value []byte) error {
 		return err
 	}
 	switch {
-	case !n.inside(e.Inode) || n.hashes[e.Inode-n.c.First] != 0:
+	case e.Kind != n.kind:
+		return errTable("the entry %q of directory %d is of the other kind", name, parent)
+	case !n.inside(e.Inode) || n.hashes.get(e.Inode) != 0 || n.dirs.has(e.Inode):
 		return errTable("the entry %q of directory %d has the number %d", name, parent, e.Inode)
 	case e.Kind == Dir && (e.State != Inline || e.Inode <= parent):
 		return errTable("the directory %q, %d, stands in %d", name, e.Inode, parent)
@@ -106,55 +163,52 @@ func (n *nameCheck) entry(key, value []byte) error {
 	if n.buf = appendEntryHead(n.buf[:0], &e); !bytes.Equal(n.buf, value) {
 		return errTable("the entry %q of directory %d is written oddly", name, parent)
 	}
-	n.hashes[e.Inode-n.c.First] = entryHash(parent, name, e.Inode, e.Kind) | 1
-	if e.Kind == Dir {
-		n.dirs++
-	} else {
-		n.files++
+	n.hashes.set(e.Inode, entryHash(parent, name, e.Inode, e.Kind)|1)
+	if n.names++; n.names > n.c.named(n.kind) {
+		return errTable("it has more names than the %d that were said", n.names-1)
 	}
-	if n.first == nil {
-		n.first = slices.Clone(key)
+	if n.kind == Dir {
+		n.dirs.add(e.Inode)
 	}
-	n.last = append(n.last[:0], key...)
+	if n.keys.Min == nil {
+		n.keys.Min = slices.Clone(key)
+	}
+	n.keys.Max = append(n.keys.Max[:0], key...)
 	return nil
 }
 
 func (n *nameCheck) index(key, value []byte) error {
 	first, ok := splitInodeKey(key)
 	index, err := decodeRunIndex(value)
-	if !ok || err != nil || !n.inside(first) || index.mark == markAsked {
+	if !ok || err != nil || !n.inside(first) || index.mark != newRunIndex(index.parent, n.kind).mark {
 		return errTable("the index %q does not decode", key)
 	}
 	if n.buf = appendRunIndex(n.buf[:0], index); !bytes.Equal(n.buf, value) {
 		return errTable("the index of run %d is written oddly", first)
 	}
-	n.indexes = append(n.indexes, indexed{first: first, parent: index.parent, mark: index.mark})
+	n.indexes = append(n.indexes, indexed{first: first, parent: index.parent})
 	return nil
 }
 
 func (n *nameCheck) run(key, value []byte) error {
 	parent, first, ok := splitRunKey(key)
 	r, err := decodeRun(value)
-	if !ok || err != nil || !n.inside(first) || Inode(r.n) > n.c.Spare-first || r.n > MaxPage {
+	if !ok || err != nil || r.kind != n.kind || !n.inside(first) || Inode(r.n) > n.c.Spare-first || r.n > MaxPage {
 		return errTable("the run %q does not decode", key)
 	}
 	if n.buf, err = canonicalRun(n.buf[:0], &r); err != nil || !bytes.Equal(n.buf, value) {
 		return errTable("run %d of directory %d is written oddly", first, parent)
 	}
 	i, found := slices.BinarySearchFunc(n.indexes, first, func(i indexed, first Inode) int { return cmp.Compare(i.first, first) })
-	if !found || n.indexes[i].used || n.indexes[i].parent != parent || n.indexes[i].mark != newRunIndex(parent, r.kind).mark {
+	if !found || n.indexes[i].used || n.indexes[i].parent != parent {
 		return errTable("run %d of directory %d has another index", first, parent)
 	}
 	n.indexes[i].used = true
-	if n.minDir == 0 {
-		n.minDir = parent
-	}
-	n.maxDir = parent
 	wrong := false
 	_ = r.each(0, func(k int, name []byte) bool { // it was read just now
-		at := &n.hashes[first+Inode(k)-n.c.First]
-		wrong = *at != entryHash(parent, name, first+Inode(k), r.kind)|1
-		*at = 0
+		ino := first + Inode(k)
+		wrong = n.hashes.get(ino) != entryHash(parent, name, ino, r.kind)|1
+		n.hashes.set(ino, 0)
 		n.housed++
 		return !wrong
 	})
@@ -181,11 +235,10 @@ func (n *nameCheck) end() error {
 			return errTable("run %d is missing", n.indexes[k].first)
 		}
 	}
-	c := &n.c
-	if n.housed != n.files+n.dirs || n.files != c.Files || n.dirs != c.Dirs || c.Unchecked != 0 {
-		return errTable("it has %d files and %d directories, %d of them in runs, and should have %d and %d", n.files, n.dirs, n.housed, c.Files, c.Dirs)
+	if want := n.c.named(n.kind); n.housed != n.names || n.names != want || n.c.Unchecked != 0 {
+		return errTable("it has %d names, %d of them in runs, and should have %d", n.names, n.housed, want)
 	}
-	if n.minDir != c.MinDir || n.maxDir != c.MaxDir || !bytes.Equal(n.first, c.MinEntry) || !bytes.Equal(n.last, c.MaxEntry) {
+	if keys := n.c.keys(n.kind); !bytes.Equal(n.keys.Min, keys.Min) || !bytes.Equal(n.keys.Max, keys.Max) {
 		return errTable("it has other bounds than was said")
 	}
 	return nil

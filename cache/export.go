@@ -282,7 +282,7 @@ func (x *exporter) regones() error {
 	if len(x.regone) == 0 {
 		return nil
 	}
-	return eachRecord(x.ctx, x.s.scratch.names, func(key, value []byte) error {
+	return eachRecord(x.ctx, x.s.scratch.table, func(key, value []byte) error {
 		if len(x.regone) == 0 || !bytes.Equal(key, x.regone[0]) {
 			return nil
 		}

@@ -44,8 +44,8 @@ type format struct {
 }
 
 // featureSegments is that of a store into which segments are brought: its blob files may
-// be elsewhere, and nothing may be listed into it.
-const featureSegments = "segments"
+// be elsewhere, and nothing may be listed into it. Those without the number are of before 2026-11-30.
+const featureSegments = "segments 2"
 
 func newFormat(o *Options) *format {
 	f := &format{Store: "motefs", Version: formatVersion, Origin: o.Origin, ID: rand.Text(), Making: true}

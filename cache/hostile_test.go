@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -16,7 +15,7 @@ func someTables(t testing.TB) (first, second *NameTables) {
 		t.Fatal(err)
 	}
 	var made []*NameTables
-	for _, names := range [][]string{{"a/b/1", "a/b/2"}, {"a/b/3", "a/c/4", "d"}} {
+	for _, names := range [][]string{{"a/b/1", "a/b/2"}, {"a/b/3", "a/c/4", "a/c/e/5", "d"}} {
 		for _, name := range names {
 			if _, err := n.Add([]Name{{Origin: name, Size: 1, ModTime: 7}}); err != nil {
 				t.Fatal(err)
@@ -74,127 +73,256 @@ func entryOf(kv *keyValue, change func(*Entry)) {
 	kv.value = append(appendEntryHead(nil, &e), e.Content...)
 }
 
-// hostileNames are changes of a name table, each of which it is to be refused for.
-var hostileNames = map[string]func(all []keyValue, c *NameCounts) []keyValue{
-	"a key of another letter": func(all []keyValue, _ *NameCounts) []keyValue {
+// hostileNames are changes of a table of files, or of directories, each of which it is to be refused
+// for.
+var hostileNames = map[string]func(all []keyValue, c *NameCounts, kind Kind) []keyValue{
+	"a key of another letter": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
 		return append(all, keyValue{[]byte{keyAside, 0, 0, 0, 0, 0, 0, 0, 20}, nil})
 	},
-	"the checkpoint": func(all []keyValue, _ *NameCounts) []keyValue {
+	"the checkpoint": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
 		return append(all, keyValue{metaProgress, (&Progress{Next: 1 << 40}).append(nil)})
 	},
-	"a number of the segment before": func(all []keyValue, _ *NameCounts) []keyValue {
+	"a number of the segment before": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
 		entryOf(at(all, keyEntry, 0), func(e *Entry) { e.Inode = FirstInode })
 		return all
 	},
-	"a spare number": func(all []keyValue, c *NameCounts) []keyValue {
+	"a spare number": func(all []keyValue, c *NameCounts, _ Kind) []keyValue {
 		entryOf(at(all, keyEntry, 0), func(e *Entry) { e.Inode = c.Spare })
 		return all
 	},
-	"a number twice": func(all []keyValue, _ *NameCounts) []keyValue {
+	"a number twice": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
 		e, _ := decodeEntry(at(all, keyEntry, 0).value)
 		entryOf(at(all, keyEntry, 1), func(f *Entry) { f.Inode = e.Inode })
 		return all
 	},
-	"a content": func(all []keyValue, _ *NameCounts) []keyValue {
-		for k := range all {
-			if e, err := decodeEntry(all[k].value); all[k].key[0] == keyEntry && err == nil && e.Kind == File {
-				entryOf(&all[k], func(e *Entry) { e.State, e.Content = Inline, []byte("x") })
-				break
+	"a content": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
+		entryOf(at(all, keyEntry, 0), func(e *Entry) {
+			e.State, e.Content = Inline, []byte("x")
+			if e.Kind == Dir {
+				e.State = Pending
 			}
-		}
+		})
 		return all
 	},
-	"a directory in itself": func(all []keyValue, _ *NameCounts) []keyValue {
-		for k := range all {
-			if e, err := decodeEntry(all[k].value); all[k].key[0] == keyEntry && err == nil && e.Kind == Dir {
-				_, name, _ := splitEntryKey(all[k].key)
-				all[k].key = appendEntryKey(nil, e.Inode, string(name))
+	"an entry of the other kind": func(all []keyValue, _ *NameCounts, kind Kind) []keyValue {
+		entryOf(at(all, keyEntry, 0), func(e *Entry) {
+			if e.Kind, e.State = Dir, Inline; kind == Dir {
+				e.Kind, e.State = File, Pending
 			}
-		}
+		})
 		return all
 	},
-	"a name with a slash": func(all []keyValue, _ *NameCounts) []keyValue {
+	"a name in a file, or in itself": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
+		kv := at(all, keyEntry, 0)
+		e, _ := decodeEntry(kv.value)
+		_, name, _ := splitEntryKey(kv.key)
+		kv.key = appendEntryKey(nil, e.Inode, string(name))
+		return all
+	},
+	"a name in a directory that comes later": func(all []keyValue, c *NameCounts, _ Kind) []keyValue {
+		kv := at(all, keyEntry, 0)
+		_, name, _ := splitEntryKey(kv.key)
+		kv.key = appendEntryKey(nil, c.End, string(name))
+		return all
+	},
+	"a name with a slash": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
 		at(all, keyEntry, 0).key = appendEntryKey(nil, RootInode, "x/y")
 		return all
 	},
-	"an entry that does not decode": func(all []keyValue, _ *NameCounts) []keyValue {
+	"an entry that does not decode": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
 		at(all, keyEntry, 0).value = []byte{0xff}
 		return all
 	},
-	"an entry with something behind it": func(all []keyValue, _ *NameCounts) []keyValue {
-		kv := at(all, keyEntry, 2)
+	"an entry with something behind it": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
+		kv := at(all, keyEntry, 1)
 		kv.value = append(kv.value, 0)
 		return all
 	},
-	"an entry without a run": func(all []keyValue, c *NameCounts) []keyValue {
-		c.Files++
-		return append(all, keyValue{appendEntryKey(nil, RootInode, "zz"), appendEntryHead(nil, &Entry{Inode: c.Spare - 1, Size: -1})})
+	"an entry without a run": func(all []keyValue, c *NameCounts, kind Kind) []keyValue {
+		e := Entry{Inode: c.Spare - 1, Size: -1}
+		if c.Files++; kind == Dir {
+			e, c.Dirs, c.Files = dirEntry(c.Spare-1, 0), c.Dirs+1, c.Files-1
+		}
+		return append(all, keyValue{appendEntryKey(nil, RootInode, "zz"), appendEntryHead(nil, &e)})
 	},
-	"a run that does not decode": func(all []keyValue, _ *NameCounts) []keyValue {
+	"a run that does not decode": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
 		at(all, keyRun, 0).value = []byte{0, 200}
 		return all
 	},
-	"a run of other names": func(all []keyValue, _ *NameCounts) []keyValue {
+	"a run of other names": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
 		kv := at(all, keyRun, 0)
-		kv.value = bytes.Replace(kv.value, []byte("d"), []byte("e"), 1)
+		kv.value = slices.Clone(kv.value)
+		kv.value[len(kv.value)-1]++
 		return all
 	},
-	"a run without its index": func(all []keyValue, _ *NameCounts) []keyValue {
+	"a run without its index": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
 		return slices.DeleteFunc(all, func(kv keyValue) bool { return kv.key[0] == keyRunIndex })
 	},
-	"an index without a run": func(all []keyValue, _ *NameCounts) []keyValue {
+	"an index without a run": func(all []keyValue, _ *NameCounts, _ Kind) []keyValue {
 		return slices.DeleteFunc(all, func(kv keyValue) bool { return kv.key[0] == keyRun })
 	},
-	"an index of another directory": func(all []keyValue, _ *NameCounts) []keyValue {
-		at(all, keyRunIndex, 0).value = appendRunIndex(nil, newRunIndex(99, File))
+	"an index of another directory": func(all []keyValue, _ *NameCounts, kind Kind) []keyValue {
+		at(all, keyRunIndex, 0).value = appendRunIndex(nil, newRunIndex(99, kind))
 		return all
 	},
-	"more names than were said": func(all []keyValue, c *NameCounts) []keyValue { c.Files--; return all },
-	"other bounds":              func(all []keyValue, c *NameCounts) []keyValue { c.MaxDir++; return all },
-	"numbers that are too many": func(all []keyValue, c *NameCounts) []keyValue { c.Spare += 1 << 40; c.End = c.Spare; return all },
+	"an index of the other kind": func(all []keyValue, _ *NameCounts, kind Kind) []keyValue {
+		kv := at(all, keyRunIndex, 0)
+		index, _ := decodeRunIndex(kv.value)
+		kv.value = appendRunIndex(nil, newRunIndex(index.parent, File+Dir-kind))
+		return all
+	},
+	"more names than were said": func(all []keyValue, c *NameCounts, _ Kind) []keyValue { c.Files--; c.Dirs--; return all },
+	"a bound too low": func(all []keyValue, c *NameCounts, kind Kind) []keyValue {
+		c.keys(kind).Min = appendEntryKey(nil, RootInode, "")
+		return all
+	},
+	"a bound too high": func(all []keyValue, c *NameCounts, kind Kind) []keyValue {
+		c.keys(kind).Max = append(slices.Clone(c.keys(kind).Max), 'x')
+		return all
+	},
+	"no bounds": func(all []keyValue, c *NameCounts, kind Kind) []keyValue { *c.keys(kind) = KeyRange{}; return all },
+	"numbers that are too many": func(all []keyValue, c *NameCounts, _ Kind) []keyValue {
+		c.Spare += 1 << 40
+		c.End = c.Spare
+		return all
+	},
 }
 
 func TestHostileNames(t *testing.T) {
+	for what, kind := range map[string]Kind{"directories": Dir, "files": File} {
+		t.Run(what, func(t *testing.T) { testHostileNames(t, kind) })
+	}
+}
+
+func testHostileNames(t *testing.T, kind Kind) {
 	ctx := context.Background()
 	first, second := someTables(t)
 	s := openSegments(t)
-	if err := s.IngestNames(ctx, TableOf(first.Names), first.Counts); err != nil {
-		t.Fatal(err)
+	ingestNames(t, s, first)
+	ingest := func(table Table, c NameCounts) error { return s.IngestDirs(ctx, SegmentDirs{table, c}) }
+	whole, sum := second.Dirs, second.DirsSum
+	var dirs *numberSet
+	if kind == File {
+		if err := ingest(TableOf(second.Dirs), second.Counts); err != nil {
+			t.Fatal(err)
+		}
+		whole, sum = second.Files, second.FilesSum
+		ingest = func(table Table, c NameCounts) error { return s.IngestFiles(ctx, table, c) }
+		var err error
+		if dirs, err = s.dirsOf(&second.Counts); err != nil {
+			t.Fatal(err)
+		}
 	}
 	before := s.Progress()
 	refused := func(name string, table Table, c NameCounts) {
-		if err := s.IngestNames(ctx, table, c); !errors.Is(err, ErrTable) || errors.Is(err, ErrCorrupt) {
+		if err := ingest(table, c); !errors.Is(err, ErrTable) || errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if s.Progress() != before {
 			t.Fatalf("%s: something of it was taken", name)
 		}
+		// Not only as the segment is said to be another than that whose directories are here.
+		check, err := newNameCheck(c, kind, dirs, nil)
+		if err == nil {
+			err = checkNames(ctx, table, check, func(_, _ []byte) error { return nil })
+		}
+		if !errors.Is(err, ErrTable) {
+			t.Errorf("%s: the check says: %v", name, err)
+		}
 	}
 	for name, change := range hostileNames {
 		c := second.Counts
-		table := remade(t, second.Names, func(all []keyValue) []keyValue { return change(all, &c) })
+		table := remade(t, whole, func(all []keyValue) []keyValue { return change(all, &c, kind) })
 		refused(name, table, c)
 	}
-	sum := TableOf(second.Names)
-	sum.Sum++
-	refused("another sum", sum, second.Counts)
-	for n := range second.Names {
-		refused("cut off", TableOf(second.Names[:n]), second.Counts)
-		flipped := slices.Clone(second.Names)
+	other := TableOf(whole)
+	other.Sum++
+	refused("another sum", other, second.Counts)
+	refused("the table of the other kind", TableOf(map[Kind][]byte{Dir: second.Files, File: second.Dirs}[kind]), second.Counts)
+	refused("the table of another segment", TableOf(map[Kind][]byte{Dir: first.Dirs, File: first.Files}[kind]), second.Counts)
+	for n := range whole {
+		refused("cut off", TableOf(whole[:n]), second.Counts)
+		flipped := slices.Clone(whole)
 		flipped[n] ^= 1 << (n % 8)
 		damaged := TableOf(flipped)
-		damaged.Sum = second.NamesSum
+		damaged.Sum = sum
 		refused("a bit is flipped", damaged, second.Counts)
 	}
 	overlapping := second.Counts
 	overlapping.First--
-	refused("numbers of another segment", TableOf(second.Names), overlapping)
+	if err := ingest(TableOf(whole), overlapping); !errors.Is(err, ErrTable) {
+		t.Errorf("numbers of another segment: %v", err)
+	}
 	if err := s.Damaged(); err != nil {
 		t.Error("what others sent is taken for damage of the store:", err)
 	}
-	if err := s.IngestNames(ctx, TableOf(second.Names), second.Counts); err != nil {
-		t.Fatal(err)
+	ingestNames(t, s, second)
+	verifyClean(t, s)
+}
+
+// TestHostileRepetition has a segment come whose tables are what its head says, and which has names
+// that another one has, as files or as directories: it is refused, and what is here stays. So it is
+// for two that come together.
+func TestHostileRepetition(t *testing.T) {
+	ctx := context.Background()
+	segment := func(state []byte, names ...string) (*NameTables, []byte) {
+		n, err := NewNumbering(state, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if _, err := n.Add([]Name{{Origin: name, Size: -1}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		made, err := n.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made, n.State()
 	}
+	first, _ := segment(nil, "a", "b/c", "b/d")
+	// Numbers that follow, and no name of before.
+	hostile := func(names ...string) *NameTables {
+		s, err := decodeNumberingState(mustNumbering(t, nil).State())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.next = first.Counts.End
+		made, _ := segment(s.encode(), names...)
+		return made
+	}
+	for what, second := range map[string]*NameTables{
+		"a file again":                 hostile("a", "x"),
+		"a directory again":            hostile("b/x"),
+		"a file that is a directory":   hostile("b"),
+		"a directory that was a file":  hostile("a/x"),
+		"a directory among new ones":   hostile("0/x", "b/y", "z/z"),
+		"a file between two new names": hostile("0", "a", "aa"),
+	} {
+		s := openSegments(t)
+		ingestNames(t, s, first)
+		err := s.IngestDirs(ctx, SegmentDirs{TableOf(second.Dirs), second.Counts})
+		if err == nil {
+			err = s.IngestFiles(ctx, TableOf(second.Files), second.Counts)
+		}
+		if !errors.Is(err, ErrTable) || errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", what, err)
+		}
+		for name, kind := range map[string]Kind{"a": File, "b": Dir} {
+			if e, err := s.Lookup(RootInode, name); err != nil || e.Kind != kind || e.Inode >= first.Counts.End {
+				t.Errorf("%s: %q is %+v, %v", what, name, e, err)
+			}
+		}
+		verifyClean(t, s)
+	}
+	s := openSegments(t)
+	second := hostile("b/x", "e/f")
+	before := s.Progress()
+	if err := s.IngestDirs(ctx, SegmentDirs{TableOf(second.Dirs), second.Counts}, SegmentDirs{TableOf(first.Dirs), first.Counts}); !errors.Is(err, ErrTable) || s.Progress() != before {
+		t.Errorf("two at once that have the same directory: %v", err)
+	}
+	ingestNames(t, s, first)
 	verifyClean(t, s)
 }
 
@@ -203,7 +331,7 @@ func TestHostileContext(t *testing.T) {
 	_, second := someTables(t)
 	for k := range records(t, second.Context) {
 		table := remade(t, second.Context, func(all []keyValue) []keyValue { return slices.Delete(all, k, k+1) })
-		s, err := OpenScratch(context.Background(), Options{Dir: t.TempDir(), Reserve: -1}, TableOf(second.Names), table, second.Counts)
+		s, err := OpenScratch(context.Background(), Options{Dir: t.TempDir(), Reserve: -1}, TableOf(second.Dirs), TableOf(second.Files), table, second.Counts)
 		if !errors.Is(err, ErrTable) {
 			t.Errorf("without record %d: %v", k, err)
 		}
@@ -221,9 +349,7 @@ func TestHostileContents(t *testing.T) {
 	s := openSegments(t)
 	c := second.Counts
 	for _, tables := range []*NameTables{first, second} {
-		if err := s.IngestNames(ctx, TableOf(tables.Names), tables.Counts); err != nil {
-			t.Fatal(err)
-		}
+		ingestNames(t, s, tables)
 	}
 	contents := func(b []byte, change func(*Entry)) (all []keyValue) {
 		for _, kv := range records(t, b) {
@@ -245,11 +371,11 @@ func TestHostileContents(t *testing.T) {
 		return TableOf(b)
 	}
 	none, counts := table(nil), ContentCounts{Fetched: c.Files, Bytes: c.Files}
-	if err := s.IngestContents(ctx, c.First, 1, table(contents(second.Names, func(*Entry) {}))); !errors.Is(err, ErrNotFound) {
+	if err := s.IngestContents(ctx, c.First, 1, table(contents(second.Files, func(*Entry) {}))); !errors.Is(err, ErrNotFound) {
 		t.Errorf("contents before their outcome: %v", err)
 	}
 	gone := func(ino Inode) []keyValue {
-		all := contents(second.Names, func(e *Entry) { e.State, e.Content, e.Size, e.ModTime, e.Inode = Gone, nil, -1, 0, ino })
+		all := contents(second.Files, func(e *Entry) { e.State, e.Content, e.Size, e.ModTime, e.Inode = Gone, nil, -1, 0, ino })
 		return all[:1]
 	}
 	for name, bad := range map[string]Table{
@@ -271,14 +397,14 @@ func TestHostileContents(t *testing.T) {
 	}
 	before := s.Progress()
 	for name, bad := range map[string]Table{
-		"another segment's":       table(contents(first.Names, func(*Entry) {})),
-		"another number":          table(contents(second.Names, func(e *Entry) { e.Inode = c.Spare })),
-		"another length":          table(contents(second.Names, func(e *Entry) { e.Content = []byte("xy") })),
-		"another time":            table(contents(second.Names, func(e *Entry) { e.ModTime++ })),
-		"a blob of another file":  table(contents(second.Names, func(e *Entry) { e.State, e.Content, e.blob = Blob, nil, 3 })),
-		"no content":              table(contents(second.Names, func(e *Entry) { e.State, e.Content = Pending, nil })),
-		"a directory":             table(contents(second.Names, func(e *Entry) { e.Kind, e.Content = Dir, nil })),
-		"a run among them":        remade(t, second.Names, func(all []keyValue) []keyValue { return all }),
+		"another segment's":       table(contents(first.Files, func(*Entry) {})),
+		"another number":          table(contents(second.Files, func(e *Entry) { e.Inode = c.Spare })),
+		"another length":          table(contents(second.Files, func(e *Entry) { e.Content = []byte("xy") })),
+		"another time":            table(contents(second.Files, func(e *Entry) { e.ModTime++ })),
+		"a blob of another file":  table(contents(second.Files, func(e *Entry) { e.State, e.Content, e.blob = Blob, nil, 3 })),
+		"no content":              table(contents(second.Files, func(e *Entry) { e.State, e.Content = Pending, nil })),
+		"a directory":             table(contents(second.Files, func(e *Entry) { e.Kind, e.Content = Dir, nil })),
+		"a run among them":        remade(t, second.Files, func(all []keyValue) []keyValue { return all }),
 		"a name that is not here": table([]keyValue{{appendEntryKey(nil, RootInode, "new"), append(appendEntryHead(nil, &Entry{Inode: c.First, State: Inline}), 'x')}}),
 	} {
 		if err := s.IngestContents(ctx, c.First, 1, bad); !errors.Is(err, ErrTable) {
@@ -288,7 +414,7 @@ func TestHostileContents(t *testing.T) {
 	if s.Progress() != before {
 		t.Error("something of them was taken")
 	}
-	if err := s.IngestContents(ctx, c.First, 1, table(contents(second.Names, func(*Entry) {}))); err != nil {
+	if err := s.IngestContents(ctx, c.First, 1, table(contents(second.Files, func(*Entry) {}))); err != nil {
 		t.Fatal(err)
 	}
 	verifyClean(t, s)
@@ -298,13 +424,20 @@ func TestHostileContents(t *testing.T) {
 // its error, and what it takes is a sound store.
 func FuzzTable(f *testing.F) {
 	_, second := someTables(f)
-	f.Add(second.Names)
+	f.Add(second.Files)
+	f.Add(second.Dirs)
 	f.Add(second.Context)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ctx := context.Background()
 		ignore := func(_, _ []byte) error { return nil }
-		if err := checkNames(ctx, TableOf(b), second.Counts, nil, ignore); err != nil && !errors.Is(err, ErrTable) {
-			t.Error(err)
+		for _, kind := range []Kind{Dir, File} {
+			check, err := newNameCheck(second.Counts, kind, newNumberSet(second.Counts.First, second.Counts.Spare), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := checkNames(ctx, TableOf(b), check, ignore); err != nil && !errors.Is(err, ErrTable) {
+				t.Error(err)
+			}
 		}
 		if _, err := checkContext(ctx, TableOf(b), second.Counts.First); err != nil && !errors.Is(err, ErrTable) {
 			t.Error(err)

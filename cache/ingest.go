@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -10,9 +11,12 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Segment is what a store has of a segment.
+// Segment is what a store has of a segment: its directories, where it has any, and what
+// came behind them.
 type Segment struct {
 	Names NameCounts `json:"names"`
+	// HasFiles says that its files are here too, if only as they were listed.
+	HasFiles bool `json:"has_files,omitempty"`
 	// Outcome is what became of its files, nil as long as that was not brought in.
 	Outcome *ContentCounts `json:"outcome,omitempty"`
 	// Parts are the tables of contents that are here, by their numbers from 1 on.
@@ -94,40 +98,138 @@ func (s *Store) segment(first Inode) (Segment, error) {
 	return decodeSegment([]byte(value))
 }
 
-// IngestNames brings the names of a segment in, whose head says c: its files are then
-// Pending. It does nothing where they are here. Segments may come in any order. The error
-// is ErrTable where the table is not what c says or cannot be right, and then nothing
-// has changed.
-func (s *Store) IngestNames(ctx context.Context, t Table, c NameCounts) error {
+// known returns what is here of the segment that c is of; false: nothing. The error is ErrTable
+// where its numbers are those of another one, or not those of a segment.
+func (s *Store) known(c *NameCounts) (seg Segment, here bool, err error) {
+	if err := c.check(); err != nil {
+		return Segment{}, false, err
+	}
+	switch seg, err = s.lastSegment(c.First, c.End); {
+	case errors.Is(err, ErrNotFound):
+		return Segment{Names: *c}, false, nil
+	case err != nil:
+		return Segment{}, false, err
+	}
+	was, err := json.Marshal(seg.Names)
+	if err != nil {
+		return Segment{}, false, err
+	}
+	is, err := json.Marshal(c)
+	if err != nil {
+		return Segment{}, false, err
+	}
+	if !bytes.Equal(was, is) {
+		return Segment{}, false, errTable("its numbers are those of another segment")
+	}
+	return seg, true, nil
+}
+
+// IngestFiles brings the files of a segment in, whose head says c: they are then Pending. It
+// does nothing where they are here. Segments may come in any order, but each after its
+// directories, where it has any. The error is ErrNotFound where those are not here, or ErrTable
+// where the table is not what c says or cannot be right; then nothing has changed.
+func (s *Store) IngestFiles(ctx context.Context, t Table, c NameCounts) error {
 	s.ingesting.Lock()
 	defer s.ingesting.Unlock()
-	switch seg, err := s.lastSegment(c.First, c.End); {
-	case err == nil && seg.Names.First == c.First && seg.Names.End == c.End:
-		return nil
-	case err == nil:
-		return errTable("its numbers are those of another segment")
-	case !errors.Is(err, ErrNotFound):
+	seg, here, err := s.known(&c)
+	switch {
+	case err != nil || seg.HasFiles:
+		return err
+	case !here && c.Dirs > 0:
+		return errors.Join(ErrNotFound, errTable("files come after the directories of a segment"))
+	}
+	dirs, err := s.dirsOf(&c)
+	if err != nil {
 		return err
 	}
 	return s.ingest(c.First, func(g *ingestion) error {
-		if err := checkNames(ctx, t, c, nil, g.set); err != nil {
+		n := &newcomers{s: s}
+		err := checkFiles(ctx, t, c, dirs, nil, func(key, value []byte) error {
+			if err := n.check(key); err != nil {
+				return err
+			}
+			return g.set(key, value)
+		})
+		if err = errors.Join(err, n.close()); err != nil {
 			return err
 		}
 		s.commit.Lock()
 		defer s.commit.Unlock()
 		next := s.commit.progress
 		next.Files += c.Files
-		next.Dirs += c.Dirs
 		next.Skipped += c.Skipped
 		next.Next = max(next.Next, c.End)
 		next.Listed = next.Next
-		if err := g.applyLocked(ctx, next, &Segment{Names: c}); err != nil {
+		seg.HasFiles = true
+		if err := g.applyLocked(ctx, next, &seg); err != nil {
 			return err
 		}
 		// The new names are in no filter.
 		s.conflicts.forget()
 		return nil
 	})
+}
+
+// dirsOf returns the directories of a segment whose files are not here.
+func (s *Store) dirsOf(c *NameCounts) (*numberSet, error) {
+	dirs, n := newNumberSet(c.First, c.Spare), uint64(0)
+	if c.Dirs == 0 {
+		return dirs, nil
+	}
+	for r, err := range s.eachRun(c.First, c.Spare) {
+		if err != nil {
+			return nil, err
+		}
+		if r.first < c.First { // of a segment before
+			continue
+		}
+		for k := range r.n {
+			dirs.add(r.first + Inode(k))
+			n++
+		}
+	}
+	if n != c.Dirs {
+		return nil, fmt.Errorf("%w: the segment from inode %d on has %d directories, and should have %d", ErrCorrupt, c.First, n, c.Dirs)
+	}
+	return dirs, nil
+}
+
+// newcomers checks that no entry of a table is here under another number. It asks for them in their
+// order, so that those of a listing in order cost a comparison each.
+type newcomers struct {
+	s    *Store
+	it   *pebble.Iterator
+	more bool // it stands on an entry, the first one that is here from what was asked for last on
+}
+
+func (n *newcomers) check(key []byte) error {
+	if key[0] != keyEntry {
+		return nil
+	}
+	begun := n.it != nil
+	if !begun {
+		var err error
+		if n.it, err = n.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyEntry}, UpperBound: []byte{keyEntry + 1}}); err != nil {
+			return storeError("find entry", err)
+		}
+	}
+	if !begun || n.more && bytes.Compare(n.it.Key(), key) < 0 {
+		if n.more = n.it.SeekGE(key); !n.more {
+			return storeError("find entry", n.it.Error())
+		}
+	}
+	if n.more && bytes.Equal(n.it.Key(), key) {
+		parent, name, _ := splitEntryKey(key)
+		return errTable("the name %q of directory %d is one of another segment", name, parent)
+	}
+	return nil
+}
+
+func (n *newcomers) close() error {
+	if n.it == nil {
+		return nil
+	}
+	return n.it.Close()
 }
 
 // ingest does fn with an ingestion, of which nothing is left behind.
@@ -140,13 +242,17 @@ func (s *Store) ingest(first Inode, fn func(*ingestion) error) error {
 	return errors.Join(err, g.close())
 }
 
-// checkNames checks a table of names, and calls set for each of its keys as it comes: it
-// may be found wrong after some.
-func checkNames(ctx context.Context, t Table, c NameCounts, strangers func(dir Inode) error, set func(key, value []byte) error) error {
-	check, err := newNameCheck(c, t.Size, strangers)
+// checkFiles checks the table of a segment's files, whose directories are dirs, and calls set for
+// each of its keys as it comes: it may be found wrong after some.
+func checkFiles(ctx context.Context, t Table, c NameCounts, dirs *numberSet, strangers func(dir Inode) error, set func(key, value []byte) error) error {
+	check, err := newNameCheck(c, File, dirs, strangers)
 	if err != nil {
 		return err
 	}
+	return checkNames(ctx, t, check, set)
+}
+
+func checkNames(ctx context.Context, t Table, check *nameCheck, set func(key, value []byte) error) error {
 	if err := eachRecord(ctx, t, func(key, value []byte) error {
 		if err := check.record(key, value); err != nil {
 			return err

@@ -22,8 +22,8 @@ type ingestion struct {
 	w       *sstable.Writer
 	class   keyClass
 	size    int
-	// first is the segment's first number: keys of directories before it lie among those of
-	// other segments, and have tables of their own, so that all others lie side by side.
+	// first is the first number of the segments: keys of directories before it lie among those of
+	// others, and have tables of their own, so that all others lie side by side.
 	first Inode
 }
 
@@ -116,8 +116,9 @@ func (g *ingestion) endTable() error {
 	return g.s.room.refused(w.Close())
 }
 
-// applyLocked brings in what was set, and what the store then counts.
-func (g *ingestion) applyLocked(ctx context.Context, next Progress, seg *Segment) error {
+// applyLocked brings in what was set, and what the store then counts and has of segments, which are
+// in the order of their numbers.
+func (g *ingestion) applyLocked(ctx context.Context, next Progress, segs ...*Segment) error {
 	s := g.s
 	if s.commit.closed {
 		return ErrClosed
@@ -133,9 +134,12 @@ func (g *ingestion) applyLocked(ctx context.Context, next Progress, seg *Segment
 	if err == nil {
 		err = g.set(metaProgress, next.append(nil))
 	}
-	if err == nil && seg != nil {
+	for _, seg := range segs {
 		var value []byte
-		if value, err = seg.encode(); err == nil {
+		if err == nil {
+			value, err = seg.encode()
+		}
+		if err == nil {
 			err = g.set(appendSegmentKey(nil, seg.Names.First), value)
 		}
 	}

@@ -10,16 +10,16 @@ import (
 
 // NameTables are the tables of a segment's names.
 type NameTables struct {
-	// Names has the entries (pending), runs and indexes of its names and of the directories
-	// that come with them.
-	Names []byte
+	// Dirs has the entries, indexes and runs of the directories that are new, and Files those of
+	// its files, which are pending: so that who looks for directories need not have all files.
+	Dirs, Files []byte
 	// Context has the directories that the names stand in and that earlier segments have, up
 	// to the root: an entry, a run of one name and its index for each. Who has nothing else
 	// finds by it what the names are called at the origin.
 	Context []byte
-	// NamesSum and ContextSum are the sums of both; see Table.
-	NamesSum, ContextSum uint64
-	Counts               NameCounts
+	// DirsSum, FilesSum and ContextSum are their sums; see Table.
+	DirsSum, FilesSum, ContextSum uint64
+	Counts                        NameCounts
 }
 
 // TableOf is the table that stands in b.
@@ -36,24 +36,17 @@ func (n *Numbering) Finish() (*NameTables, error) {
 	}
 	t := &NameTables{Counts: n.number()}
 	n.sortGroups(t.Counts.First)
-	t.bound(n.groups, n.order)
-	if len(n.files) > 0 {
+	if n.named {
 		t.Counts.Bound(n.first, true)
 		t.Counts.Bound(n.state.last, false)
 	}
-	w := newTableWriter(make([]byte, 0, 64<<10+len(n.files)*48), nil)
-	err := n.writeEntries(w, t)
-	if err == nil {
-		err = n.writeIndexes(w)
-	}
-	if err == nil {
-		err = n.writeRuns(w)
-	}
-	if err != nil {
+	var err error
+	if t.Dirs, t.DirsSum, err = n.table(Dir, int(t.Counts.Dirs), &t.Counts.DirKeys); err != nil {
 		return nil, err
 	}
-	_, t.NamesSum, _ = w.end()
-	t.Names = w.buf
+	if t.Files, t.FilesSum, err = n.table(File, len(n.files), &t.Counts.FileKeys); err != nil {
+		return nil, err
+	}
 	if t.Context, t.ContextSum, err = contextTable(n.context()); err != nil {
 		return nil, err
 	}
@@ -90,40 +83,61 @@ func (n *Numbering) sortGroups(first Inode) {
 	}
 }
 
-// bound notes which directories the runs are of.
-func (t *NameTables) bound(groups []group, order []int32) {
-	for _, k := range order {
-		if g := &groups[k]; g.nFiles+g.nDirs > 0 {
-			if t.Counts.MinDir == 0 {
-				t.Counts.MinDir = g.ino
-			}
-			t.Counts.MaxDir = g.ino
+// tablePerName is about what a name takes in a table, in bytes.
+const tablePerName = 48
+
+// table makes the table of the names of one kind.
+func (n *Numbering) table(kind Kind, names int, keys *KeyRange) (table []byte, sum uint64, err error) {
+	w := newTableWriter(make([]byte, 0, names*tablePerName+4<<10), nil)
+	if err = n.writeEntries(w, kind, keys); err == nil {
+		err = n.writeIndexes(w, kind)
+	}
+	if err == nil {
+		err = n.writeRuns(w, kind)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	_, sum, err = w.end()
+	return w.buf, sum, err
+}
+
+// names returns the names that a group has of a kind: how many, the number of the first, and
+// what returns one after the other.
+func (n *Numbering) names(g *group, kind Kind) (count int, first Inode, next func() (name string, file *gathered)) {
+	if kind == Dir {
+		at := g.dirs
+		return int(g.nDirs), g.firstDir, func() (string, *gathered) {
+			d := &n.groups[at]
+			at = d.nextDir
+			return d.name, nil
 		}
+	}
+	at := g.files
+	return int(g.nFiles), g.firstFile, func() (string, *gathered) {
+		f := &n.files[at-1]
+		at = f.next
+		return f.name, f
 	}
 }
 
-// writeEntries writes the entries, those of each directory by their names.
-func (n *Numbering) writeEntries(w *tableWriter, t *NameTables) error {
+// writeEntries writes the entries of a kind, those of each directory by their names, and notes
+// where they stand.
+func (n *Numbering) writeEntries(w *tableWriter, kind Kind, keys *KeyRange) error {
 	var key []byte
 	for _, k := range n.order {
 		g := &n.groups[k]
+		count, ino, next := n.names(g, kind)
 		key = appendEntryKey(key[:0], g.ino, "")
-		file, dir := g.files, g.dirs
-		ino := g.firstFile
-		for file != 0 || dir != 0 {
-			var e Entry
-			if dir == 0 || file != 0 && n.files[file-1].name < n.groups[dir].name {
-				f := &n.files[file-1]
+		for end := ino + Inode(count); ino < end; ino++ {
+			name, f := next()
+			e := dirEntry(ino, n.state.made)
+			if f != nil {
 				e = Entry{Inode: ino, State: Pending, Size: f.size, ModTime: f.modTime, ETag: f.etag}
-				key, file = append(key[:entryKeyLen], f.name...), f.next
-				ino++
-			} else {
-				d := &n.groups[dir]
-				e = dirEntry(d.ino, n.state.made)
-				key, dir = append(key[:entryKeyLen], d.name...), d.nextDir
 			}
-			if t.Counts.MinEntry == nil {
-				t.Counts.MinEntry = slices.Clone(key)
+			key = append(key[:entryKeyLen], name...)
+			if keys.Min == nil {
+				keys.Min = slices.Clone(key)
 			}
 			n.buf = appendEntryHead(n.buf[:0], &e)
 			if err := w.add(key, n.buf, nil); err != nil {
@@ -131,7 +145,7 @@ func (n *Numbering) writeEntries(w *tableWriter, t *NameTables) error {
 			}
 		}
 	}
-	t.Counts.MaxEntry = slices.Clone(w.prev)
+	keys.Max = slices.Clone(w.prev)
 	return nil
 }
 
@@ -140,57 +154,38 @@ func dirEntry(ino Inode, now int64) Entry {
 	return Entry{Inode: ino, Kind: Dir, State: Inline, Size: -1, Fetched: now}
 }
 
-// writeIndexes writes the indexes of the runs: the runs of directories come before those
-// of files, each kind in the order of the groups, as the numbers do.
-func (n *Numbering) writeIndexes(w *tableWriter) error {
+// writeIndexes writes the indexes of the runs of a kind, in the order of the groups, as the
+// numbers are.
+func (n *Numbering) writeIndexes(w *tableWriter, kind Kind) error {
 	var key []byte
-	for _, kind := range []Kind{Dir, File} {
-		for k := range n.groups {
-			g := &n.groups[k]
-			first, names := g.firstDir, int(g.nDirs)
-			if kind == File {
-				first, names = g.firstFile, int(g.nFiles)
-			}
-			for ; names > 0; first, names = first+MaxPage, names-MaxPage {
-				key = appendRunIndexKey(key[:0], first)
-				n.buf = appendRunIndex(n.buf[:0], newRunIndex(g.ino, kind))
-				if err := w.add(key, n.buf, nil); err != nil {
-					return err
-				}
+	for k := range n.groups {
+		g := &n.groups[k]
+		for count, first, _ := n.names(g, kind); count > 0; first, count = first+MaxPage, count-MaxPage {
+			key = appendRunIndexKey(key[:0], first)
+			n.buf = appendRunIndex(n.buf[:0], newRunIndex(g.ino, kind))
+			if err := w.add(key, n.buf, nil); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// writeRuns writes the runs, of at most MaxPage names each.
-func (n *Numbering) writeRuns(w *tableWriter) error {
+// writeRuns writes the runs of a kind, of at most MaxPage names each.
+func (n *Numbering) writeRuns(w *tableWriter, kind Kind) error {
+	var key []byte
 	for _, k := range n.order {
 		g := &n.groups[k]
-		dir, file := g.dirs, g.files
-		if err := n.writeRun(w, g.ino, g.firstDir, Dir, int(g.nDirs), func(int) (string, bool) {
-			d := &n.groups[dir]
-			dir = d.nextDir
-			return d.name, true
-		}); err != nil {
-			return err
-		}
-		if err := n.writeRun(w, g.ino, g.firstFile, File, int(g.nFiles), func(int) (string, bool) {
-			f := &n.files[file-1]
-			file = f.next
-			return f.name, true
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (n *Numbering) writeRun(w *tableWriter, dir, first Inode, kind Kind, names int, name func(int) (string, bool)) error {
-	for ; names > 0; first, names = first+MaxPage, names-MaxPage {
-		n.buf = appendRun(n.buf[:0], kind, min(names, MaxPage), name)
-		if err := w.add(appendRunKey(nil, dir, first), n.buf, nil); err != nil {
-			return err
+		count, first, next := n.names(g, kind)
+		for ; count > 0; first, count = first+MaxPage, count-MaxPage {
+			n.buf = appendRun(n.buf[:0], kind, min(count, MaxPage), func(int) (string, bool) {
+				name, _ := next()
+				return name, true
+			})
+			key = appendRunKey(key[:0], g.ino, first)
+			if err := w.add(key, n.buf, nil); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -29,7 +29,8 @@ type Numbering struct {
 	// bytes is what the names of the segment take, about.
 	bytes     int64
 	skipped   uint64
-	first     string // the first name of the segment
+	first     string // the first name of the segment, of those that were left out too
+	named     bool   // there was one
 	promised  uint64 // files of which the listing says the length
 	order     []int32
 	buf       []byte
@@ -109,7 +110,7 @@ func (n *Numbering) begin() {
 	clear(n.files)
 	clear(n.groups)
 	n.files, n.groups = n.files[:0], append(n.groups[:0], group{ino: RootInode})
-	n.bytes, n.skipped, n.promised = 0, 0, 0
+	n.bytes, n.skipped, n.promised, n.named = 0, 0, 0, false
 	n.state.openAgain()
 }
 
@@ -142,6 +143,9 @@ func (n *Numbering) add(name *Name) error {
 		}
 	}
 	s.moveTo(name.Origin)
+	if !n.named {
+		n.first, n.named = name.Origin, true
+	}
 	parent, shown, err := n.resolve(name.Origin)
 	if errors.Is(err, ErrName) {
 		n.skipped++
@@ -162,9 +166,6 @@ func (n *Numbering) add(name *Name) error {
 		n.promised++
 	}
 	n.bytes += int64(len(name.Origin)+len(f.etag)) + gatheredOverhead
-	if len(n.files) == 0 {
-		n.first = name.Origin
-	}
 	n.files = append(n.files, f)
 	at, g := int32(len(n.files)), &n.groups[parent]
 	if g.nFiles++; g.nFiles == 1 {

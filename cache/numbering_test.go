@@ -32,6 +32,18 @@ func openSegments(t *testing.T) *Store {
 	return s
 }
 
+// ingestNames brings the names of a segment in, its directories first.
+func ingestNames(t testing.TB, s *Store, tables *NameTables) {
+	t.Helper()
+	err := s.IngestDirs(context.Background(), SegmentDirs{TableOf(tables.Dirs), tables.Counts})
+	if err == nil {
+		err = s.IngestFiles(context.Background(), TableOf(tables.Files), tables.Counts)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func verifyClean(t *testing.T, s *Store) {
 	t.Helper()
 	report, err := s.Verify(context.Background(), func(problem string) { t.Error(problem) })
@@ -55,12 +67,10 @@ func TestSegmentOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := openSegments(t)
-	if err := s.IngestNames(ctx, TableOf(tables.Names), tables.Counts); err != nil {
-		t.Fatal(err)
-	}
+	ingestNames(t, s, tables)
 	verifyClean(t, s)
 
-	w, err := OpenScratch(ctx, Options{Dir: filepath.Join(t.TempDir(), "scratch"), Reserve: -1}, TableOf(tables.Names), TableOf(tables.Context), tables.Counts)
+	w, err := OpenScratch(ctx, Options{Dir: filepath.Join(t.TempDir(), "scratch"), Reserve: -1}, TableOf(tables.Dirs), TableOf(tables.Files), TableOf(tables.Context), tables.Counts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ type Options struct {
 	// KeepOld has contents that are replaced or removed be read under their old numbers
 	// until the next refresh, by who has them open.
 	KeepOld bool
-	// Segments has a new store be one into which segments are brought, by IngestNames and
+	// Segments has a new store be one into which segments are brought, by IngestDirs and
 	// so on. One that is opened to be written must be of that kind where it is set, and must not
 	// where it is not.
 	Segments bool

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -13,7 +14,7 @@ import (
 
 // scratch is what a store knows that is made for the files of one segment.
 type scratch struct {
-	names  Table
+	table  Table // of its files
 	counts NameCounts
 	files  *scratchFiles
 }
@@ -29,12 +30,12 @@ const (
 )
 
 // OpenScratch makes a store in o.Dir, which must be empty or not there, for the files of
-// one segment: its listing is complete, and all of them are Pending. names and context are
-// the tables of a name segment whose head says c; names must stay readable. It has no
+// one segment: its listing is complete, and all of them are Pending. dirs, files and context are
+// the tables of a name segment whose head says c; files must stay readable. It has no
 // readers: files that nothing was decided of are known to Pending alone. Nothing of it
 // survives a crash; who has exported it closes it and removes the directory. The error
 // is ErrTable where the tables are not what c says, or the disk's.
-func OpenScratch(ctx context.Context, o Options, names, context Table, c NameCounts) (*Store, error) {
+func OpenScratch(ctx context.Context, o Options, dirs, files, context Table, c NameCounts) (*Store, error) {
 	if o.Origin == "" {
 		o.Origin = "scratch"
 	}
@@ -50,13 +51,13 @@ func OpenScratch(ctx context.Context, o Options, names, context Table, c NameCou
 	if err != nil {
 		return nil, err
 	}
-	if err := s.loadScratch(ctx, names, context, c); err != nil {
+	if err := s.loadScratch(ctx, dirs, files, context, c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-func (s *Store) loadScratch(ctx context.Context, names, context Table, c NameCounts) error {
+func (s *Store) loadScratch(ctx context.Context, own, files, context Table, c NameCounts) error {
 	if s.Progress().Next != FirstInode {
 		return fmt.Errorf("scratch store %s: is not new", s.opts.Dir)
 	}
@@ -64,10 +65,11 @@ func (s *Store) loadScratch(ctx context.Context, names, context Table, c NameCou
 	if err != nil {
 		return err
 	}
-	if err := c.check(names.Size); err != nil {
+	inside, err := dirs.own(ctx, own, c)
+	if err != nil {
 		return err
 	}
-	s.scratch = &scratch{names: names, counts: c, files: newScratchFiles(c)}
+	s.scratch = &scratch{table: files, counts: c, files: newScratchFiles(c)}
 	return s.ingest(c.First, func(g *ingestion) error {
 		add := func(key, value []byte) error {
 			for ; len(dirs.records) > 0 && (key == nil || bytes.Compare(dirs.records[0].key, key) < 0); dirs.records = dirs.records[1:] {
@@ -77,6 +79,9 @@ func (s *Store) loadScratch(ctx context.Context, names, context Table, c NameCou
 			}
 			if key == nil {
 				return nil
+			}
+			if len(dirs.records) > 0 && bytes.Equal(dirs.records[0].key, key) {
+				return errTable("a file has the key of a directory, %q", key)
 			}
 			if parent, first, ok := splitRunKey(key); ok {
 				if err := s.scratch.files.run(parent, first, value); err != nil {
@@ -89,7 +94,7 @@ func (s *Store) loadScratch(ctx context.Context, names, context Table, c NameCou
 			}
 			return g.set(key, value)
 		}
-		if err := checkNames(ctx, names, c, dirs.has, add); err != nil {
+		if err := checkFiles(ctx, files, c, inside, dirs.has, add); err != nil {
 			return err
 		}
 		s.scratch.files.sort()
@@ -102,7 +107,7 @@ func (s *Store) loadScratch(ctx context.Context, names, context Table, c NameCou
 		next.Files, next.Dirs = c.Files, c.Dirs+uint64(len(dirs.by))
 		next.Next, next.Listed, next.Settled = c.End, c.End, c.First
 		next.ListingComplete, next.ListedAt = true, s.opts.Now().Unix()
-		if err := g.applyLocked(ctx, next, nil); err != nil {
+		if err := g.applyLocked(ctx, next); err != nil {
 			return err
 		}
 		s.conflicts.forget()
@@ -113,10 +118,33 @@ func (s *Store) loadScratch(ctx context.Context, names, context Table, c NameCou
 	})
 }
 
-// contextDirs are the directories of a context.
+// contextDirs are the directories of a context, and then those of the segment too: as many as
+// a name segment may have.
 type contextDirs struct {
-	by      map[Inode]*contextEntry
-	records []keyValue
+	by      map[Inode]*contextEntry // of the context
+	records []keyValue              // of both, sorted
+}
+
+// own reads the table of the segment's own directories, which stand in each other, or in those of
+// the context.
+func (d *contextDirs) own(ctx context.Context, t Table, c NameCounts) (*numberSet, error) {
+	check, err := newNameCheck(c, Dir, nil, d.has)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkNames(ctx, t, check, func(key, value []byte) error {
+		d.records = append(d.records, keyValue{bytes.Clone(key), bytes.Clone(value)})
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(d.records, func(a, b keyValue) int { return bytes.Compare(a.key, b.key) })
+	for k := range d.records {
+		if k > 0 && bytes.Equal(d.records[k-1].key, d.records[k].key) {
+			return nil, errTable("the context has a directory of the segment, %q", d.records[k].key)
+		}
+	}
+	return check.dirs, nil
 }
 
 type contextEntry struct {

@@ -14,17 +14,37 @@ type NameCounts struct {
 	Dirs      uint64 `json:"dirs"`
 	Skipped   uint64 `json:"skipped,omitempty"`
 	Unchecked uint64 `json:"unchecked,omitempty"`
-	// MinDir and MaxDir bound the directories that its runs are of.
-	MinDir Inode `json:"min_dir"`
-	MaxDir Inode `json:"max_dir"`
-	// MinEntry and MaxEntry bound the keys of its entries.
-	MinEntry []byte `json:"min_entry"`
-	MaxEntry []byte `json:"max_entry"`
+	// DirKeys and FileKeys are where the entries of its new directories stand, and those of
+	// its files.
+	DirKeys  KeyRange `json:"dir_keys"`
+	FileKeys KeyRange `json:"file_keys"`
 	// MinName and MaxName bound the origin's names of its files, cut to MaxBound bytes: a
 	// name is in it only if, cut as well, it lies between them. Both are empty where
 	// that is not known.
 	MinName []byte `json:"min_name,omitempty"`
 	MaxName []byte `json:"max_name,omitempty"`
+}
+
+// KeyRange is the first and the last key of entries; see EntryKey. Both are empty where there
+// are none.
+type KeyRange struct {
+	Min []byte `json:"min,omitempty"`
+	Max []byte `json:"max,omitempty"`
+}
+
+// keys are where the entries of one kind stand.
+func (c *NameCounts) keys(kind Kind) *KeyRange {
+	if kind == Dir {
+		return &c.DirKeys
+	}
+	return &c.FileKeys
+}
+
+// mayHaveIn reports whether an entry of the directory dir may be among them.
+func (r *KeyRange) mayHaveIn(dir Inode) bool {
+	first, _, ok := splitEntryKey(r.Min)
+	last, _, too := splitEntryKey(r.Max)
+	return ok && too && first <= dir && dir <= last
 }
 
 // EntryKey is the key of an entry, by which entries are sorted in tables.
@@ -47,22 +67,27 @@ func (c *NameCounts) Bound(name string, first bool) {
 	}
 }
 
-// MayHave reports whether the segment may have an entry called name in the directory
+// MayHave reports whether the segment may have an entry of a kind called name in the directory
 // parent. origin is the origin's name that stands there, or of a directory what the names
 // below it begin with, up to the slash; known is false where there is none.
-func (c *NameCounts) MayHave(parent Inode, name, origin string, known bool) bool {
-	key := EntryKey(parent, name)
-	if bytes.Compare(key, c.MinEntry) < 0 || bytes.Compare(key, c.MaxEntry) > 0 {
+func (c *NameCounts) MayHave(kind Kind, parent Inode, name, origin string, known bool) bool {
+	key, keys := EntryKey(parent, name), c.keys(kind)
+	switch {
+	case len(keys.Max) == 0 || bytes.Compare(key, keys.Min) < 0 || bytes.Compare(key, keys.Max) > 0:
 		return false
+	case !known || !c.bounded():
+		return true
+	case kind == Dir:
+		return c.between(origin+"/", origin+"0")
 	}
-	return !known || !c.bounded() || c.between(origin, origin) || c.between(origin+"/", origin+"0")
+	return c.between(origin, origin)
 }
 
-// MayHaveIn reports whether the segment may have entries of the directory dir. prefix is what
-// the origin's names in it begin with, slash included; known is false where that is not
+// MayHaveIn reports whether the segment may have entries of a kind in the directory dir. prefix
+// is what the origin's names in it begin with, slash included; known is false where that is not
 // to be said.
-func (c *NameCounts) MayHaveIn(dir Inode, prefix string, known bool) bool {
-	if dir < c.MinDir || dir > c.MaxDir {
+func (c *NameCounts) MayHaveIn(kind Kind, dir Inode, prefix string, known bool) bool {
+	if !c.keys(kind).mayHaveIn(dir) {
 		return false
 	}
 	if !known || !c.bounded() || prefix == "" {

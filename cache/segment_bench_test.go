@@ -136,7 +136,7 @@ func BenchmarkSegment(b *testing.B) {
 		b.ReportAllocs()
 		defer cpuEach(b)()
 		for b.Loop() {
-			s, err := OpenScratch(ctx, Options{Dir: filepath.Join(b.TempDir(), "scratch"), Reserve: -1}, TableOf(tables.Names), TableOf(tables.Context), tables.Counts)
+			s, err := OpenScratch(ctx, Options{Dir: filepath.Join(b.TempDir(), "scratch"), Reserve: -1}, TableOf(tables.Dirs), TableOf(tables.Files), TableOf(tables.Context), tables.Counts)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -194,9 +194,7 @@ func BenchmarkIngest(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := s.IngestNames(context.Background(), TableOf(tables.Names), tables.Counts); err != nil {
-			b.Fatal(err)
-		}
+		ingestNames(b, s, tables)
 		if err := s.Close(); err != nil {
 			b.Fatal(err)
 		}

@@ -141,7 +141,7 @@ func (m *segmentModel) numbering() {
 		m.skips(successor)
 		tables := m.segment(n, batch)
 		again := m.segment(successor, batch)
-		if !bytes.Equal(tables.Names, again.Names) || !bytes.Equal(tables.Context, again.Context) || !bytes.Equal(n.State(), successor.State()) {
+		if !bytes.Equal(tables.Dirs, again.Dirs) || !bytes.Equal(tables.Files, again.Files) || !bytes.Equal(tables.Context, again.Context) || !bytes.Equal(n.State(), successor.State()) {
 			m.t.Fatalf("seed %d: a successor makes other tables of segment %d", m.seed, len(m.made))
 		}
 		if m.rng.IntN(2) == 0 {
@@ -168,7 +168,7 @@ func (m *segmentModel) segment(n *Numbering, batch []Name) *NameTables {
 		if errors.Is(err, ErrUnordered) {
 			s := openSegments(m.t)
 			for _, made := range m.made {
-				m.must(s.IngestNames(context.Background(), TableOf(made.tables.Names), made.tables.Counts))
+				ingestNames(m.t, s, made.tables)
 			}
 			err = n.Unordered(s)
 		}
@@ -183,7 +183,7 @@ func (m *segmentModel) segment(n *Numbering, batch []Name) *NameTables {
 func (m *segmentModel) fetch(seg *madeSegment) {
 	ctx := context.Background()
 	c := seg.tables.Counts
-	s, err := OpenScratch(ctx, Options{Dir: filepath.Join(m.t.TempDir(), "scratch"), Reserve: -1, InlineLimit: modelInline, FS: vfs.NewMem()}, TableOf(seg.tables.Names), TableOf(seg.tables.Context), c)
+	s, err := OpenScratch(ctx, Options{Dir: filepath.Join(m.t.TempDir(), "scratch"), Reserve: -1, InlineLimit: modelInline, FS: vfs.NewMem()}, TableOf(seg.tables.Dirs), TableOf(seg.tables.Files), TableOf(seg.tables.Context), c)
 	m.must(err)
 	defer func() { m.must(s.Close()) }()
 	s.scratch.files.room = m.rng.IntN(int(c.Files)*2*modelInline + 1) // some stay in memory, others do not
@@ -273,13 +273,13 @@ func (m *segmentModel) bring(dir string) *Store {
 	o := Options{Dir: dir, Origin: "test", Segments: true, Reserve: -1, FlushEvery: -1, FS: vfs.NewMem()}
 	s, err := Open(o)
 	m.must(err)
-	stages := make([]int, len(m.made)) // 0: nothing, 1: names, 2: outcome, then parts
+	stages := make([]int, len(m.made)) // 0: nothing, 1: directories, 2: files, 3: outcome, then parts
 	for left := true; left; {
-		left = false
+		left = m.bringDirs(s, stages)
 		for k := range stages {
 			seg := &m.made[k]
 			first := seg.tables.Counts.First
-			left = left || stages[k] < 2+len(seg.parts)
+			left = left || stages[k] < 3+len(seg.parts)
 			switch {
 			case m.rng.IntN(2) == 0:
 				continue
@@ -288,24 +288,65 @@ func (m *segmentModel) bring(dir string) *Store {
 				s, err = Open(o)
 				m.must(err)
 				continue
-			case stages[k] > 2 && m.rng.IntN(3) == 0:
+			case stages[k] > 3 && m.rng.IntN(3) == 0:
 				stages[k], left = stages[k]-1, true
-				m.must(s.TakeBack(ctx, first, stages[k]-1))
+				m.must(s.TakeBack(ctx, first, stages[k]-2))
 				continue
-			case stages[k] == 2+len(seg.parts):
+			case stages[k] == 3+len(seg.parts):
 				continue
 			case stages[k] == 0:
-				m.must(s.IngestNames(ctx, TableOf(seg.tables.Names), seg.tables.Counts))
+				err := s.IngestFiles(ctx, TableOf(seg.tables.Files), seg.tables.Counts)
+				if has := seg.tables.Counts.Dirs > 0; has != errors.Is(err, ErrNotFound) || !has && err != nil {
+					m.t.Fatalf("seed %d: files before %d directories: %v", m.seed, seg.tables.Counts.Dirs, err)
+				}
+				if err != nil {
+					continue
+				}
+				stages[k]++
 			case stages[k] == 1:
+				m.must(s.IngestFiles(ctx, TableOf(seg.tables.Files), seg.tables.Counts))
+			case stages[k] == 2:
 				m.must(s.IngestOutcome(ctx, first, TableOf(seg.outcome), seg.counts))
 			default:
-				m.must(s.IngestContents(ctx, first, stages[k]-1, TableOf(seg.parts[stages[k]-2])))
+				m.must(s.IngestContents(ctx, first, stages[k]-2, TableOf(seg.parts[stages[k]-3])))
 			}
 			stages[k]++
 		}
 	}
 	m.must(s.EndListing())
 	return s
+}
+
+// bringDirs brings the directories of some segments at once, also of such whose are here. The counts
+// are those of what is here.
+func (m *segmentModel) bringDirs(s *Store, stages []int) (some bool) {
+	var all []SegmentDirs
+	for k, made := range m.made {
+		if m.rng.IntN(4) == 0 {
+			all = append(all, SegmentDirs{TableOf(made.tables.Dirs), made.tables.Counts})
+			some = some || stages[k] == 0
+			stages[k] = max(stages[k], 1)
+		}
+	}
+	m.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	m.must(s.IngestDirs(context.Background(), all...))
+	var dirs, files uint64
+	for k, stage := range stages {
+		c := &m.made[k].tables.Counts
+		if stage > 0 {
+			dirs += c.Dirs
+		}
+		if stage > 1 {
+			files += c.Files
+		}
+		if seg, err := s.SegmentOf(c.First); errors.Is(err, ErrNotFound) != (stage == 0) || seg.HasFiles != (stage > 1) {
+			m.t.Fatalf("seed %d: of segment %d at stage %d is here: %+v, %v", m.seed, k, stage, seg, err)
+		}
+	}
+	if p := s.Progress(); p.Dirs != dirs || p.Files != files {
+		m.t.Fatalf("seed %d: %d directories and %d files are counted, and not %d and %d", m.seed, p.Dirs, p.Files, dirs, files)
+	}
+	return some
 }
 
 // shown is what a store shows of a file.

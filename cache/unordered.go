@@ -23,14 +23,14 @@ type unorderedNumbering struct {
 	before   Progress
 	skipped  uint64
 	promised uint64
-	records  []keyValue
+	records  map[Kind][]keyValue
 	// bounds are those of the names; bounded says that there is one.
 	bounds  NameCounts
 	bounded bool
 }
 
 // Unordered has the numbering go on with a listing out of order, after Add has returned
-// ErrUnordered: store has all names of all segments before (see IngestNames), and is the
+// ErrUnordered: store has all names of all segments before (see IngestFiles), and is the
 // numbering's to write. Names gathered since are numbered anew; a name that comes again
 // is left out.
 func (n *Numbering) Unordered(store *Store) error {
@@ -41,7 +41,7 @@ func (n *Numbering) Unordered(store *Store) error {
 	if err != nil {
 		return err
 	}
-	u := &unorderedNumbering{n: n, s: store, pl: pl, first: n.state.next, before: store.Progress()}
+	u := &unorderedNumbering{n: n, s: store, pl: pl, first: n.state.next, before: store.Progress(), records: map[Kind][]keyValue{}}
 	// What is there is never asked for, nor numbered anew.
 	pl.LeaveBelow = math.MaxUint64
 	pl.Skip = func(name string, err error) {
@@ -138,22 +138,39 @@ func (u *unorderedNumbering) tapped(batch *pebble.Batch) error {
 		if kind != pebble.InternalKeyKindSet || len(key) == 0 || key[0] != keyEntry && key[0] != keyRun && key[0] != keyRunIndex {
 			continue
 		}
-		if key[0] == keyEntry {
-			e, err := decodeEntry(value)
-			if err != nil {
-				return err
-			}
-			if e.Kind == File && e.Size >= 0 {
-				u.promised++
-			}
-			if e.Kind == Dir {
-				e.Fetched = u.n.state.made
-				value = appendEntryHead(nil, &e)
-			}
+		kv := keyValue{slices.Clone(key), slices.Clone(value)}
+		of, err := u.kindOf(&kv)
+		if err != nil {
+			return err
 		}
-		u.records = append(u.records, keyValue{slices.Clone(key), slices.Clone(value)})
+		u.records[of] = append(u.records[of], kv)
 		u.bytes += int64(len(key) + len(value))
 	}
+}
+
+// kindOf returns of which kind the names are that a record is of. The entries of directories
+// get the time of the mirror.
+func (u *unorderedNumbering) kindOf(kv *keyValue) (Kind, error) {
+	switch kv.key[0] {
+	case keyRun:
+		r, err := decodeRun(kv.value)
+		return r.kind, err
+	case keyRunIndex:
+		index, err := decodeRunIndex(kv.value)
+		if index.mark == markDirs {
+			return Dir, err
+		}
+		return File, err
+	}
+	e, err := decodeEntry(kv.value)
+	switch {
+	case e.Kind == Dir:
+		e.Fetched = u.n.state.made
+		kv.value = appendEntryHead(nil, &e)
+	case e.Size >= 0:
+		u.promised++
+	}
+	return e.Kind, err
 }
 
 // finish is Numbering.Finish.
@@ -163,14 +180,17 @@ func (u *unorderedNumbering) finish() (*NameTables, error) {
 	}
 	now := u.s.Progress()
 	t := &NameTables{Counts: NameCounts{First: u.first, Files: now.Files - u.before.Files, Dirs: now.Dirs - u.before.Dirs, Skipped: u.skipped}}
-	promised := spares(u.promised, len(u.records) > 0)
+	promised := spares(u.promised, len(u.records[Dir])+len(u.records[File]) > 0)
 	spare, err := u.s.reserve(int(promised))
 	if err != nil {
 		return nil, err
 	}
 	t.Counts.Spare, t.Counts.End = spare, spare+Inode(promised)
 	t.Counts.MinName, t.Counts.MaxName = u.bounds.MinName, u.bounds.MaxName
-	if t.Names, t.NamesSum, err = tableFrom(u.records); err != nil {
+	if t.Dirs, t.DirsSum, err = tableFrom(u.records[Dir]); err != nil {
+		return nil, err
+	}
+	if t.Files, t.FilesSum, err = tableFrom(u.records[File]); err != nil {
 		return nil, err
 	}
 	dirs, err := u.context(t)
@@ -181,40 +201,36 @@ func (u *unorderedNumbering) finish() (*NameTables, error) {
 		return nil, err
 	}
 	u.n.state.next = t.Counts.End
-	*u = unorderedNumbering{n: u.n, s: u.s, pl: u.pl, first: t.Counts.End, before: now, waiting: u.waiting, records: u.records[:0]}
+	*u = unorderedNumbering{n: u.n, s: u.s, pl: u.pl, first: t.Counts.End, before: now, waiting: u.waiting, records: map[Kind][]keyValue{}}
 	return t, nil
 }
 
-// context returns the directories that earlier segments have, and bounds the names. The
-// records are sorted.
+// context returns the directories that earlier segments have, and notes where the entries
+// stand. The records are sorted.
 func (u *unorderedNumbering) context(t *NameTables) (dirs []contextDir, err error) {
 	seen := map[Inode]bool{RootInode: true}
-	for _, r := range u.records {
-		dir, _, entry := splitEntryKey(r.key)
-		if entry {
-			if t.Counts.MinEntry == nil {
-				t.Counts.MinEntry = slices.Clone(r.key)
+	for kind, records := range u.records {
+		keys := t.Counts.keys(kind)
+		for _, r := range records {
+			dir, _, ok := splitEntryKey(r.key)
+			if !ok {
+				break // entries come first
 			}
-			t.Counts.MaxEntry = slices.Clone(r.key)
-		} else if dir, _, _ = splitRunKey(r.key); r.key[0] == keyRun {
-			if t.Counts.MinDir == 0 {
-				t.Counts.MinDir = dir
+			if keys.Min == nil {
+				keys.Min = slices.Clone(r.key)
 			}
-			t.Counts.MaxDir = dir
-			continue
-		} else {
-			continue
-		}
-		for !seen[dir] {
-			seen[dir] = true
-			up, name, err := u.s.locate(dir)
-			if err != nil {
-				return nil, err
+			keys.Max = r.key
+			for !seen[dir] {
+				seen[dir] = true
+				up, name, err := u.s.locate(dir)
+				if err != nil {
+					return nil, err
+				}
+				if dir < u.first {
+					dirs = append(dirs, contextDir{up, dir, name, u.n.state.made})
+				}
+				dir = up
 			}
-			if dir < u.first {
-				dirs = append(dirs, contextDir{up, dir, name, u.n.state.made})
-			}
-			dir = up
 		}
 	}
 	return dirs, nil

@@ -43,7 +43,7 @@ func TestWith(t *testing.T) {
 		tables, err := numbering.Finish()
 		r.must(err)
 		store, err := cache.OpenScratch(t.Context(), cache.Options{Dir: t.TempDir(), Reserve: -1},
-			cache.TableOf(tables.Names), cache.TableOf(tables.Context), tables.Counts)
+			cache.TableOf(tables.Dirs), cache.TableOf(tables.Files), cache.TableOf(tables.Context), tables.Counts)
 		r.must(err)
 		if engine == nil {
 			engine = r.engine(func(o *mirror.Options) { o.Store, o.Lister = store, noLister{t} })

@@ -51,18 +51,13 @@ func (e *engine) Fetch(ctx context.Context, seg *named, out output) (counts cach
 		return counts, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	names, err := download(ctx, seg, false, filepath.Join(dir, "names"))
+	names, err := download(ctx, seg, filepath.Join(dir, "names"))
 	if err != nil {
 		return counts, err
 	}
 	defer names.Close()
-	above, err := download(ctx, seg, true, filepath.Join(dir, "context"))
-	if err != nil {
-		return counts, err
-	}
-	defer above.Close()
-	store, err := cache.OpenScratch(ctx, cache.Options{Dir: filepath.Join(dir, "store"), InlineLimit: e.o.InlineLimit, Reserve: e.o.Reserve},
-		cache.Table{ReaderAt: names, Size: seg.TableSize, Sum: seg.TableSum}, cache.Table{ReaderAt: above, Size: seg.ContextSize, Sum: seg.ContextSum}, seg.Part)
+	dirs, files, above := seg.tables(names)
+	store, err := cache.OpenScratch(ctx, cache.Options{Dir: filepath.Join(dir, "store"), InlineLimit: e.o.InlineLimit, Reserve: e.o.Reserve}, dirs, files, above, seg.Part)
 	if err != nil {
 		return counts, err
 	}
@@ -110,9 +105,17 @@ func (e *engine) fill(ctx context.Context, store *cache.Store, out output) (err 
 	return filler.Run(ctx)
 }
 
-// download puts a table of a name segment, or its context, into a file.
-func download(ctx context.Context, seg *named, context bool, path string) (_ *os.File, err error) {
-	r, err := seg.open(ctx, context)
+// tables are those of a name segment that stand in a file.
+func (n *named) tables(in io.ReaderAt) (dirs, files, above cache.Table) {
+	table := func(off, size int64, sum uint64) cache.Table {
+		return cache.Table{ReaderAt: io.NewSectionReader(in, off, size), Size: size, Sum: sum}
+	}
+	return table(0, n.DirsSize, n.DirsSum), table(n.DirsSize, n.FilesSize, n.FilesSum), table(n.DirsSize+n.FilesSize, n.ContextSize, n.ContextSum)
+}
+
+// download puts the tables of a name segment into a file.
+func download(ctx context.Context, seg *named, path string) (_ *os.File, err error) {
+	r, err := seg.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -187,11 +190,14 @@ func (n *numbered) Unordered(ctx context.Context, before []*named) error {
 }
 
 func (n *numbered) ingest(ctx context.Context, seg *named, path string) error {
-	f, err := download(ctx, seg, false, path)
+	f, err := download(ctx, seg, path)
 	if err != nil {
 		return err
 	}
-	err = n.store.IngestNames(ctx, cache.Table{ReaderAt: f, Size: seg.TableSize, Sum: seg.TableSum}, seg.Part)
+	dirs, files, _ := seg.tables(f)
+	if err = n.store.IngestDirs(ctx, cache.SegmentDirs{Table: dirs, Counts: seg.Part}); err == nil {
+		err = n.store.IngestFiles(ctx, files, seg.Part)
+	}
 	return errors.Join(err, f.Close(), os.Remove(path))
 }
 
@@ -202,8 +208,8 @@ func (n *numbered) Finish(context.Context) (*tables, error) {
 	}
 	n.content = 0
 	return &tables{
-		table: objects.BytesBody(t.Names), context: objects.BytesBody(t.Context),
-		tableSum: t.NamesSum, contextSum: t.ContextSum, part: t.Counts,
+		dirs: objects.BytesBody(t.Dirs), files: objects.BytesBody(t.Files), context: objects.BytesBody(t.Context),
+		dirsSum: t.DirsSum, filesSum: t.FilesSum, contextSum: t.ContextSum, part: t.Counts,
 	}, nil
 }
 

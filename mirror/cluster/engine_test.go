@@ -128,7 +128,9 @@ func (r *rig) bring(ctx context.Context) (*cache.Store, *segments.Index, segment
 				r.t.Errorf("segment %d: the last key of table %d is %q", s.Seq, part, s.Tables[part].Last)
 			}
 		}
-		err := store.IngestNames(ctx, table(segments.NamesName(s.Seq), s.HeadSize, s.TableSize, s.TableSum), s.Part)
+		dirs := table(segments.NamesName(s.Seq), s.HeadSize, s.DirsSize, s.DirsSum)
+		err := store.IngestDirs(ctx, cache.SegmentDirs{Table: dirs, Counts: s.Part})
+		err = errors.Join(err, store.IngestFiles(ctx, table(segments.NamesName(s.Seq), s.HeadSize+s.DirsSize, s.FilesSize, s.FilesSum), s.Part))
 		for part := range s.Tables {
 			t := table(segments.TableName(s.Seq, s.Attempt, part), 0, s.Tables[part].Size, s.Tables[part].Sum)
 			if part == 0 {

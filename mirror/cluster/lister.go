@@ -230,9 +230,10 @@ func (l *lister) cut(ctx context.Context, at place) error {
 	head := segments.Names{
 		Seq: l.next, Attempt: segments.NewAttempt(), Prev: l.prev, Epoch: l.epoch,
 		Marker: at.marker, Complete: at.complete, Passed: at.passed, PassedSum: at.passedSum,
-		State: l.n.State(), Part: t.part, Files: l.files + t.part.Files, TableSum: t.tableSum, ContextSum: t.contextSum,
+		State: l.n.State(), Part: t.part, Files: l.files + t.part.Files,
+		NameSizes: segments.NameSizes{DirsSum: t.dirsSum, FilesSum: t.filesSum}, ContextSum: t.contextSum,
 	}
-	winner, err := l.p.reader.WriteNames(ctx, head, t.table, t.context)
+	winner, err := l.p.reader.WriteNames(ctx, head, t.dirs, t.files, t.context)
 	if errors.Is(err, segments.ErrLost) {
 		if winner.Epoch > l.epoch {
 			return fmt.Errorf("%w: %w", errSuperseded, err)

@@ -240,7 +240,7 @@ func (n *fakeNumbering) Unordered(ctx context.Context, before []*named) error {
 }
 
 func readNames(ctx context.Context, seg *named) (rows []fakeName, err error) {
-	r, err := seg.open(ctx, false)
+	r, err := seg.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +249,7 @@ func readNames(ctx context.Context, seg *named) (rows []fakeName, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return rows, json.Unmarshal(text, &rows)
+	return rows, json.Unmarshal(text[seg.DirsSize:][:seg.FilesSize], &rows)
 }
 
 func (n *fakeNumbering) Names() int     { return len(n.gave) }
@@ -273,7 +273,7 @@ func (n *fakeNumbering) Finish(context.Context) (*tables, error) {
 	t.part.End, t.part.Files = n.state.Next, uint64(len(rows))
 	n.gave = nil
 	text, _ := json.Marshal(rows)
-	t.table = objects.BytesBody(text)
+	t.dirs, t.files = objects.BytesBody([]byte("directories")), objects.BytesBody(text)
 	t.context = objects.BytesBody([]byte("context"))
 	return t, nil
 }

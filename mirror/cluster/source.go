@@ -51,9 +51,10 @@ type numbering interface {
 
 // tables are what a name segment has beside its head.
 type tables struct {
-	table, context       objects.Body
-	tableSum, contextSum uint64
-	part                 segments.Part
+	dirs, files, context objects.Body
+	// sums are those of a head.
+	dirsSum, filesSum, contextSum uint64
+	part                          segments.Part
 }
 
 // output takes what the files of a segment are.
@@ -75,13 +76,9 @@ type named struct {
 	store    objects.Store
 }
 
-// open reads the table of the names, or that of their context.
-func (n *named) open(ctx context.Context, context bool) (io.ReadCloser, error) {
-	off, size := n.headSize, n.TableSize
-	if context {
-		off, size = off+n.TableSize, n.ContextSize
-	}
-	r, _, err := n.store.Get(ctx, segments.NamesName(n.Seq), off, size)
+// open reads its tables, one after the other.
+func (n *named) open(ctx context.Context) (io.ReadCloser, error) {
+	r, _, err := n.store.Get(ctx, segments.NamesName(n.Seq), n.headSize, n.All())
 	return r, err
 }
 

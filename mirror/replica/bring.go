@@ -10,6 +10,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/motefs/motefs/mirror/segments"
 )
@@ -65,7 +66,7 @@ func (s *segment) piece(k int) piece {
 	return piece{object: segments.TableName(s.Seq, s.Attempt, k), size: s.Tables[k].Size, sum: s.Tables[k].Sum}
 }
 
-// namesOf has the names of a segment be here. wait is demand or share.
+// namesOf has the names of a segment be here, its files with its directories. wait is demand or share.
 func (r *Replica) namesOf(ctx context.Context, s *segment, wait waiter) error {
 	if s.names.Load() {
 		return nil
@@ -80,7 +81,10 @@ func (r *Replica) bringNames(ctx context.Context, s *segment) error {
 	if s.names.Load() {
 		return nil
 	}
-	pieces := []piece{{object: segments.NamesName(s.Seq), off: s.HeadSize, size: s.TableSize, sum: s.TableSum}}
+	if err := r.dirsOf(ctx, s, r.share); err != nil {
+		return err
+	}
+	pieces := []piece{{object: segments.NamesName(s.Seq), off: s.HeadSize + s.DirsSize, size: s.FilesSize, sum: s.FilesSum}}
 	if len(s.Tables) > 0 {
 		pieces = append(pieces, s.piece(0))
 	}
@@ -88,7 +92,7 @@ func (r *Replica) bringNames(ctx context.Context, s *segment) error {
 		return fmt.Errorf("bring the names of segment %d: %w", s.Seq, err)
 	}
 	err := r.retry(ctx, func(ctx context.Context, p *patience) error {
-		return r.inTurn(ctx, p, pieces, func(files []*os.File) error {
+		return r.inTurn(ctx, p, r.slots.tables, pieces, func(files []*os.File) error {
 			// One table is ingested at a time.
 			if err := r.yield(ctx, s); err != nil {
 				return err
@@ -140,7 +144,7 @@ func (r *Replica) bringPart(ctx context.Context, s *segment, k int) error {
 		return fmt.Errorf("bring the contents of segment %d: %w", s.Seq, err)
 	}
 	err := r.retry(ctx, func(ctx context.Context, p *patience) error {
-		return r.inTurn(ctx, p, pieces, func(files []*os.File) error { return r.ingestPart(ctx, s, k, files[0]) })
+		return r.inTurn(ctx, p, r.slots.tables, pieces, func(files []*os.File) error { return r.ingestPart(ctx, s, k, files[0]) })
 	})
 	if err != nil {
 		return fmt.Errorf("bring the contents of segment %d: %w", s.Seq, err)
@@ -153,19 +157,20 @@ func (r *Replica) bringPart(ctx context.Context, s *segment, k int) error {
 }
 
 // inTurn is getAll, once there is a place among the downloads of tables.
-func (r *Replica) inTurn(ctx context.Context, p *patience, pieces []piece, use func([]*os.File) error) error {
-	if err := p.aside(func() error { return r.slots.tables.Acquire(ctx, 1) }); err != nil {
+func (r *Replica) inTurn(ctx context.Context, p *patience, slots *semaphore.Weighted, pieces []piece, use func([]*os.File) error) error {
+	if err := p.aside(func() error { return slots.Acquire(ctx, 1) }); err != nil {
 		return context.Cause(ctx)
 	}
-	defer r.slots.tables.Release(1)
+	defer slots.Release(1)
 	return r.getAll(ctx, p, pieces, use)
 }
 
-// fetchNames brings all names in the background, in the order of the segments, and says so in the
-// local store once the mirror is complete.
+// fetchNames brings all names in the background, in the order of the segments: all directories, and
+// then the files. It says so in the local store once the mirror is complete.
 func (r *Replica) fetchNames(ctx context.Context) {
 	r.keepDoing(ctx, r.news.names, "bring names", func() error {
-		err := r.eachSegment(ctx, func(s *segment) bool { return !s.names.Load() }, r.namesOf)
+		err := r.eachSegment(ctx, backgroundDirs, func(s *segment) bool { return !s.dirs.Load() }, r.dirsOf)
+		err = errors.Join(err, r.eachSegment(ctx, backgroundDownloads, func(s *segment) bool { return !s.names.Load() }, r.namesOf))
 		return errors.Join(err, r.complete())
 	})
 }
@@ -173,7 +178,7 @@ func (r *Replica) fetchNames(ctx context.Context) {
 // fetchContents brings all contents in the background, as long as they fit.
 func (r *Replica) fetchContents(ctx context.Context) {
 	r.keepDoing(ctx, r.news.contents, "bring contents", func() error {
-		return r.eachSegment(ctx, func(s *segment) bool { return !s.here(0) && r.fits(s) },
+		return r.eachSegment(ctx, backgroundDownloads, func(s *segment) bool { return !s.here(0) && r.fits(s) },
 			func(ctx context.Context, s *segment, wait waiter) error { return r.contentsOf(ctx, s, 0, wait) })
 	})
 }
@@ -186,11 +191,11 @@ func (r *Replica) complete() error {
 	return r.store.EndListing()
 }
 
-// eachSegment brings something of every segment that wants says, a few at a time. What fails
+// eachSegment brings something of every segment that wants says, at most that many at a time. What fails
 // does not keep the others from coming; the error is the last one.
-func (r *Replica) eachSegment(ctx context.Context, wants func(*segment) bool, bring func(context.Context, *segment, waiter) error) error {
+func (r *Replica) eachSegment(ctx context.Context, most int, wants func(*segment) bool, bring func(context.Context, *segment, waiter) error) error {
 	var group errgroup.Group
-	group.SetLimit(backgroundDownloads)
+	group.SetLimit(most)
 	var failed atomic.Pointer[error]
 	for _, s := range r.catalog.Load().segs {
 		if ctx.Err() != nil {

@@ -54,7 +54,7 @@ func TestDamagedObjects(t *testing.T) {
 func TestTablesOfOthers(t *testing.T) {
 	for name, change := range map[string]func(s *segments.Sealed, other segments.Sealed){
 		"names": func(s *segments.Sealed, o segments.Sealed) {
-			s.TableSum, s.TableSize, s.HeadSize = o.TableSum, o.TableSize, o.HeadSize
+			s.NameSizes, s.HeadSize = o.NameSizes, o.HeadSize
 		},
 		"contents": func(s *segments.Sealed, o segments.Sealed) { s.Tables[1] = o.Tables[1] },
 		"counts":   func(s *segments.Sealed, o segments.Sealed) { s.Counts.Bytes-- },

@@ -12,9 +12,9 @@ import (
 	"github.com/motefs/motefs/mirror/segments"
 )
 
-// ingestNames brings a segment's names, and what became of its files, into the local store.
+// ingestNames brings a segment's files, and what became of them, into the local store.
 func (r *Replica) ingestNames(ctx context.Context, s *segment, files []*os.File) error {
-	err := r.store.IngestNames(ctx, cache.Table{ReaderAt: files[0], Size: s.TableSize, Sum: s.TableSum}, s.Part)
+	err := r.store.IngestFiles(ctx, cache.Table{ReaderAt: files[0], Size: s.FilesSize, Sum: s.FilesSum}, s.Part)
 	if err == nil && len(files) > 1 {
 		err = r.store.IngestOutcome(ctx, s.Part.First, table(s, files[1], 0), s.Counts)
 	}
@@ -65,6 +65,7 @@ func local(err error) error {
 
 // mark notes what of a segment is in the local store.
 func (r *Replica) mark(s *segment) error {
+	s.dirs.Store(s.Part.Dirs == 0)
 	if s.Part.First == s.Part.End {
 		s.names.Store(true)
 		return nil
@@ -78,7 +79,8 @@ func (r *Replica) mark(s *segment) error {
 	case here.Names.First != s.Part.First || here.Names.End != s.Part.End:
 		return untrue("segment %d has the numbers from %d on and below %d; here are those below %d", s.Seq, s.Part.First, s.Part.End, here.Names.End)
 	}
-	s.names.Store(here.Outcome != nil || len(s.Tables) == 0)
+	s.dirs.Store(true)
+	s.names.Store(here.HasFiles && (here.Outcome != nil || len(s.Tables) == 0))
 	for k := 1; k < len(s.parts); k++ {
 		_, has := here.Parts[k]
 		s.parts[k].Store(has)

@@ -11,69 +11,98 @@ import (
 	"github.com/motefs/motefs/cache"
 )
 
+// lacking is what is not here of segments and may have what a reader looks for: the first of those
+// that there are.
+type lacking struct {
+	dirs  []*segment // their directories, at most dirDownloads
+	names []*segment // their files, at most downloads
+	// limit is the lowest number that an entry among them may have.
+	limit cache.Inode
+}
+
+func (l *lacking) none() bool { return len(l.dirs)+len(l.names) == 0 }
+
+// add notes what a segment may have that is not here; false: there is no room for more.
+func (l *lacking) add(s *segment, mayHave func(kind cache.Kind) bool) bool {
+	dirs := !s.dirs.Load() && mayHave(cache.Dir)
+	names := !s.names.Load() && mayHave(cache.File)
+	if dirs || names {
+		l.limit = min(l.limit, s.Part.First)
+	}
+	if dirs {
+		l.dirs = append(l.dirs, s)
+	}
+	if names && len(l.names) < downloads {
+		l.names = append(l.names, s)
+	}
+	return len(l.dirs) < dirDownloads && (len(l.dirs) > 0 || len(l.names) < downloads)
+}
+
+// bring brings directories for a reader, or, where none are lacking, names: what is looked for may
+// be a directory, and these come soon.
+func (r *Replica) bring(ctx context.Context, l *lacking) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, s := range l.dirs {
+		group.Go(func() error { return r.dirsOf(ctx, s, r.demand) })
+	}
+	if len(l.dirs) == 0 {
+		for _, s := range l.names {
+			group.Go(func() error { return r.namesOf(ctx, s, r.demand) })
+		}
+	}
+	return group.Wait()
+}
+
 // find brings names until an entry is found, or no segment is left that may have it: then
 // the error is cache.ErrNotFound.
 func (r *Replica) find(ctx context.Context, parent cache.Inode, name string) (cache.Entry, error) {
 	for {
 		// Asked before the store: what comes in between is found, or missing the next time.
-		missing, err := r.mayHave(parent, name)
+		l, err := r.mayHave(parent, name)
 		if err != nil {
 			return cache.Entry{}, err
 		}
 		e, err := r.store.Lookup(parent, name)
-		if !errors.Is(err, cache.ErrNotFound) || len(missing) == 0 {
+		if !errors.Is(err, cache.ErrNotFound) || l.none() {
 			return e, err
 		}
 		// In order: of a directory the first of them has the entry.
-		if err := r.namesOfAll(ctx, missing); err != nil {
+		if err := r.bring(ctx, &l); err != nil {
 			return cache.Entry{}, err
 		}
 	}
 }
 
-// mayHave returns the segments whose names are not here, and of which the bounds do not say
-// that they lack the entry, at most downloads of them.
-func (r *Replica) mayHave(parent cache.Inode, name string) ([]*segment, error) {
+// mayHave returns what is not here and of which the bounds do not say that it lacks the entry.
+func (r *Replica) mayHave(parent cache.Inode, name string) (l lacking, err error) {
+	l.limit = math.MaxUint64
 	if r.lacking.Load() == 0 {
-		return nil, nil
+		return l, nil
 	}
 	origin, err := r.store.OriginName(parent, name)
 	if err != nil && !errors.Is(err, cache.ErrName) {
-		return nil, err
+		return l, err
 	}
 	known := err == nil
-	var found []*segment
 	for _, s := range r.catalog.Load().segs {
-		if !s.names.Load() && s.Part.MayHave(parent, name, origin, known) {
-			if found = append(found, s); len(found) == downloads {
-				break
-			}
+		if !l.add(s, func(kind cache.Kind) bool { return s.Part.MayHave(kind, parent, name, origin, known) }) {
+			break
 		}
 	}
-	return found, nil
-}
-
-// namesOfAll brings the names of segments for a reader.
-func (r *Replica) namesOfAll(ctx context.Context, all []*segment) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, s := range all {
-		group.Go(func() error { return r.namesOf(ctx, s, r.demand) })
-	}
-	return group.Wait()
+	return l, nil
 }
 
 // Ready has the names of a directory be here that come next after the number after: some of them,
 // or all where there are none. It is for who is about to read the directory.
 func (r *Replica) Ready(ctx context.Context, dir, after cache.Inode) error {
 	for {
-		missing, err := r.missingIn(dir, after, downloads)
-		if err != nil || len(missing) == 0 {
+		l, err := r.lackingIn(dir, after, false)
+		if err != nil || l.none() {
 			return err
 		}
-		limit := missing[0].Part.First
 		found := false
 		if err := r.store.ReadDir(dir, after, func(d cache.DirEntry) bool {
-			found = d.Inode < limit
+			found = d.Inode < l.limit
 			return false
 		}); err != nil {
 			return err
@@ -82,47 +111,42 @@ func (r *Replica) Ready(ctx context.Context, dir, after cache.Inode) error {
 			return nil
 		}
 		// Those behind the first are for what is read next.
-		if err := r.namesOfAll(ctx, missing); err != nil {
+		if err := r.bring(ctx, &l); err != nil {
 			return err
 		}
 	}
 }
 
-// missingIn returns the first segments, at most that many, that may have names of dir after the
-// number after, and whose names are not here.
-func (r *Replica) missingIn(dir, after cache.Inode, most int) ([]*segment, error) {
+// lackingIn returns what is not here and may have names of dir after the number after; of the first
+// segment alone, where nothing but the limit is asked for.
+func (r *Replica) lackingIn(dir, after cache.Inode, limit bool) (l lacking, err error) {
+	l.limit = math.MaxUint64
 	if r.lacking.Load() == 0 {
-		return nil, nil
+		return l, nil
 	}
 	prefix, known := "", true
 	if dir != cache.RootInode {
 		name, err := r.store.NameOf(dir)
 		if err != nil && !errors.Is(err, cache.ErrName) {
-			return nil, err
+			return l, err
 		}
 		prefix, known = name+"/", err == nil
 	}
 	c := r.catalog.Load()
-	var found []*segment
 	for _, s := range c.segs[c.after(after):] {
-		if !s.names.Load() && s.Part.MayHaveIn(dir, prefix, known) {
-			if found = append(found, s); len(found) == most {
-				break
-			}
+		more := l.add(s, func(kind cache.Kind) bool { return s.Part.MayHaveIn(kind, dir, prefix, known) })
+		if !more || limit && !l.none() {
+			break
 		}
 	}
-	return found, nil
+	return l, nil
 }
 
-// limit is the lowest number after after that an entry of dir may have whose names are not
-// here. What comes after it is not handed out yet: a reader that goes on behind it
-// would never see those before.
+// limit is the lowest number after after that an entry of dir may have that is not here. What comes
+// after it is not handed out yet: a reader that goes on behind it would never see those before.
 func (r *Replica) limit(dir, after cache.Inode) (cache.Inode, error) {
-	missing, err := r.missingIn(dir, after, 1)
-	if err != nil || len(missing) == 0 {
-		return math.MaxUint64, err
-	}
-	return missing[0].Part.First, nil
+	l, err := r.lackingIn(dir, after, true)
+	return l.limit, err
 }
 
 // Names is the replica as a mount reads its names: what is here, and of directories no name

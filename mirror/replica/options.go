@@ -61,6 +61,11 @@ const (
 	// backgroundDownloads is how many of the tables at most nobody waits for.
 	downloads           = 6
 	backgroundDownloads = 2
+	// dirDownloads is how many tables of directories are downloaded at a time, and ingested
+	// together, which takes a buffer of at most 256 KiB for each. backgroundDirs is how many of
+	// them at most nobody waits for.
+	dirDownloads   = 32
+	backgroundDirs = 16
 	// yieldFor is for how long a download that nobody waits for lets those of readers go first.
 	// Every yieldLook it is looked at whether it is one of them by now.
 	yieldFor  = time.Second

@@ -35,10 +35,12 @@ type Replica struct {
 	news struct{ names, contents chan struct{} }
 
 	flights singleflight.Group
-	// slots bound the downloads: a blob may take long, and keeps no table from coming. bytes
-	// bounds what tables take on the disk.
-	slots struct{ tables, blobs *semaphore.Weighted }
+	// slots bound the downloads: a blob may take long, and keeps no table from coming, and
+	// tables of directories are short and many. bytes bounds what tables take on the disk.
+	slots struct{ tables, dirs, blobs *semaphore.Weighted }
 	bytes *semaphore.Weighted
+	// arrived are the directories that wait to be ingested.
+	arrived arrivedDirs
 	// demanded is how many readers wait for a download; idle is signalled when that is none.
 	demanded atomic.Int64
 	idle     chan struct{}
@@ -76,6 +78,7 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 		idle: make(chan struct{}, 1), bytes: semaphore.NewWeighted(inFlight),
 		sampled: o.Log.Sample(&zerolog.BurstSampler{Burst: logBurst, Period: logPeriod}),
 	}
+	r.slots.dirs = semaphore.NewWeighted(dirDownloads)
 	r.slots.tables, r.slots.blobs = semaphore.NewWeighted(downloads), semaphore.NewWeighted(downloads)
 	r.bound.Store(o.CacheSize)
 	r.news.names, r.news.contents = make(chan struct{}, 1), make(chan struct{}, 1)

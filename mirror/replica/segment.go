@@ -13,7 +13,8 @@ import (
 type segment struct {
 	segments.Sealed
 
-	names atomic.Bool // are here
+	// dirs: its directories are here. names: its files are too, and what became of them.
+	dirs, names atomic.Bool
 	// parts are the tables of contents that are here. The first is the outcome, which comes with
 	// the names.
 	parts []atomic.Bool
@@ -26,14 +27,11 @@ type segment struct {
 	blobs atomic.Int64
 }
 
-// maxNumbers bounds the numbers of one segment.
-const maxNumbers = 1 << 21
-
 // checkSealed reports what is wrong with what a manifest says of a segment alone, beside what
 // package segments looks at.
 func checkSealed(s *segments.Sealed) error {
 	p, c := &s.Part, &s.Counts
-	if n := p.End - p.First; n > maxNumbers {
+	if n := p.End - p.First; n > cache.MaxNumbers {
 		return untrue("segment %d has %d numbers", s.Seq, n)
 	}
 	if c.Fetched > p.Files || c.Gone > p.Files || c.Failed > p.Files || c.Blobs > c.Fetched || c.Fetched+c.Gone+c.Failed != p.Files {

@@ -169,18 +169,17 @@ func (w *world) grow(n int) {
 	complete := w.listed == len(w.listing)
 	head := segments.Names{
 		Seq: w.seq, Attempt: segments.NewAttempt(), Prev: w.prev, Epoch: 1, Complete: complete, State: w.numbering.State(),
-		Part: tables.Counts, TableSum: tables.NamesSum, ContextSum: tables.ContextSum,
+		Part: tables.Counts, NameSizes: segments.NameSizes{DirsSum: tables.DirsSum, FilesSum: tables.FilesSum}, ContextSum: tables.ContextSum,
 	}
 	if !complete {
 		head.Marker = names[len(names)-1].Origin
 	}
-	head, err = w.reader.WriteNames(w.tb.Context(), head, objects.BytesBody(tables.Names), objects.BytesBody(tables.Context))
+	head, err = w.reader.WriteNames(w.tb.Context(), head, objects.BytesBody(tables.Dirs), objects.BytesBody(tables.Files), objects.BytesBody(tables.Context))
 	w.must(err)
 	_, headSize, err := w.reader.Names(w.tb.Context(), w.seq)
 	w.must(err)
 	sealed := segments.Sealed{
-		Seq: w.seq, Names: head.Attempt, HeadSize: headSize, TableSize: head.TableSize, TableSum: head.TableSum,
-		ContextSize: head.ContextSize, Part: head.Part, Attempt: segments.NewAttempt(),
+		Seq: w.seq, Names: head.Attempt, HeadSize: headSize, NameSizes: head.NameSizes, Part: head.Part, Attempt: segments.NewAttempt(),
 	}
 	w.fetch(tables, &sealed)
 	w.ready = append(w.ready, sealed)
@@ -201,11 +200,12 @@ func (w *world) unordered() {
 	for seq := range w.seq {
 		head, headSize, err := w.reader.Names(w.tb.Context(), seq)
 		w.must(err)
-		from, _, err := w.objects.Get(w.tb.Context(), segments.NamesName(seq), headSize, head.TableSize)
+		from, _, err := w.objects.Get(w.tb.Context(), segments.NamesName(seq), headSize, head.All())
 		w.must(err)
 		text, err := io.ReadAll(from)
 		w.must(errors.Join(err, from.Close()))
-		w.must(w.all.IngestNames(w.tb.Context(), cache.TableOf(text), head.Part))
+		w.must(w.all.IngestDirs(w.tb.Context(), cache.SegmentDirs{Table: cache.TableOf(text[:head.DirsSize]), Counts: head.Part}))
+		w.must(w.all.IngestFiles(w.tb.Context(), cache.TableOf(text[head.DirsSize:][:head.FilesSize]), head.Part))
 	}
 	w.must(w.numbering.Unordered(w.all))
 }
@@ -215,7 +215,7 @@ func (w *world) fetch(tables *cache.NameTables, sealed *segments.Sealed) {
 	w.tb.Helper()
 	ctx := w.tb.Context()
 	o := cache.Options{Dir: filepath.Join(w.tb.TempDir(), fmt.Sprintf("scratch-%d", sealed.Seq)), InlineLimit: inline}
-	s, err := cache.OpenScratch(ctx, o, cache.TableOf(tables.Names), cache.TableOf(tables.Context), tables.Counts)
+	s, err := cache.OpenScratch(ctx, o, cache.TableOf(tables.Dirs), cache.TableOf(tables.Files), cache.TableOf(tables.Context), tables.Counts)
 	w.must(err)
 	limit := s.Progress().Next
 	for from := cache.Inode(0); from < limit; {

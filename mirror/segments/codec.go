@@ -13,8 +13,8 @@ var (
 	// ErrBad says that an object is not what its name says: it was damaged, or written by
 	// something else.
 	ErrBad = errors.New("not an object of this mirror")
-	// ErrFormat says that an object is of a later format.
-	ErrFormat = errors.New("written by a later version of motefs")
+	// ErrFormat says that an object is of another format than this program's.
+	ErrFormat = errors.New("written by another version of motefs")
 	// ErrOtherOrigin says that a mirror of another origin stands there.
 	ErrOtherOrigin = errors.New("a mirror of another origin")
 	// ErrNone says that no mirror stands there.
@@ -58,10 +58,12 @@ func decode(what string, b []byte, v any) error {
 // something else in a later format.
 func checkFormat(what string, format int) error {
 	switch {
-	case format > Format:
-		return fmt.Errorf("%s: format %d: %w", what, format, ErrFormat)
 	case format < 1:
 		return bad(what, "format %d", format)
+	case format > Format:
+		return fmt.Errorf("%s: %w: it is of format %d, and this one reads %d; use the later version", what, ErrFormat, format, Format)
+	case format < Format:
+		return fmt.Errorf("%s: %w: it is of format %d, and this one reads %d; use the earlier version, or make the mirror anew at another URL", what, ErrFormat, format, Format)
 	}
 	return nil
 }
@@ -128,8 +130,9 @@ func DecodeNames(b []byte, mirror string, seq uint64) (Names, error) {
 		return Names{}, bad(what, "complete %v with the marker %.80q, %d names passed", n.Complete, n.Marker, n.Passed)
 	case len(n.Marker) > maxMarker:
 		return Names{}, bad(what, "a marker of %d bytes", len(n.Marker))
-	case n.TableSize < 0 || n.TableSize > MaxTable || n.ContextSize < 0 || n.ContextSize > MaxTable:
-		return Names{}, bad(what, "tables of %d and %d bytes", n.TableSize, n.ContextSize)
+	}
+	if err := n.NameSizes.check(what); err != nil {
+		return Names{}, err
 	}
 	return n, checkPart(what, &n.Part)
 }
@@ -211,8 +214,11 @@ func checkSealed(what string, s *Sealed) error {
 	switch {
 	case !isHex(s.Names, attemptDigits) || !isHex(s.Attempt, attemptDigits):
 		return bad(what, "segment %d: attempts %.40q and %.40q", s.Seq, s.Names, s.Attempt)
-	case s.HeadSize < 1 || s.HeadSize > maxHead || s.TableSize < 0 || s.TableSize > MaxTable || s.ContextSize < 0 || s.ContextSize > MaxTable:
-		return bad(what, "segment %d: sizes %d, %d and %d", s.Seq, s.HeadSize, s.TableSize, s.ContextSize)
+	case s.HeadSize < 1 || s.HeadSize > maxHead:
+		return bad(what, "segment %d: a head of %d bytes", s.Seq, s.HeadSize)
+	}
+	if err := s.NameSizes.check(fmt.Sprintf("%s: segment %d", what, s.Seq)); err != nil {
+		return err
 	}
 	if err := checkTables(what, s.Tables); err != nil {
 		return err

@@ -5,14 +5,16 @@
 // # Words
 //
 // A segment is a row of the listing, some ten thousand names with consecutive numbers. Its
-// sequence number says where: 0 is the first. Its name segment has the names; its contents
+// sequence number says where: 0 is the first. Its name segment has the names, those of directories
+// apart, so that a reader has all directories of a mirror by a short read of each; its contents
 // are tables, with blobs beside them; its commit says which attempt's contents count. A
 // manifest says which segments are sealed, that is, committed and told to readers.
 //
 // # Layout
 //
 //	mirror                             what is mirrored: Mirror
-//	names/SEQ                          a name segment: Names, its table, its context
+//	names/SEQ                          a name segment: Names as a line of JSON, the table of its new
+//	                                   directories, that of its files, its context
 //	commits/SEQ                        a Commit
 //	contents/SEQ-ATTEMPT/0             the table of the outcome: files that are gone, or failed
 //	contents/SEQ-ATTEMPT/PART          a table of contents, from 1 on

@@ -175,7 +175,7 @@ func Seal(n *Names, headSize int64, c *Commit) (Sealed, error) {
 		return Sealed{}, bad(what, "it says what became of %d files, of %d", files, n.Part.Files)
 	}
 	return Sealed{
-		Seq: n.Seq, Names: n.Attempt, HeadSize: headSize, TableSize: n.TableSize, TableSum: n.TableSum, ContextSize: n.ContextSize, Part: n.Part,
+		Seq: n.Seq, Names: n.Attempt, HeadSize: headSize, NameSizes: n.NameSizes, Part: n.Part,
 		Attempt: c.Attempt, Tables: c.Tables, Counts: c.Counts,
 	}, nil
 }

@@ -70,7 +70,7 @@ func (r Reader) Names(ctx context.Context, seq uint64) (n Names, headSize int64,
 	if n, err = DecodeNames(line, r.Mirror, seq); err != nil {
 		return Names{}, 0, err
 	}
-	if want := headSize + n.TableSize + n.ContextSize; size != want {
+	if want := headSize + n.All(); size != want {
 		return Names{}, 0, bad(name, "%d bytes long, and not %d", size, want)
 	}
 	return n, headSize, nil

@@ -2,8 +2,10 @@ package segments
 
 import "github.com/motefs/motefs/cache"
 
-// Format is the number of the layout. A program that finds a higher one leaves it alone.
-const Format = 1
+// Format is the number of the layout. A program that finds another one leaves it alone.
+//
+//	2	the directories of a name segment have a table of their own
+const Format = 2
 
 // Mirror says what the objects below a prefix are.
 type Mirror struct {
@@ -13,10 +15,10 @@ type Mirror struct {
 	Made   int64  `json:"made"`   // in seconds since 1970
 }
 
-// Names is the head of a name segment. The object is a line of JSON, then a table of TableSize
-// bytes with the entries (pending), runs and indexes of its names and new directories, then one
-// of ContextSize bytes with the directories that the names stand in and earlier segments have,
-// up to the root: for who fetches the files and has nothing else.
+// Names is the head of a name segment. The object is a line of JSON, and then the tables of
+// NameSizes: of its new directories, of its files (pending), and of the directories that
+// its names stand in and earlier segments have, up to the root: for who fetches the files and has
+// nothing else. See cache.NameTables.
 type Names struct {
 	Format  int    `json:"format"`
 	Mirror  string `json:"mirror"`
@@ -37,11 +39,30 @@ type Names struct {
 	Part  Part   `json:"part"`
 	// Files is how many files it and all segments before it have.
 	Files uint64 `json:"files"`
-	// Sums are of the two tables; see cache.TableSum.
-	TableSize   int64  `json:"table_size"`
-	TableSum    uint64 `json:"table_sum,string"`
+	NameSizes
+	ContextSum uint64 `json:"context_sum,string"`
+}
+
+// NameSizes says how long the tables of a name segment are, in bytes, in their order, and what their
+// sums are; see cache.Table.
+type NameSizes struct {
+	DirsSize    int64  `json:"dirs_size"`
+	DirsSum     uint64 `json:"dirs_sum,string"`
+	FilesSize   int64  `json:"files_size"`
+	FilesSum    uint64 `json:"files_sum,string"`
 	ContextSize int64  `json:"context_size"`
-	ContextSum  uint64 `json:"context_sum,string"`
+}
+
+// All is how long all tables are together, in bytes.
+func (s *NameSizes) All() int64 { return s.DirsSize + s.FilesSize + s.ContextSize }
+
+func (s *NameSizes) check(what string) error {
+	for _, n := range []int64{s.DirsSize, s.FilesSize, s.ContextSize} {
+		if n < 0 || n > MaxTable {
+			return bad(what, "tables of %d, %d and %d bytes", s.DirsSize, s.FilesSize, s.ContextSize)
+		}
+	}
+	return nil
 }
 
 // Part counts what one segment has; those of all segments add up.
@@ -72,16 +93,14 @@ type Table struct {
 
 // Sealed is what a manifest says of a segment: all that a reader needs to find its objects.
 type Sealed struct {
-	Seq         uint64              `json:"seq"`
-	Names       string              `json:"names"`
-	HeadSize    int64               `json:"head_size"` // of the name segment's line of JSON, with its end
-	TableSize   int64               `json:"table_size"`
-	TableSum    uint64              `json:"table_sum,string"`
-	ContextSize int64               `json:"context_size"`
-	Part        Part                `json:"part"`
-	Attempt     string              `json:"attempt"`
-	Tables      []Table             `json:"tables"`
-	Counts      cache.ContentCounts `json:"counts"`
+	Seq      uint64 `json:"seq"`
+	Names    string `json:"names"`
+	HeadSize int64  `json:"head_size"` // of the name segment's line of JSON, with its end
+	NameSizes
+	Part    Part                `json:"part"`
+	Attempt string              `json:"attempt"`
+	Tables  []Table             `json:"tables"`
+	Counts  cache.ContentCounts `json:"counts"`
 }
 
 // Manifest says which segments are sealed.

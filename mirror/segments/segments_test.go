@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,7 +82,8 @@ func TestNamesSegment(t *testing.T) {
 			n.Marker = marker
 			r := Reader{Store: objectstest.New(objectstest.Options{}), Mirror: testID}
 			table, context := bytes.Repeat([]byte("t"), size), []byte("context")
-			won, err := r.WriteNames(ctx, n, objects.BytesBody(table), objects.BytesBody(context))
+			dirs := bytes.Repeat([]byte("d"), size/2)
+			won, err := r.WriteNames(ctx, n, objects.BytesBody(dirs), objects.BytesBody(table), objects.BytesBody(context))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,11 +93,11 @@ func TestNamesSegment(t *testing.T) {
 			}
 			a, _ := json.Marshal(won)
 			b, _ := json.Marshal(got)
-			if !bytes.Equal(a, b) || got.TableSize != int64(size) {
+			if !bytes.Equal(a, b) || got.FilesSize != int64(size) || got.DirsSize != int64(size/2) {
 				t.Errorf("%s was written, and %s read", a, b)
 			}
 			text := r.Store.(*objectstest.Memory).Objects()[NamesName(uint64(seq))]
-			if rest := text[head:]; !bytes.Equal(rest, append(bytes.Clone(table), context...)) {
+			if rest := text[head:]; !bytes.Equal(rest, slices.Concat(dirs, table, context)) {
 				t.Errorf("behind a head of %d bytes: %d bytes", head, len(rest))
 			}
 		}
@@ -117,7 +119,8 @@ func TestUntrusted(t *testing.T) {
 		"no attempt before":     func(n *Names) { n.Prev = "" },
 		"complete, with more":   func(n *Names) { n.Complete = true },
 		"not complete, no more": func(n *Names) { n.Marker = "" },
-		"a negative table":      func(n *Names) { n.TableSize = -1 },
+		"a negative table":      func(n *Names) { n.FilesSize = -1 },
+		"long directories":      func(n *Names) { n.DirsSize = MaxTable + 1 },
 		"a long table":          func(n *Names) { n.ContextSize = MaxTable + 1 },
 		"format 0":              func(n *Names) { n.Format = 0 },
 		"numbers from 0 on":     func(n *Names) { n.Part.First = 0 },
@@ -134,11 +137,14 @@ func TestUntrusted(t *testing.T) {
 	if _, err := DecodeNames(encode(good), testID, 1); err != nil {
 		t.Error(err)
 	}
-	// Of a later format nothing else is known.
-	if _, err := DecodeNames([]byte(`{"format":2,"mirror":7}`), testID, 1); !errors.Is(err, ErrFormat) || errors.Is(err, ErrBad) {
-		t.Errorf("a later format: %v", err)
+	// Of another format nothing else is known.
+	for format, said := range map[int]string{Format + 1: "use the later version", Format - 1: "make the mirror anew"} {
+		_, err := DecodeNames(fmt.Appendf(nil, `{"format":%d,"mirror":7}`, format), testID, 1)
+		if !errors.Is(err, ErrFormat) || errors.Is(err, ErrBad) || !strings.Contains(err.Error(), said) {
+			t.Errorf("format %d: %v", format, err)
+		}
 	}
-	for _, text := range []string{"", "{", "[]", `{"format":1}{}`, "null"} {
+	for _, text := range []string{"", "{", "[]", `{"format":2}{}`, "null"} {
 		if _, err := DecodeCommit([]byte(text), testID, 1); !errors.Is(err, ErrBad) {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -148,7 +154,7 @@ func TestUntrusted(t *testing.T) {
 // TestTruncated has the store have less of a name segment, or more.
 func TestTruncated(t *testing.T) {
 	ctx, r := t.Context(), testReader(t)
-	if _, err := r.WriteNames(ctx, testNames(0, ""), objects.BytesBody([]byte("table")), objects.BytesBody([]byte("context"))); err != nil {
+	if _, err := r.WriteNames(ctx, testNames(0, ""), objects.BytesBody([]byte("dirs")), objects.BytesBody([]byte("files")), objects.BytesBody([]byte("context"))); err != nil {
 		t.Fatal(err)
 	}
 	text := r.Store.(*objectstest.Memory).Objects()[NamesName(0)]
@@ -210,7 +216,7 @@ func TestLostAnswer(t *testing.T) {
 	store := objectstest.New(objectstest.Options{})
 	once := &again{Store: store}
 	r := Reader{Store: once, Mirror: testID}
-	if _, err := r.WriteNames(ctx, testNames(0, ""), objects.BytesBody(nil), objects.BytesBody(nil)); err != nil {
+	if _, err := r.WriteNames(ctx, testNames(0, ""), objects.BytesBody(nil), objects.BytesBody(nil), objects.BytesBody(nil)); err != nil {
 		t.Error(err)
 	}
 	if _, err := r.WriteCommit(ctx, Commit{Seq: 0, Names: NewAttempt(), Attempt: NewAttempt()}); err != nil {

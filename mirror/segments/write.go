@@ -42,12 +42,12 @@ func Open(ctx context.Context, store objects.Store, origin string, now time.Time
 	return m, err
 }
 
-// WriteNames writes a name segment, whose head says all but its format. Where
+// WriteNames writes a name segment, whose head says all but its format and how long its tables are. Where
 // another has written that number, the error is ErrLost, and winner is its head; otherwise winner is
 // what was written. Its error may be one after which it is written all the same.
-func (r Reader) WriteNames(ctx context.Context, n Names, table, names objects.Body) (winner Names, err error) {
+func (r Reader) WriteNames(ctx context.Context, n Names, dirs, files, above objects.Body) (winner Names, err error) {
 	n.Format, n.Mirror = Format, r.Mirror
-	n.TableSize, n.ContextSize = table.Size, names.Size
+	n.DirsSize, n.FilesSize, n.ContextSize = dirs.Size, files.Size, above.Size
 	line := encode(n)
 	if _, err := DecodeNames(line, r.Mirror, n.Seq); err != nil {
 		return Names{}, err // a bug, if ever
@@ -55,7 +55,7 @@ func (r Reader) WriteNames(ctx context.Context, n Names, table, names objects.Bo
 	if len(line) > maxHead {
 		return Names{}, bad(NamesName(n.Seq), "a head of %d bytes", len(line))
 	}
-	err = r.Store.Create(ctx, NamesName(n.Seq), joined(body(line), table, names))
+	err = r.Store.Create(ctx, NamesName(n.Seq), joined(body(line), dirs, files, above))
 	if !errors.Is(err, objects.ErrExists) {
 		return n, wrapCreate(NamesName(n.Seq), err)
 	}
