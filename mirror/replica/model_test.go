@@ -20,6 +20,7 @@ type model struct {
 	store *objectstest.Memory // the reader's
 	dir   string
 	seed  uint64
+	quiet bool // nothing comes by itself
 	rd    *reader
 }
 
@@ -27,7 +28,8 @@ func (m *model) open() {
 	m.t.Helper()
 	r := opened(m.t, m.dir, m.store, func(o *Options) {
 		o.CacheSize = int64(m.random.IntN(2)) * int64(1+m.random.IntN(50_000))
-		o.PrefetchAll = m.random.IntN(3) == 0
+		o.PrefetchAll = m.random.IntN(3) == 0 && !m.quiet
+		o.quiet = m.quiet
 	})
 	m.rd = newReader(r, m.random.Uint64())
 	m.caughtUp()

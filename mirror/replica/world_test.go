@@ -50,6 +50,7 @@ type world struct {
 	manifest  uint64
 	ready     []segments.Sealed // committed, but not sealed
 	readyOf   map[uint64][]string
+	segmentOf map[string]uint64 // by the names, and the directories with a slash behind them
 	sealedTo  uint64 // one more than the highest segment that is sealed
 	// sealed are the names that readers are told of.
 	sealed map[string]bool
@@ -63,6 +64,8 @@ type worldOptions struct {
 	blobs    bool // some contents are over the inline limit
 	flat     bool // all files are in one directory
 	long     bool // contents are as long as they can be without being blobs
+	mixed    bool // files and directories come between each other
+	deep     bool // the root and its directories have directories alone
 }
 
 // inline is the inline limit of the mirrors of tests.
@@ -72,7 +75,7 @@ func newWorld(tb testing.TB, seed uint64, to objects.Store, o worldOptions) *wor
 	tb.Helper()
 	w := &world{
 		tb: tb, o: o, random: rand.New(rand.NewPCG(seed, 7)), objects: to,
-		truth: map[string]truth{}, sealed: map[string]bool{}, readyOf: map[uint64][]string{},
+		truth: map[string]truth{}, sealed: map[string]bool{}, readyOf: map[uint64][]string{}, segmentOf: map[string]uint64{},
 	}
 	m, err := segments.Open(tb.Context(), to, fmt.Sprintf("http://origin/%d/", seed), time.Now())
 	w.must(err)
@@ -107,10 +110,18 @@ func (w *world) must(err error) {
 
 // makeUp makes one more file up.
 func (w *world) makeUp() {
-	name := fmt.Sprintf("f%06d", w.random.IntN(1_000_000))
+	file, dir := "f", "d"
+	if w.o.mixed {
+		file, dir = string(rune('a'+w.random.IntN(8))), string(rune('a'+w.random.IntN(8)))
+	}
+	name := fmt.Sprintf("%s%06d", file, w.random.IntN(1_000_000))
 	if !w.o.flat {
-		for range w.random.IntN(4) {
-			name = fmt.Sprintf("d%d/%s", w.random.IntN(6), name)
+		depth := w.random.IntN(4)
+		if w.o.deep {
+			depth = 2 + depth/2
+		}
+		for range depth {
+			name = fmt.Sprintf("%s%d/%s", dir, w.random.IntN(6), name)
 		}
 	}
 	if w.o.odd {
@@ -185,9 +196,20 @@ func (w *world) grow(n int) {
 	w.ready = append(w.ready, sealed)
 	for _, n := range names {
 		w.readyOf[w.seq] = append(w.readyOf[w.seq], n.Origin)
+		w.place(n.Origin)
 	}
 	w.prev = head.Attempt
 	w.seq++
+}
+
+// place notes that a name is in the segment that is made, with the directories that it is the first of.
+func (w *world) place(name string) {
+	for k := range name {
+		if _, known := w.segmentOf[name[:k+1]]; name[k] == '/' && !known {
+			w.segmentOf[name[:k+1]] = w.seq
+		}
+	}
+	w.segmentOf[name] = w.seq
 }
 
 // unordered gives the numbering a store with all names so far.
