@@ -44,6 +44,9 @@ var (
 	replica = &filesystem{
 		name: "motefs mount --segments", prepare: prepareReplica, command: replicaMount,
 	}
+	coldReplica = &filesystem{
+		name: "motefs mount --segments, store on disk", prepare: prepareReplica, command: replicaMount, cold: true,
+	}
 
 	storeFile = &filesystem{name: "the store's file itself", prepare: prepareStore, cold: true}
 

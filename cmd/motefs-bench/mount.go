@@ -28,9 +28,9 @@ func (b *bench) mountRows(all fileset) []mountRow {
 	few := small(b.scale(10_000))
 	one := fileset{files: 1, size: b.scale(512<<20) &^ (sequentialBuffer - 1)}
 	disk := &filesystem{name: filesystemType(b.tmp), cold: true, prepare: prepareTree}
-	sequential := cold
+	sequential, sequentialReplica := cold, coldReplica
 	if !b.dropCaches {
-		sequential = warm
+		sequential, sequentialReplica = warm, replica
 	}
 	const getdents, ls, head = "getdents64", "ls -l", "ls -f into head"
 	lsAll, lsTen := measureShell(`LC_ALL=C ls -l "$1" >/dev/null`), measureShell(`LC_ALL=C ls -f "$1" | head >/dev/null`)
@@ -65,7 +65,7 @@ func (b *bench) mountRows(all fileset) []mountRow {
 		{"memory", warm, all, b.reads, memoryLines(min(b.reads, all.files)), measureMemory},
 		{"memory", replica, all, b.reads, memoryLines(min(b.reads, all.files)), measureMemory},
 		{whole, sequential, one, 0, throughput, measureSequential},
-		{whole, replica, one, 0, throughput, measureSequential},
+		{whole, sequentialReplica, one, 0, throughput, measureSequential},
 		{whole, storeFile, one, 0, throughput, measureSequential},
 	}
 }
