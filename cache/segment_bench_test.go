@@ -200,3 +200,66 @@ func BenchmarkIngest(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkNewcomers is what it costs, for a name, to see that no other segment has it: with 15 others
+// in the store, before and behind it in the listing's order, or all mixed.
+func BenchmarkNewcomers(b *testing.B) {
+	const others = 15
+	all := benchNames((others + 1) * benchSegment)
+	for _, mixed := range []bool{false, true} {
+		what := "ordered"
+		if mixed {
+			what = "mixed"
+		}
+		b.Run(what, func(b *testing.B) {
+			s, err := Open(Options{Dir: filepath.Join(b.TempDir(), "store"), Origin: "bench", Segments: true, FlushEvery: -1, Reserve: -1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			var last *NameTables
+			next := FirstInode
+			for k := range others + 1 {
+				block := k // the last stands in the middle
+				if k == others {
+					block = others / 2
+				} else if k >= others/2 {
+					block++
+				}
+				names := make([]Name, benchSegment)
+				for i := range names {
+					if names[i] = all[block*benchSegment+i]; mixed {
+						names[i] = all[i*(others+1)+k]
+					}
+					names[i].Origin = names[i].Origin[len("data/00000/"):] // all in one directory
+				}
+				state := numberingState{next: next}
+				n, err := NewNumbering(state.encode(), 0)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := n.Add(names); err != nil {
+					b.Fatal(err)
+				}
+				if last, err = n.Finish(); err != nil {
+					b.Fatal(err)
+				}
+				if next = last.Counts.End; k < others {
+					if err := s.IngestFiles(context.Background(), TableOf(last.Files), last.Counts); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			defer cpuEach(b)()
+			for b.Loop() {
+				n := &newcomers{s: s}
+				if err := eachRecord(context.Background(), TableOf(last.Files), func(key, _ []byte) error { return n.check(key) }); err != nil {
+					b.Fatal(err)
+				}
+				if err := n.close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

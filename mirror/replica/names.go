@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -39,18 +40,28 @@ func (l *lacking) add(s *segment, mayHave func(kind cache.Kind) bool) bool {
 }
 
 // bring brings directories for a reader, or, where none are lacking, names: what is looked for may
-// be a directory, and these come soon.
+// be a directory, and these come soon. It is an error where nothing came: else what is looked for may
+// have come.
 func (r *Replica) bring(ctx context.Context, l *lacking) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, s := range l.dirs {
-		group.Go(func() error { return r.dirsOf(ctx, s, r.demand) })
+	all, of := l.dirs, r.dirsOf
+	if len(all) == 0 {
+		all, of = l.names, r.namesOf
 	}
-	if len(l.dirs) == 0 {
-		for _, s := range l.names {
-			group.Go(func() error { return r.namesOf(ctx, s, r.demand) })
-		}
+	var group errgroup.Group
+	var some atomic.Bool
+	for _, s := range all {
+		group.Go(func() error {
+			err := of(ctx, s, r.demand)
+			if err == nil {
+				some.Store(true)
+			}
+			return err
+		})
 	}
-	return group.Wait()
+	if err := group.Wait(); !some.Load() || ctx.Err() != nil {
+		return err
+	}
+	return nil
 }
 
 // find brings names until an entry is found, or no segment is left that may have it: then

@@ -51,7 +51,7 @@ type world struct {
 	ready     []segments.Sealed // committed, but not sealed
 	readyOf   map[uint64][]string
 	segmentOf map[string]uint64 // by the names, and the directories with a slash behind them
-	sealedTo  uint64 // one more than the highest segment that is sealed
+	sealedTo  uint64            // one more than the highest segment that is sealed
 	// sealed are the names that readers are told of.
 	sealed map[string]bool
 }
