@@ -34,8 +34,9 @@
 //	                             watermark of numbers; see numbers.go
 //	m r, s chunk                 how far a refresh has come, and what it has dealt
 //	                             with; see refresh.go, seen.go
-//	n first-inode                what is here of the segment whose numbers begin there; see
-//	                             ingest.go
+//	n first-inode                what is here of the segment whose numbers begin there: its
+//	                             directories, then its files, what became of them, contents;
+//	                             see ingest.go
 //	t hash of a marker           which numbers a page with an ETag has; see pagetag.go
 //	o inode                      what a number had whose file was replaced or removed;
 //	                             see aside.go
