@@ -60,7 +60,8 @@ type Process struct {
 		others   []Report
 		// gone are segments whose workers are not heard of any more, and since when.
 		gone     map[uint64]time.Time
-		leading  *Leading // while this process has the lease
+		full     time.Time // since when the local disk has no room; zero: it has
+		leading  *Leading  // while this process has the lease
 		complete bool
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/segments"
 )
@@ -142,6 +143,9 @@ func (p *Process) process(ctx context.Context, seq uint64, item Item, waiting fu
 		err = context.Cause(ctx)
 	}
 	p.back(ctx, seq, item, 0)
+	if ctx.Err() == nil && cache.NoRoom(err) {
+		return p.awaitRoom(ctx, err)
+	}
 	return err
 }
 
@@ -191,6 +195,7 @@ func (p *Process) attempt(ctx context.Context, seq uint64, item Item, waiting fu
 	if err != nil {
 		return p.lose(ctx, out, fmt.Errorf("segment %d: %w", seq, err))
 	}
+	p.hadRoom()
 	out.commit.At = time.Now().Unix()
 	_, err = p.reader.WriteCommit(ctx, out.commit)
 	if errors.Is(err, segments.ErrLost) {
