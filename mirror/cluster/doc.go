@@ -38,6 +38,8 @@
 //     after a pause (room.go).
 //   - An attempt's objects are removed by others only once its segment has another attempt's commit,
 //     which is final. So that needs no clock.
+//   - Near the end each commit is told at once, and looked for. Who ends waits a moment until all
+//     others know, as one of them may run the bus (end.go).
 //   - A mirror is complete when a manifest says so, which is written after each name segment up
 //     to the last has a commit that was read.
 //

@@ -117,17 +117,14 @@ func (k *keeper) nearEnd() bool {
 	return k.mu.last != nil && k.mu.last.Complete && k.mu.last.Seq+1-uint64(len(k.index.Segments)) <= nearEnd
 }
 
-// end says that the mirror is complete, and removes what nobody refers to.
+// end says that the mirror is complete.
 func (k *keeper) end(ctx context.Context) error {
-	k.p.mu.Lock()
-	k.p.mu.complete = true
-	k.p.mu.Unlock()
 	if err := k.full(ctx); err != nil {
 		return err
 	}
-	if err := k.p.sweep(ctx, &k.index); err != nil && ctx.Err() == nil {
-		k.p.o.Log.Warn().Err(err).Msg("not all that nobody refers to could be removed; run it again to do so")
-	}
+	k.p.mu.Lock()
+	defer k.p.mu.Unlock()
+	k.p.mu.complete, k.p.mu.ended = true, true
 	return errComplete
 }
 

@@ -21,6 +21,8 @@ type Report struct {
 	// Files and Bytes are what it has fetched since it began.
 	Files int64 `json:"files,omitempty"`
 	Bytes int64 `json:"bytes,omitempty"`
+	// Committed are the segments that it has committed since it began.
+	Committed uint64 `json:"committed,omitempty"`
 	// Throttled is how often the origin has answered that it is asked too fast.
 	Throttled int64 `json:"throttled,omitempty"`
 	// Leader is what only the one that has the lease says.
@@ -97,6 +99,7 @@ func (p *Process) report(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
+		case <-p.hurry:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -122,7 +125,7 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	}
 	others := make([]Report, 0, len(texts))
 	slow := false
-	throttled := map[string]int64{}
+	throttled, commits, news := map[string]int64{}, map[string]uint64{}, false
 	var overtake []uint64
 	for id, text := range texts {
 		var r Report
@@ -134,12 +137,17 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 		before, known := p.throttled[id]
 		slow = slow || known && r.Throttled > before
 		throttled[id] = r.Throttled
+		news = news || r.Committed > p.commits[id]
+		commits[id] = r.Committed
 		complete = complete || r.Complete
 		if r.Leader != nil {
 			overtake = append(overtake, r.Leader.Overtake[:min(len(r.Leader.Overtake), maxReportItems)]...)
 		}
 	}
-	p.throttled = throttled
+	p.throttled, p.commits = throttled, commits
+	if news {
+		token(p.news)
+	}
 	if slow {
 		p.src.Slow()
 	}
@@ -163,7 +171,7 @@ func (p *Process) Report() Report {
 	defer p.mu.Unlock()
 	r := Report{
 		Process: p.o.Process, Idle: p.mu.idle, Files: counts.Files, Bytes: counts.Bytes, Complete: p.mu.complete,
-		Throttled: counts.Retries[mirror.RetryThrottled],
+		Throttled: counts.Retries[mirror.RetryThrottled], Committed: p.mu.commits,
 	}
 	for seq, since := range p.mu.working {
 		r.Working = append(r.Working, Working{seq, time.Since(since).Seconds()})
