@@ -10,7 +10,7 @@ import (
 
 const (
 	// endTimeout is how long a process that ends waits until the others know that the mirror is
-	// complete. One of them may run the bus.
+	// complete, as one of them may run the bus, and then until the bus has removed what it keeps.
 	endTimeout = 3 * time.Second
 	// endEvery is how often it tells them meanwhile.
 	endEvery = 200 * time.Millisecond
@@ -92,7 +92,7 @@ func (p *Process) tidyBus(ctx context.Context, all *segments.Index) {
 	r := Report{Process: p.o.Process, Complete: true, Leader: &Leading{Listed: t.Files, ListingComplete: true, Totals: t}}
 	text, err := json.Marshal(r)
 	if err == nil {
-		leaving, cancel := context.WithTimeout(ctx, leaveTimeout)
+		leaving, cancel := context.WithTimeout(ctx, endTimeout)
 		defer cancel()
 		err = bus.Complete(leaving, text)
 	}

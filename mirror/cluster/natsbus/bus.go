@@ -137,6 +137,9 @@ func (b *Bus) leave() error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cluster.ErrBusClosed) {
 		err = nil // it runs out by itself
 	}
+	if errors.Is(err, errOver) {
+		err = nil // it is gone
+	}
 	b.cancel(cluster.ErrBusClosed)
 	b.wg.Wait()
 	b.conn.Close()
