@@ -43,6 +43,14 @@
 //   - A mirror is complete when a manifest says so, which is written after each name segment up
 //     to the last has a commit that was read.
 //
+// # What the origin is asked
+//
+// Each file once, where nothing fails and nobody dies, but for some files at the beginning of a process's
+// first segment. Those are its client's guards (see package wire): it asks for them again, 16 at once
+// to see whether pipelining works, then two to four behind each round, to prove that its answers are what they
+// seem. Where rounds are as long as they get that is one in a hundred or less. Each process has a client of its own, so
+// each proves for itself.
+//
 // # Bounds
 //
 // In memory: one segment of names while it is numbered (SegmentNames, SegmentBytes); some

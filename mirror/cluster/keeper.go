@@ -25,8 +25,10 @@ type keeper struct {
 	prevs map[uint64]*segments.Names
 	// offered is when a segment that is left was offered, and seen since when it is worked at.
 	offered, seen map[uint64]time.Time
-	still         int // looks at which nobody was at anything that is left
-	mu            struct {
+	// still counts for a segment the looks at which nobody was at it, though somebody had nothing to
+	// do.
+	still map[uint64]int
+	mu    struct {
 		sync.Mutex
 		low  uint64
 		last *segments.Names // the newest that the lister wrote or found
@@ -34,7 +36,7 @@ type keeper struct {
 }
 
 func newKeeper(p *Process, epoch uint64) *keeper {
-	return &keeper{p: p, epoch: epoch, prevs: map[uint64]*segments.Names{}, offered: map[uint64]time.Time{}, seen: map[uint64]time.Time{}}
+	return &keeper{p: p, epoch: epoch, prevs: map[uint64]*segments.Names{}, offered: map[uint64]time.Time{}, seen: map[uint64]time.Time{}, still: map[uint64]int{}}
 }
 
 // listed notes how far the listing is.
