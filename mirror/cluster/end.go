@@ -12,17 +12,19 @@ const (
 	// endTimeout is how long a process that ends waits until the others know that the mirror is
 	// complete, as one of them may run the bus, and then until the bus has removed what it keeps.
 	endTimeout = 3 * time.Second
-	// endEvery is how often it tells them meanwhile.
+	// endEvery is how often it tells them meanwhile, and how often at most commits are told.
 	endEvery = 200 * time.Millisecond
 )
 
-// hasCommitted notes a commit of this process, of which the others are to hear at once near the end.
+// hasCommitted notes a commit of this process. Once all is listed the others are to hear of it at
+// once.
 func (p *Process) hasCommitted() {
 	p.mu.Lock()
 	p.mu.commits++
-	last := p.mu.leading != nil && p.mu.leading.nearEnd()
+	p.mu.unsealed++
+	last := p.mu.leading != nil && p.mu.leading.ListingComplete
 	for i := range p.mu.others {
-		last = last || p.mu.others[i].Leader != nil && p.mu.others[i].Leader.nearEnd()
+		last = last || p.mu.others[i].Leader != nil && p.mu.others[i].Leader.ListingComplete
 	}
 	p.mu.Unlock()
 	token(p.news)
@@ -30,9 +32,6 @@ func (p *Process) hasCommitted() {
 		token(p.hurry)
 	}
 }
-
-// nearEnd reports whether so little is left that each commit may be the last.
-func (l *Leading) nearEnd() bool { return l.ListingComplete && l.Left() <= nearEnd }
 
 // token puts a token where there is none.
 func token(to chan<- struct{}) {
@@ -95,6 +94,11 @@ func (p *Process) tidyBus(ctx context.Context, all *segments.Index) {
 		leaving, cancel := context.WithTimeout(ctx, endTimeout)
 		defer cancel()
 		err = bus.Complete(leaving, text)
+		// The others do so within endEvery of this, and one of them may not be able to without this
+		// process.
+		if len(p.Others()) > 0 {
+			_ = sleep(ctx, 2*p.o.soon(endEvery)) // all is done anyway
+		}
 	}
 	if err != nil {
 		p.o.Log.Info().Err(err).Msg("what the bus has of this mirror, which is complete, stays there")

@@ -55,8 +55,8 @@ func (l late) Fetch(ctx context.Context, seg *named, out output) (cache.ContentC
 	if err := sleep(ctx, l.takes); err != nil {
 		return cache.ContentCounts{}, err
 	}
-	l.slow = 0
-	return l.fakeSource.Fetch(ctx, seg, out)
+	table := objects.BytesBody([]byte("table"))
+	return cache.ContentCounts{Fetched: seg.Part.Files}, out.Table(ctx, 0, table, 1, nil)
 }
 
 // mostEnd is how long after the last commit all have ended: a report of who committed, one of the
@@ -67,12 +67,16 @@ const mostEnd = 4 * time.Second
 // soon as the leader can have heard of it, and then all end.
 func TestEnd(t *testing.T) {
 	for tenths := range 50 {
-		takes := 8*time.Second + time.Duration(tenths)*100*time.Millisecond
-		t.Run(fmt.Sprint(takes), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testEnd(t, takes) }) })
+		tenth := time.Duration(tenths) * 100 * time.Millisecond
+		for names, takes := range map[int]time.Duration{5: 8 * time.Second, 60: 100 * time.Millisecond} {
+			t.Run(fmt.Sprint(names, tenth), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { testEnd(t, names, takes, 2*time.Second+tenth) })
+			})
+		}
 	}
 }
 
-func testEnd(t *testing.T, takes time.Duration) {
+func testEnd(t *testing.T, names int, takes, begin time.Duration) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	store := &timed{Store: objectstest.New(objectstest.Options{})}
@@ -80,7 +84,10 @@ func testEnd(t *testing.T, takes time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	origin := &fakeOrigin{page: 10, names: []string{"a", "b", "c", "d", "e"}}
+	origin := &fakeOrigin{page: 100}
+	for i := range names {
+		origin.names = append(origin.names, fmt.Sprintf("f%05d", i))
+	}
 	hub := newHub(rand.New(rand.NewPCG(1, 1)), 0)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -111,18 +118,27 @@ func testEnd(t *testing.T, takes time.Duration) {
 	newSource := func(i int) *fakeSource {
 		return &fakeSource{l: newLife(), rng: rand.New(rand.NewPCG(3, uint64(i))), origin: origin}
 	}
-	start(0, lazy{newSource(0)})
-	if err := sleep(ctx, 2*time.Second); err != nil { // it leads
+	idlers := names <= nearEnd // the others overtake them
+	if idlers {
+		start(0, lazy{newSource(0)})
+	} else {
+		start(0, late{newSource(0), 10 * takes})
+	}
+	if err := sleep(ctx, begin); err != nil { // it leads
 		t.Fatal(err)
 	}
-	start(1, late{newSource(1), takes})
-	start(2, lazy{newSource(2)})
+	for i := range max(names/10, 1) {
+		start(3+i, late{newSource(3 + i), takes})
+	}
+	if idlers {
+		start(2, lazy{newSource(2)})
+	}
 	wg.Wait()
 	if took := store.manifest.Sub(store.commit); took > 2*reportEvery {
-		t.Errorf("with %v for a segment the last manifest is written %v after the last commit", takes, took)
+		t.Errorf("with %d names, begun after %v, the last manifest is written %v after the last commit", names, begin, took)
 	}
 	if took := ended.Sub(store.commit); took > mostEnd {
-		t.Errorf("with %v for a segment the last process ends %v after the last commit", takes, took)
+		t.Errorf("with %d names, begun after %v, the last process ends %v after the last commit", names, begin, took)
 	}
 	if len(bus.ended) != 1 {
 		t.Errorf("the bus of the leader was told %d times that the mirror is complete", len(bus.ended))

@@ -114,9 +114,12 @@ func (k *keeper) wait(ctx context.Context, tick <-chan time.Time, lost <-chan st
 
 // nearEnd reports whether so little is left that a commit may be the last.
 func (k *keeper) nearEnd() bool {
+	k.p.mu.Lock()
+	done := uint64(len(k.index.Segments)) + k.p.mu.unsealed
+	k.p.mu.Unlock()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.mu.last != nil && k.mu.last.Complete && k.mu.last.Seq+1-uint64(len(k.index.Segments)) <= nearEnd
+	return k.mu.last != nil && k.mu.last.Complete && k.mu.last.Seq+1 <= done+nearEnd
 }
 
 // end says that the mirror is complete.
@@ -132,6 +135,9 @@ func (k *keeper) end(ctx context.Context) error {
 
 // look finds what is new in the store and seals it.
 func (k *keeper) look(ctx context.Context) (complete bool, err error) {
+	k.p.mu.Lock()
+	k.p.mu.unsealed = 0
+	k.p.mu.Unlock()
 	if k.known, err = k.p.follow(ctx, max(k.known, k.low)); err != nil {
 		return false, err
 	}

@@ -78,7 +78,7 @@ const (
 	offerAhead = 1024
 	// offerEvery is when what is left and nobody reports to be at is offered again.
 	offerEvery = time.Minute
-	// nearEnd is with how few segments left each commit of this process is sealed at once.
+	// nearEnd is with how few segments left each commit is looked for at once.
 	nearEnd = 16
 	// hungryAfter is how long the lister gathers names while workers have nothing to do.
 	hungryAfter = 2 * time.Second

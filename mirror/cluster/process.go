@@ -65,6 +65,7 @@ type Process struct {
 		full     time.Time // since when the local disk has no room; zero: it has
 		leading  *Leading  // while this process has the lease
 		commits  uint64    // of this process
+		unsealed uint64    // commits that were heard of since the keeper looked
 		complete bool
 		ended    bool // this process has sealed the last segment
 	}

@@ -100,6 +100,9 @@ func (p *Process) report(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-p.hurry:
+			if err := sleep(ctx, p.o.soon(endEvery)); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -125,7 +128,7 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	}
 	others := make([]Report, 0, len(texts))
 	slow := false
-	throttled, commits, news := map[string]int64{}, map[string]uint64{}, false
+	throttled, commits, news := map[string]int64{}, map[string]uint64{}, uint64(0)
 	var overtake []uint64
 	for id, text := range texts {
 		var r Report
@@ -137,7 +140,9 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 		before, known := p.throttled[id]
 		slow = slow || known && r.Throttled > before
 		throttled[id] = r.Throttled
-		news = news || r.Committed > p.commits[id]
+		if r.Committed > p.commits[id] {
+			news += min(r.Committed-p.commits[id], 1<<20)
+		}
 		commits[id] = r.Committed
 		complete = complete || r.Complete
 		if r.Leader != nil {
@@ -145,21 +150,22 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 		}
 	}
 	p.throttled, p.commits = throttled, commits
-	if news {
-		token(p.news)
-	}
 	if slow {
 		p.src.Slow()
 	}
 	p.src.Share(1 + len(others))
 	slices.SortFunc(others, func(a, b Report) int { return strings.Compare(a.Process, b.Process) })
 	p.mu.Lock()
+	p.mu.unsealed += news
 	p.noteGoneLocked(others, time.Now())
 	p.mu.others = others
 	if p.mu.leading != nil {
 		overtake = append(overtake, p.mu.leading.Overtake...)
 	}
 	p.mu.Unlock()
+	if news > 0 {
+		token(p.news)
+	}
 	p.overtake(overtake)
 	return complete, nil
 }
