@@ -25,8 +25,10 @@ type keeper struct {
 	prevs map[uint64]*segments.Names
 	// offered is when a segment that is left was offered, and seen since when it is worked at.
 	offered, seen map[uint64]time.Time
-	still         int // looks at which nobody was at anything that is left
-	mu            struct {
+	// still counts for a segment the looks at which nobody was at it, though somebody had nothing to
+	// do.
+	still map[uint64]int
+	mu    struct {
 		sync.Mutex
 		low  uint64
 		last *segments.Names // the newest that the lister wrote or found
@@ -34,7 +36,7 @@ type keeper struct {
 }
 
 func newKeeper(p *Process, epoch uint64) *keeper {
-	return &keeper{p: p, epoch: epoch, prevs: map[uint64]*segments.Names{}, offered: map[uint64]time.Time{}, seen: map[uint64]time.Time{}}
+	return &keeper{p: p, epoch: epoch, prevs: map[uint64]*segments.Names{}, offered: map[uint64]time.Time{}, seen: map[uint64]time.Time{}, still: map[uint64]int{}}
 }
 
 // listed notes how far the listing is.
@@ -66,6 +68,9 @@ func (k *keeper) keep(ctx context.Context) error {
 		lost = l.Lost()
 	}
 	if _, err := k.p.reader.Follow(ctx, &k.index); err != nil {
+		return err
+	}
+	if err := k.checkIndex(); err != nil {
 		return err
 	}
 	k.total = totals(&k.index, 0)
@@ -109,27 +114,30 @@ func (k *keeper) wait(ctx context.Context, tick <-chan time.Time, lost <-chan st
 
 // nearEnd reports whether so little is left that a commit may be the last.
 func (k *keeper) nearEnd() bool {
+	k.p.mu.Lock()
+	done := uint64(len(k.index.Segments)) + k.p.mu.unsealed
+	k.p.mu.Unlock()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.mu.last != nil && k.mu.last.Complete && k.mu.last.Seq+1-uint64(len(k.index.Segments)) <= nearEnd
+	return k.mu.last != nil && k.mu.last.Complete && k.mu.last.Seq+1 <= done+nearEnd
 }
 
-// end says that the mirror is complete, and removes what nobody refers to.
+// end says that the mirror is complete.
 func (k *keeper) end(ctx context.Context) error {
-	k.p.mu.Lock()
-	k.p.mu.complete = true
-	k.p.mu.Unlock()
 	if err := k.full(ctx); err != nil {
 		return err
 	}
-	if err := k.p.sweep(ctx, &k.index); err != nil && ctx.Err() == nil {
-		k.p.o.Log.Warn().Err(err).Msg("not all that nobody refers to could be removed; run it again to do so")
-	}
+	k.p.mu.Lock()
+	defer k.p.mu.Unlock()
+	k.p.mu.complete, k.p.mu.ended = true, true
 	return errComplete
 }
 
 // look finds what is new in the store and seals it.
 func (k *keeper) look(ctx context.Context) (complete bool, err error) {
+	k.p.mu.Lock()
+	k.p.mu.unsealed = 0
+	k.p.mu.Unlock()
 	if k.known, err = k.p.follow(ctx, max(k.known, k.low)); err != nil {
 		return false, err
 	}
@@ -186,12 +194,35 @@ func (k *keeper) read(ctx context.Context, seqs []uint64) ([]segments.Sealed, er
 	return news, k.checkLinks(news)
 }
 
-// checkLinks checks the links of sealed segments to those before them, as far as those are
-// known.
+// checkIndex checks that the numbers of each sealed segment begin where those of the one before it
+// end. Another may have sealed them, who did not look.
+func (k *keeper) checkIndex() error {
+	for i := range k.index.Segments {
+		if err := k.adjoins(&k.index.Segments[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adjoins checks that the numbers of a segment end where those of the next one begin, if that is
+// sealed.
+func (k *keeper) adjoins(s *segments.Sealed) error {
+	if next := k.index.Sealed(s.Seq + 1); next != nil && next.Part.First != s.Part.End {
+		return fmt.Errorf("%s: %w: its numbers begin at %d, and those before it end at %d", segments.NamesName(next.Seq), segments.ErrBad, next.Part.First, s.Part.End)
+	}
+	return nil
+}
+
+// checkLinks checks the links of segments that are to be sealed to those before and after them, as
+// far as those are known.
 func (k *keeper) checkLinks(news []segments.Sealed) error {
 	at := map[uint64]*segments.Sealed{}
 	for i := range news {
 		at[news[i].Seq] = &news[i]
+		if err := k.adjoins(&news[i]); err != nil {
+			return err
+		}
 	}
 	for seq, head := range k.prevs {
 		if seq == 0 {
@@ -236,7 +267,7 @@ func (k *keeper) seal(ctx context.Context, news []segments.Sealed) (complete boo
 			return false, err
 		}
 		k.total = totals(&k.index, 0)
-		return k.index.Complete, nil
+		return k.index.Complete, k.checkIndex()
 	}
 	if err != nil {
 		return false, err

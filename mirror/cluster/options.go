@@ -78,7 +78,7 @@ const (
 	offerAhead = 1024
 	// offerEvery is when what is left and nobody reports to be at is offered again.
 	offerEvery = time.Minute
-	// nearEnd is with how few segments left each commit of this process is sealed at once.
+	// nearEnd is with how few segments left each commit is looked for at once.
 	nearEnd = 16
 	// hungryAfter is how long the lister gathers names while workers have nothing to do.
 	hungryAfter = 2 * time.Second
@@ -99,6 +99,8 @@ const (
 	// outage, and joinAgain when it takes part again.
 	handBackAfter = 2 * time.Minute
 	joinAgain     = 10 * time.Second
+	// bogusEvery is how often the log is told of items that name no segment.
+	bogusEvery = time.Minute
 	// sealAtOnce is how many segments are read at the same time to be sealed.
 	sealAtOnce = 8
 	// leaveTimeout is how long a process that ends waits for what it hands back.

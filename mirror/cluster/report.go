@@ -21,6 +21,8 @@ type Report struct {
 	// Files and Bytes are what it has fetched since it began.
 	Files int64 `json:"files,omitempty"`
 	Bytes int64 `json:"bytes,omitempty"`
+	// Committed are the segments that it has committed since it began.
+	Committed uint64 `json:"committed,omitempty"`
 	// Throttled is how often the origin has answered that it is asked too fast.
 	Throttled int64 `json:"throttled,omitempty"`
 	// Leader is what only the one that has the lease says.
@@ -68,7 +70,7 @@ func (t *Totals) Left() uint64 { return t.Segments - min(t.Sealed, t.Segments) }
 func (p *Process) report(ctx context.Context) error {
 	tick := time.NewTicker(p.o.soon(reportEvery))
 	defer tick.Stop()
-	looked := time.Now()
+	looked, patience := time.Now(), time.Duration(0)
 	for {
 		mine := p.Report()
 		if text, err := json.Marshal(mine); err == nil {
@@ -80,15 +82,27 @@ func (p *Process) report(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// The leader says so itself when it is done with all that there is to do then.
-		if !p.leads() && (complete || time.Since(looked) >= p.o.soon(lookEvery)) {
-			looked = time.Now()
+		// The leader says so itself when it is done with all that there is to do then. One that says
+		// so though it is not is believed less and less.
+		wait := p.o.soon(lookEvery)
+		if complete {
+			wait = min(wait, patience)
+		}
+		if !p.leads() && time.Since(looked) >= wait {
 			if done, err := p.isComplete(ctx); err != nil || done {
 				return cmp.Or(err, errComplete)
+			}
+			looked = time.Now()
+			if complete {
+				patience = max(2*patience, p.o.soon(reportEvery))
 			}
 		}
 		select {
 		case <-tick.C:
+		case <-p.hurry:
+			if err := sleep(ctx, p.o.soon(endEvery)); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -114,7 +128,7 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	}
 	others := make([]Report, 0, len(texts))
 	slow := false
-	throttled := map[string]int64{}
+	throttled, commits, news := map[string]int64{}, map[string]uint64{}, uint64(0)
 	var overtake []uint64
 	for id, text := range texts {
 		var r Report
@@ -126,24 +140,32 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 		before, known := p.throttled[id]
 		slow = slow || known && r.Throttled > before
 		throttled[id] = r.Throttled
+		if r.Committed > p.commits[id] {
+			news += min(r.Committed-p.commits[id], 1<<20)
+		}
+		commits[id] = r.Committed
 		complete = complete || r.Complete
 		if r.Leader != nil {
 			overtake = append(overtake, r.Leader.Overtake[:min(len(r.Leader.Overtake), maxReportItems)]...)
 		}
 	}
-	p.throttled = throttled
+	p.throttled, p.commits = throttled, commits
 	if slow {
 		p.src.Slow()
 	}
 	p.src.Share(1 + len(others))
 	slices.SortFunc(others, func(a, b Report) int { return strings.Compare(a.Process, b.Process) })
 	p.mu.Lock()
+	p.mu.unsealed += news
 	p.noteGoneLocked(others, time.Now())
 	p.mu.others = others
 	if p.mu.leading != nil {
 		overtake = append(overtake, p.mu.leading.Overtake...)
 	}
 	p.mu.Unlock()
+	if news > 0 {
+		token(p.news)
+	}
 	p.overtake(overtake)
 	return complete, nil
 }
@@ -155,7 +177,7 @@ func (p *Process) Report() Report {
 	defer p.mu.Unlock()
 	r := Report{
 		Process: p.o.Process, Idle: p.mu.idle, Files: counts.Files, Bytes: counts.Bytes, Complete: p.mu.complete,
-		Throttled: counts.Retries[mirror.RetryThrottled],
+		Throttled: counts.Retries[mirror.RetryThrottled], Committed: p.mu.commits,
 	}
 	for seq, since := range p.mu.working {
 		r.Working = append(r.Working, Working{seq, time.Since(since).Seconds()})

@@ -2,6 +2,7 @@ package natstest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -247,7 +248,7 @@ func (c *Cluster) Await() {
 	})
 }
 
-// Purge empties a stream.
+// Purge empties a stream, if it is there.
 func (c *Cluster) Purge(stream string) {
 	c.tb.Helper()
 	c.administer("purge of "+stream, func(ctx context.Context) error {
@@ -255,14 +256,22 @@ func (c *Cluster) Purge(stream string) {
 		if err == nil {
 			err = s.Purge(ctx)
 		}
-		return err
+		return unlessGone(err)
 	})
 }
 
-// Delete deletes a stream.
+// Delete deletes a stream, if it is there.
 func (c *Cluster) Delete(stream string) {
 	c.tb.Helper()
-	c.administer("end of "+stream, func(ctx context.Context) error { return c.js.DeleteStream(ctx, stream) })
+	c.administer("end of "+stream, func(ctx context.Context) error { return unlessGone(c.js.DeleteStream(ctx, stream)) })
+}
+
+// unlessGone is nil for a stream that is not there any more: its mirror is complete.
+func unlessGone(err error) error {
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	return err
 }
 
 // administer does something that takes a leader, also where there is none for a while.
