@@ -41,9 +41,10 @@ type Process struct {
 	assigned chan uint64
 	// news has a token where this process has committed something since the keeper looked.
 	news chan struct{}
-	// The goroutine of report has these: what the reports before said, and how many
-	// manifests there were.
+	// The goroutine of report has these: what the reports before said, by how many limits are
+	// divided, and how many manifests there were.
 	throttled map[string]int64
+	sharing   int
 	manifests uint64
 	mu        struct {
 		sync.Mutex

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/motefs/motefs/mirror"
 )
 
 // Report is what a process tells the others, and status.
@@ -21,7 +19,8 @@ type Report struct {
 	// Files and Bytes are what it has fetched since it began.
 	Files int64 `json:"files,omitempty"`
 	Bytes int64 `json:"bytes,omitempty"`
-	// Throttled is how often the origin has answered that it is asked too fast.
+	// Throttled is how often it has slowed down because the origin says that it is asked too
+	// fast. The others do so too.
 	Throttled int64 `json:"throttled,omitempty"`
 	// Leader is what only the one that has the lease says.
 	Leader *Leading `json:"leader,omitempty"`
@@ -133,9 +132,10 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	}
 	p.throttled = throttled
 	if slow {
+		p.o.Log.Debug().Msg("the origin says that another asks too fast; this process slows down too")
 		p.src.Slow()
 	}
-	p.src.Share(1 + len(others))
+	p.share(1 + len(others))
 	slices.SortFunc(others, func(a, b Report) int { return strings.Compare(a.Process, b.Process) })
 	p.mu.Lock()
 	p.noteGoneLocked(others, time.Now())
@@ -148,6 +148,19 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	return complete, nil
 }
 
+// awayBus is a bus that knows when nobody can be heard.
+type awayBus interface{ Away() bool }
+
+// share divides the limits by how many are there. Who is cut off hears nobody, and keeps to
+// its part: the others may go on.
+func (p *Process) share(n int) {
+	if bus, ok := p.o.Bus.(awayBus); ok && bus.Away() {
+		n = max(n, p.sharing)
+	}
+	p.sharing = n
+	p.src.Share(n)
+}
+
 // Report is what this process does now.
 func (p *Process) Report() Report {
 	counts := p.src.Counts()
@@ -155,7 +168,7 @@ func (p *Process) Report() Report {
 	defer p.mu.Unlock()
 	r := Report{
 		Process: p.o.Process, Idle: p.mu.idle, Files: counts.Files, Bytes: counts.Bytes, Complete: p.mu.complete,
-		Throttled: counts.Retries[mirror.RetryThrottled],
+		Throttled: counts.Slowdowns,
 	}
 	for seq, since := range p.mu.working {
 		r.Working = append(r.Working, Working{seq, time.Since(since).Seconds()})
