@@ -34,6 +34,8 @@
 //   - Who has no origin, object store or disk for longer than is waited ends, or with a wait for
 //     ever hands back the lease and items and takes part again (Process.Run). Meanwhile others who
 //     are idle work at its segments too.
+//   - Whose local disk is full hands back the segment at which it noticed, and begins another one
+//     after a pause (room.go).
 //   - An attempt's objects are removed by others only once its segment has another attempt's commit,
 //     which is final. So that needs no clock.
 //   - A mirror is complete when a manifest says so, which is written after each name segment up

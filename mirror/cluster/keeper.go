@@ -68,6 +68,9 @@ func (k *keeper) keep(ctx context.Context) error {
 	if _, err := k.p.reader.Follow(ctx, &k.index); err != nil {
 		return err
 	}
+	if err := k.checkIndex(); err != nil {
+		return err
+	}
 	k.total = totals(&k.index, 0)
 	tick := time.NewTicker(k.p.o.soon(sealEvery))
 	defer tick.Stop()
@@ -186,12 +189,35 @@ func (k *keeper) read(ctx context.Context, seqs []uint64) ([]segments.Sealed, er
 	return news, k.checkLinks(news)
 }
 
-// checkLinks checks the links of sealed segments to those before them, as far as those are
-// known.
+// checkIndex checks that the numbers of each sealed segment begin where those of the one before it
+// end. Another may have sealed them, who did not look.
+func (k *keeper) checkIndex() error {
+	for i := range k.index.Segments {
+		if err := k.adjoins(&k.index.Segments[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adjoins checks that the numbers of a segment end where those of the next one begin, if that is
+// sealed.
+func (k *keeper) adjoins(s *segments.Sealed) error {
+	if next := k.index.Sealed(s.Seq + 1); next != nil && next.Part.First != s.Part.End {
+		return fmt.Errorf("%s: %w: its numbers begin at %d, and those before it end at %d", segments.NamesName(next.Seq), segments.ErrBad, next.Part.First, s.Part.End)
+	}
+	return nil
+}
+
+// checkLinks checks the links of segments that are to be sealed to those before and after them, as
+// far as those are known.
 func (k *keeper) checkLinks(news []segments.Sealed) error {
 	at := map[uint64]*segments.Sealed{}
 	for i := range news {
 		at[news[i].Seq] = &news[i]
+		if err := k.adjoins(&news[i]); err != nil {
+			return err
+		}
 	}
 	for seq, head := range k.prevs {
 		if seq == 0 {
@@ -236,7 +262,7 @@ func (k *keeper) seal(ctx context.Context, news []segments.Sealed) (complete boo
 			return false, err
 		}
 		k.total = totals(&k.index, 0)
-		return k.index.Complete, nil
+		return k.index.Complete, k.checkIndex()
 	}
 	if err != nil {
 		return false, err

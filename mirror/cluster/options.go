@@ -99,6 +99,8 @@ const (
 	// outage, and joinAgain when it takes part again.
 	handBackAfter = 2 * time.Minute
 	joinAgain     = 10 * time.Second
+	// bogusEvery is how often the log is told of items that name no segment.
+	bogusEvery = time.Minute
 	// sealAtOnce is how many segments are read at the same time to be sealed.
 	sealAtOnce = 8
 	// leaveTimeout is how long a process that ends waits for what it hands back.

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/segments"
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 )
@@ -37,6 +40,10 @@ type Process struct {
 	slots  *semaphore.Weighted // see work
 	// stays has it take part again after an outage, which the others may not have.
 	stays bool
+	// bogus are items that name no segment of the mirror, of which warned tells the log now and
+	// then.
+	bogus  atomic.Uint64
+	warned zerolog.Logger
 	// assigned brings slots what the leader wants to be overtaken.
 	assigned chan uint64
 	// news has a token where this process has committed something since the keeper looked.
@@ -54,7 +61,8 @@ type Process struct {
 		others   []Report
 		// gone are segments whose workers are not heard of any more, and since when.
 		gone     map[uint64]time.Time
-		leading  *Leading // while this process has the lease
+		full     time.Time // since when the local disk has no room; zero: it has
+		leading  *Leading  // while this process has the lease
 		complete bool
 	}
 }
@@ -70,7 +78,7 @@ func Open(o Options) (*Process, error) {
 	if stays {
 		o.Engine.Outage = o.soon(handBackAfter)
 	}
-	p := &Process{o: o, stays: stays, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots))}
+	p := &Process{o: o, stays: stays, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
 	p.mu.working, p.mu.overtook, p.mu.gone = map[uint64]time.Time{}, map[uint64]time.Time{}, map[uint64]time.Time{}
 	if p.src != nil {
 		return p, nil
@@ -265,11 +273,31 @@ func (p *Process) lead(ctx context.Context) error {
 		case !lost && !errors.Is(err, errSuperseded):
 			return err
 		}
-		p.o.Log.Info().Uint64("epoch", epoch).AnErr("release", released).Err(err).Msg("another process leads")
+		if errors.Is(err, errSuperseded) || onlySays(err, context.Canceled, context.Cause(held)) {
+			p.o.Log.Info().Uint64("epoch", epoch).AnErr("release", released).Err(err).Msg("another process leads")
+		} else {
+			p.o.Log.Error().Uint64("epoch", epoch).AnErr("release", released).Err(err).Msg("leading failed, and the lease is lost")
+		}
 		if err := sleep(ctx, rand.N(time.Second)); err != nil { //nolint:gosec // a jitter, no secret
 			return err
 		}
 	}
+}
+
+// onlySays reports whether an error says nothing but some of these, with whatever was put around
+// them.
+func onlySays(err error, these ...error) bool {
+	if slices.Contains(these, err) {
+		return true
+	}
+	switch e := err.(type) { //nolint:errorlint // it is unwrapped here
+	case interface{ Unwrap() error }:
+		return onlySays(e.Unwrap(), these...)
+	case interface{ Unwrap() []error }:
+		all := e.Unwrap()
+		return len(all) > 0 && !slices.ContainsFunc(all, func(err error) bool { return !onlySays(err, these...) })
+	}
+	return false
 }
 
 func (p *Process) leadOnce(ctx, held context.Context, epoch uint64) error {

@@ -67,7 +67,7 @@ func (t *Totals) Left() uint64 { return t.Segments - min(t.Sealed, t.Segments) }
 func (p *Process) report(ctx context.Context) error {
 	tick := time.NewTicker(p.o.soon(reportEvery))
 	defer tick.Stop()
-	looked := time.Now()
+	looked, patience := time.Now(), time.Duration(0)
 	for {
 		mine := p.Report()
 		if text, err := json.Marshal(mine); err == nil {
@@ -79,11 +79,19 @@ func (p *Process) report(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// The leader says so itself when it is done with all that there is to do then.
-		if !p.leads() && (complete || time.Since(looked) >= p.o.soon(lookEvery)) {
-			looked = time.Now()
+		// The leader says so itself when it is done with all that there is to do then. One that says
+		// so though it is not is believed less and less.
+		wait := p.o.soon(lookEvery)
+		if complete {
+			wait = min(wait, patience)
+		}
+		if !p.leads() && time.Since(looked) >= wait {
 			if done, err := p.isComplete(ctx); err != nil || done {
 				return cmp.Or(err, errComplete)
+			}
+			looked = time.Now()
+			if complete {
+				patience = max(2*patience, p.o.soon(reportEvery))
 			}
 		}
 		select {

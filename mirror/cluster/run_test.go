@@ -181,7 +181,7 @@ func TestOriginAway(t *testing.T) {
 // TestReserve has a process whose disk has less free than is to be kept so.
 func TestReserve(t *testing.T) {
 	r := newRig(t, testFiles(20), 100)
-	_, err := r.run(t.Context(), func(o *Options) { o.Reserve, o.Engine.Outage = 1<<60, 300*time.Millisecond })
+	_, err := r.run(t.Context(), func(o *Options) { o.Reserve, o.Engine.Outage, o.Haste = 1<<60, 300*time.Millisecond, maxHaste })
 	if !cache.NoRoom(err) {
 		t.Errorf("%v", err)
 	}

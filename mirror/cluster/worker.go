@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/segments"
 )
@@ -124,7 +125,8 @@ func (p *Process) finish(seq uint64) {
 // process works at a segment and tells the bus how that ended. Its error ends the process.
 func (p *Process) process(ctx context.Context, seq uint64, item Item, waiting func()) error {
 	if !p.begin(seq) {
-		return p.back(ctx, item, p.o.soon(ItemTimeout))
+		p.back(ctx, seq, item, p.o.soon(ItemTimeout))
+		return nil
 	}
 	err := p.attempt(ctx, seq, item, waiting)
 	p.finish(seq)
@@ -140,19 +142,23 @@ func (p *Process) process(ctx context.Context, seq uint64, item Item, waiting fu
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	}
-	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
-	defer cancel()
-	if back := p.back(leaving, item, 0); back != nil {
-		p.o.Log.Debug().Err(back).Uint64("segment", seq).Msg("the bus has not heard that a segment is given back")
+	p.back(ctx, seq, item, 0)
+	if ctx.Err() == nil && cache.NoRoom(err) {
+		return p.awaitRoom(ctx, err)
 	}
 	return err
 }
 
-func (p *Process) back(ctx context.Context, item Item, after time.Duration) error {
+// back gives an item to another. A bus that does not hear it gives it out again by itself.
+func (p *Process) back(ctx context.Context, seq uint64, item Item, after time.Duration) {
 	if item == nil {
-		return nil
+		return
 	}
-	return item.Back(ctx, after)
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	if err := item.Back(leaving, after); err != nil {
+		p.o.Log.Debug().Err(err).Uint64("segment", seq).Msg("the bus has not heard that a segment is given back")
+	}
 }
 
 // attempt fetches a segment and commits it, and calls waiting when it waits more than it fetches. Its
@@ -164,7 +170,7 @@ func (p *Process) attempt(ctx context.Context, seq uint64, item Item, waiting fu
 	}
 	names, err := p.named(ctx, seq)
 	if errors.Is(err, objects.ErrNotFound) {
-		p.o.Log.Warn().Uint64("segment", seq).Msg("the bus names a segment that is not there; it is of another mirror, or lost")
+		p.warned.Warn().Uint64("segment", seq).Uint64("so_far", p.bogus.Add(1)).Msg("the bus names a segment that is not there; it is of another mirror, or lost")
 		return nil // the leader offers it if it is there after all
 	}
 	if err != nil {
@@ -189,6 +195,7 @@ func (p *Process) attempt(ctx context.Context, seq uint64, item Item, waiting fu
 	if err != nil {
 		return p.lose(ctx, out, fmt.Errorf("segment %d: %w", seq, err))
 	}
+	p.hadRoom()
 	out.commit.At = time.Now().Unix()
 	_, err = p.reader.WriteCommit(ctx, out.commit)
 	if errors.Is(err, segments.ErrLost) {
@@ -230,15 +237,23 @@ func (p *Process) watch(ctx context.Context, seq uint64, item Item, end context.
 			return
 		case <-tick.C:
 		}
-		if item != nil {
-			if err := item.Working(ctx); err != nil && ctx.Err() == nil {
-				p.o.Log.Debug().Err(err).Uint64("segment", seq).Msg("the bus has not heard that a segment is worked at")
-			}
-		}
+		p.keepItem(ctx, seq, item)
 		if done, err := p.committed(ctx, seq); done && err == nil {
 			end(errOvertaken)
 			return
 		}
+	}
+}
+
+// keepItem says that an item is worked at. It does not wait for a bus that is away.
+func (p *Process) keepItem(ctx context.Context, seq uint64, item Item) {
+	if item == nil {
+		return
+	}
+	telling, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	if err := item.Working(telling); err != nil && ctx.Err() == nil {
+		p.o.Log.Debug().Err(err).Uint64("segment", seq).Msg("the bus has not heard that a segment is worked at")
 	}
 }
 

@@ -1,0 +1,40 @@
+package cluster
+
+import (
+	"context"
+	"time"
+)
+
+// awaitRoom waits, after the local disk had no room for a segment, until that may be tried again.
+// The segment is another's meanwhile. The error is ctx's, or why where there has been none for as
+// long as an outage may last.
+func (p *Process) awaitRoom(ctx context.Context, why error) error {
+	p.mu.Lock()
+	since := p.mu.full
+	if since.IsZero() {
+		p.mu.full = time.Now()
+	}
+	p.mu.Unlock()
+	pause, most := p.o.soon(joinAgain), p.o.Engine.Outage
+	switch {
+	case since.IsZero():
+		p.o.Log.Warn().Err(why).Msg("no room on the local disk: what was worked at is handed back, and another segment begun when there is room")
+	case most >= 0 && time.Since(since) > most:
+		return why
+	}
+	if most >= 0 {
+		pause = min(pause, most)
+	}
+	return sleep(ctx, pause)
+}
+
+// hadRoom notes that there was room for a segment.
+func (p *Process) hadRoom() {
+	p.mu.Lock()
+	since := p.mu.full
+	p.mu.full = time.Time{}
+	p.mu.Unlock()
+	if !since.IsZero() {
+		p.o.Log.Info().Dur("without", time.Since(since)).Msg("the local disk has room again")
+	}
+}
