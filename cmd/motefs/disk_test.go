@@ -54,7 +54,7 @@ func once(t *testing.T, text, want string) {
 	}
 }
 
-const fullDiskFiles, fullDiskBody = 18_000, 16_000
+const fullDiskFiles, fullDiskBody = 4_800, 60_000
 
 // said is all that a command printed until its end, with that status.
 func said(t *testing.T, status int, args ...string) string {

@@ -98,6 +98,7 @@ func surplus(all []asked, limit int64) (most float64) {
 // TestComplaintToOne has the origin answer some requests of one process with a 429. All slow down, and
 // nothing is lost.
 func TestComplaintToOne(t *testing.T) {
+	t.Parallel()
 	r := newWorld(t).begin(t, 800, 40*time.Millisecond, 0)
 	r.apart = true
 	for range 3 {

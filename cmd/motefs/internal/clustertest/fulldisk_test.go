@@ -16,6 +16,7 @@ import (
 // TestWorkerWithoutRoom fills the disk of a worker. It hands back what it is at, and the others go on;
 // with room again it takes part again.
 func TestWorkerWithoutRoom(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("only root can mount a disk")
 	}
@@ -26,13 +27,13 @@ func TestWorkerWithoutRoom(t *testing.T) {
 	lister := r.join()
 	r.until("a lister", func() bool { return r.lister() == lister })
 	r.join()
-	m := r.join("--store", filepath.Join(disk, "store"), "--reserve", "0", "--outage", "0")
+	m := r.join("--store", filepath.Join(disk, "store"), "--reserve", "0")
 	fetched := func() int { return len(fetches.FindAllString(m.Stderr.String(), -1)) }
 	r.until("a segment of each", func() bool { return fetched() > 0 })
 
 	filler := filepath.Join(disk, "filler")
 	fill(t, filler)
-	const back = "handed back to the others"
+	const back = "what was worked at is handed back"
 	r.until("what it was at to be handed back", func() bool { return strings.Contains(m.Stderr.String(), back) || m.Ended() })
 	before := r.count("commits")
 	r.committed(before + 4)
@@ -47,6 +48,9 @@ func TestWorkerWithoutRoom(t *testing.T) {
 	}
 	r.takes(0, 0)
 	r.finish()
+	if !strings.Contains(m.Stderr.String(), "the local disk has room again") {
+		t.Error("it does not say that there is room again")
+	}
 	t.Logf("%d segments are fetched again", r.check())
 }
 

@@ -82,6 +82,7 @@ func (s *seen) look(dir string, killed func() bool) {
 // read, and mounted again. What it says is the origin's, or an error; a name that was once there
 // stays; and at the end all of it is there.
 func TestMountIsKilled(t *testing.T) {
+	t.Parallel()
 	r := newWorld(t).begin(t, 500, 150*time.Millisecond, 300*time.Millisecond)
 	for range 2 {
 		r.join()
