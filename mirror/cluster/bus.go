@@ -2,8 +2,12 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"time"
 )
+
+// ErrBusClosed says that a bus was closed, or that it refused this process for good.
+var ErrBusClosed = errors.New("the bus is closed")
 
 // Bus ties the machines of a cluster together. What it says is a hint: an item may be lost, come
 // twice or late, and of two who hold the lease one does not know yet that it has lost it.

@@ -38,8 +38,18 @@
 //     after a pause (room.go).
 //   - An attempt's objects are removed by others only once its segment has another attempt's commit,
 //     which is final. So that needs no clock.
+//   - Near the end each commit is told at once, and looked for. Who ends waits a moment until all
+//     others know, as one of them may run the bus (end.go).
 //   - A mirror is complete when a manifest says so, which is written after each name segment up
 //     to the last has a commit that was read.
+//
+// # What the origin is asked
+//
+// Each file once, where nothing fails and nobody dies, but for some files at the beginning of a process's
+// first segment. Those are its client's guards (see package wire): it asks for them again, 16 at once
+// to see whether pipelining works, then two to four behind each round, to prove that its answers are what they
+// seem. Where rounds are as long as they get that is one in a hundred or less. Each process has a client of its own, so
+// each proves for itself.
 //
 // # Bounds
 //

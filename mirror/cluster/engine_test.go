@@ -217,6 +217,31 @@ func (r *rig) blob(ctx context.Context, all *segments.Index, f origintest.File, 
 	r.t.Errorf("%s has the number %d, which is in no segment", f.Name, e.Inode)
 }
 
+// TestAskedTwice counts what is asked for more than once where nothing fails: a process proves with
+// a few files that answers are those of what was asked, and fetches all others once.
+func TestAskedTwice(t *testing.T) {
+	files := testFiles(5000)
+	r := newRig(t, files, 1000)
+	r.server.CountNames()
+	if _, err := r.run(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	twice := 0
+	for _, f := range files {
+		switch n := r.server.Gets(f.Name); {
+		case n == 0:
+			t.Errorf("%s is not asked for", f.Name)
+		case n > 1:
+			twice++
+		}
+	}
+	gets := r.server.Counts().Gets
+	t.Logf("%d gets, %d files more than once", gets, twice)
+	if twice > 256 || gets > int64(2*len(files)) { // as many guards as a client knows
+		t.Errorf("%d gets of %d files, %d of them more than once", gets, len(files), twice)
+	}
+}
+
 // TestMirror mirrors with one process, with pages shorter and longer than a segment.
 func TestMirror(t *testing.T) {
 	for _, page := range []int{10, 333, 500, 100_000} {

@@ -11,8 +11,9 @@ const (
 	goneAfter = 3 * time.Second
 	// goneKept is how long that is remembered.
 	goneKept = 2 * time.Minute
-	// stillLooks is after how many looks of the leader, at which everybody has nothing to do though
-	// something is left, its items are thought to be those of processes that have gone.
+	// stillLooks is after how many looks of the leader, at which somebody has nothing to do and nobody
+	// is at a segment that is left, its item is thought to be that of a process that has gone: who has
+	// nothing to do would have got it otherwise.
 	stillLooks = 3
 	// againTimeout is how long offering again may take; the next look does it again.
 	againTimeout = 2 * time.Second

@@ -25,8 +25,10 @@ type keeper struct {
 	prevs map[uint64]*segments.Names
 	// offered is when a segment that is left was offered, and seen since when it is worked at.
 	offered, seen map[uint64]time.Time
-	still         int // looks at which nobody was at anything that is left
-	mu            struct {
+	// still counts for a segment the looks at which nobody was at it, though somebody had nothing to
+	// do.
+	still map[uint64]int
+	mu    struct {
 		sync.Mutex
 		low  uint64
 		last *segments.Names // the newest that the lister wrote or found
@@ -34,7 +36,7 @@ type keeper struct {
 }
 
 func newKeeper(p *Process, epoch uint64) *keeper {
-	return &keeper{p: p, epoch: epoch, prevs: map[uint64]*segments.Names{}, offered: map[uint64]time.Time{}, seen: map[uint64]time.Time{}}
+	return &keeper{p: p, epoch: epoch, prevs: map[uint64]*segments.Names{}, offered: map[uint64]time.Time{}, seen: map[uint64]time.Time{}, still: map[uint64]int{}}
 }
 
 // listed notes how far the listing is.
@@ -117,17 +119,14 @@ func (k *keeper) nearEnd() bool {
 	return k.mu.last != nil && k.mu.last.Complete && k.mu.last.Seq+1-uint64(len(k.index.Segments)) <= nearEnd
 }
 
-// end says that the mirror is complete, and removes what nobody refers to.
+// end says that the mirror is complete.
 func (k *keeper) end(ctx context.Context) error {
-	k.p.mu.Lock()
-	k.p.mu.complete = true
-	k.p.mu.Unlock()
 	if err := k.full(ctx); err != nil {
 		return err
 	}
-	if err := k.p.sweep(ctx, &k.index); err != nil && ctx.Err() == nil {
-		k.p.o.Log.Warn().Err(err).Msg("not all that nobody refers to could be removed; run it again to do so")
-	}
+	k.p.mu.Lock()
+	defer k.p.mu.Unlock()
+	k.p.mu.complete, k.p.mu.ended = true, true
 	return errComplete
 }
 

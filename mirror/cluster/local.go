@@ -2,14 +2,10 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
 )
-
-// ErrBusClosed is returned by a bus that is closed.
-var ErrBusClosed = errors.New("the bus is closed")
 
 // Local is the bus of a process that is alone. Its queue has each segment once, until that is
 // done.

@@ -15,22 +15,27 @@ func (k *keeper) offer(ctx context.Context) error {
 	if idle > 0 { // the bus may have lost some
 		every = k.p.o.soon(sealEvery)
 	}
-	if k.still++; len(at) > 0 || idle == 0 {
-		k.still = 0
+	if idle == 0 {
+		clear(k.still)
 	}
 	left := 0
 	for seq := k.low; seq < k.known && left < offerAhead; seq++ {
 		if k.index.Sealed(seq) != nil {
 			delete(k.offered, seq)
 			delete(k.seen, seq)
+			delete(k.still, seq)
 			continue
 		}
 		left++
 		workers := at[seq]
 		if workers == 0 {
 			delete(k.seen, seq)
-			if k.p.takeGone(seq, now) || k.still >= stillLooks && len(again) < idle {
+			if idle > 0 {
+				k.still[seq]++
+			}
+			if k.p.takeGone(seq, now) || k.still[seq] >= stillLooks && len(again) < idle {
 				again = append(again, seq)
+				delete(k.still, seq)
 			}
 			if last, ok := k.offered[seq]; !ok || now.Sub(last) >= every {
 				seqs = append(seqs, seq)
@@ -38,6 +43,7 @@ func (k *keeper) offer(ctx context.Context) error {
 			}
 			continue
 		}
+		delete(k.still, seq)
 		since, ok := k.seen[seq]
 		if !ok {
 			k.seen[seq], since = now, now
@@ -70,6 +76,11 @@ func (k *keeper) forget() {
 			if seq < k.low {
 				delete(m, seq)
 			}
+		}
+	}
+	for seq := range k.still {
+		if seq < k.low {
+			delete(k.still, seq)
 		}
 	}
 }

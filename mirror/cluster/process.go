@@ -46,11 +46,13 @@ type Process struct {
 	warned zerolog.Logger
 	// assigned brings slots what the leader wants to be overtaken.
 	assigned chan uint64
-	// news has a token where this process has committed something since the keeper looked.
-	news chan struct{}
+	// news has a token where something was committed since the keeper looked, as far as this process
+	// has heard, and hurry where the next report is to come at once.
+	news, hurry chan struct{}
 	// The goroutine of report has these: what the reports before said, by how many limits are
 	// divided, and how many manifests there were.
 	throttled map[string]int64
+	commits   map[string]uint64
 	sharing   int
 	manifests uint64
 	mu        struct {
@@ -63,7 +65,9 @@ type Process struct {
 		gone     map[uint64]time.Time
 		full     time.Time // since when the local disk has no room; zero: it has
 		leading  *Leading  // while this process has the lease
+		commits  uint64    // of this process
 		complete bool
+		ended    bool // this process has sealed the last segment
 	}
 }
 
@@ -78,7 +82,7 @@ func Open(o Options) (*Process, error) {
 	if stays {
 		o.Engine.Outage = o.soon(handBackAfter)
 	}
-	p := &Process{o: o, stays: stays, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
+	p := &Process{o: o, stays: stays, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), hurry: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
 	p.mu.working, p.mu.overtook, p.mu.gone = map[uint64]time.Time{}, map[uint64]time.Time{}, map[uint64]time.Time{}
 	if p.src != nil {
 		return p, nil
@@ -161,6 +165,7 @@ func (p *Process) all(ctx context.Context) (Result, error) {
 		if err := p.run(ctx); err != nil {
 			return Result{}, err
 		}
+		p.leave(ctx)
 	}
 	var all segments.Index
 	if _, err := p.reader.Follow(ctx, &all); err != nil {
@@ -169,10 +174,25 @@ func (p *Process) all(ctx context.Context) (Result, error) {
 	if !all.Complete {
 		return Result{}, fmt.Errorf("%w: its newest manifest does not say any more that it is complete", segments.ErrBad)
 	}
-	if complete {
-		err = p.sweep(ctx, &all)
+	p.tidyBus(ctx, &all)
+	return Result{Complete: true, Totals: totals(&all, uint64(len(all.Segments)))}, p.sweepOnce(ctx, &all, complete)
+}
+
+// sweepOnce removes what nobody refers to: one process does so, that which has sealed the end, and
+// each that comes late, which has nothing else to do.
+func (p *Process) sweepOnce(ctx context.Context, all *segments.Index, comesLate bool) error {
+	p.mu.Lock()
+	ended := p.mu.ended
+	p.mu.Unlock()
+	if !ended && !comesLate {
+		return nil
 	}
-	return Result{Complete: true, Totals: totals(&all, uint64(len(all.Segments)))}, err
+	err := p.sweep(ctx, all)
+	if err != nil && !comesLate && ctx.Err() == nil {
+		p.o.Log.Warn().Err(err).Msg("not all that nobody refers to could be removed; run it again to do so")
+		return nil
+	}
+	return err
 }
 
 // run takes part, and returns nil once the mirror is complete.

@@ -19,6 +19,8 @@ type Report struct {
 	// Files and Bytes are what it has fetched since it began.
 	Files int64 `json:"files,omitempty"`
 	Bytes int64 `json:"bytes,omitempty"`
+	// Committed are the segments that it has committed since it began.
+	Committed uint64 `json:"committed,omitempty"`
 	// Throttled is how often it has slowed down because the origin says that it is asked too
 	// fast. The others do so too.
 	Throttled int64 `json:"throttled,omitempty"`
@@ -96,6 +98,7 @@ func (p *Process) report(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
+		case <-p.hurry:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -121,7 +124,7 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	}
 	others := make([]Report, 0, len(texts))
 	slow := false
-	throttled := map[string]int64{}
+	throttled, commits, news := map[string]int64{}, map[string]uint64{}, false
 	var overtake []uint64
 	for id, text := range texts {
 		var r Report
@@ -133,12 +136,17 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 		before, known := p.throttled[id]
 		slow = slow || known && r.Throttled > before
 		throttled[id] = r.Throttled
+		news = news || r.Committed > p.commits[id]
+		commits[id] = r.Committed
 		complete = complete || r.Complete
 		if r.Leader != nil {
 			overtake = append(overtake, r.Leader.Overtake[:min(len(r.Leader.Overtake), maxReportItems)]...)
 		}
 	}
-	p.throttled = throttled
+	p.throttled, p.commits = throttled, commits
+	if news {
+		token(p.news)
+	}
 	if slow {
 		p.o.Log.Debug().Msg("the origin says that another asks too fast; this process slows down too")
 		p.src.Slow()
@@ -176,7 +184,7 @@ func (p *Process) Report() Report {
 	defer p.mu.Unlock()
 	r := Report{
 		Process: p.o.Process, Idle: p.mu.idle, Files: counts.Files, Bytes: counts.Bytes, Complete: p.mu.complete,
-		Throttled: counts.Slowdowns,
+		Throttled: counts.Slowdowns, Committed: p.mu.commits,
 	}
 	for seq, since := range p.mu.working {
 		r.Working = append(r.Working, Working{seq, time.Since(since).Seconds()})

@@ -202,10 +202,7 @@ func (p *Process) attempt(ctx context.Context, seq uint64, item Item, waiting fu
 		return p.lose(ctx, out, nil)
 	}
 	if err == nil {
-		select {
-		case p.news <- struct{}{}:
-		default:
-		}
+		p.hasCommitted()
 	}
 	return err // of another error it is not known whether the commit stands, so nothing is removed
 }

@@ -42,7 +42,7 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	b.close = sync.OnceValue(b.leave)
 	if err := b.open(ctx); err != nil {
-		b.cancel(ErrClosed)
+		b.cancel(cluster.ErrBusClosed)
 		if b.conn != nil {
 			b.conn.Close()
 		}
@@ -98,9 +98,9 @@ func (b *Bus) handlers() []nats.Option {
 		nats.ClosedHandler(func(c *nats.Conn) {
 			if err := c.LastError(); err != nil && b.ctx.Err() == nil {
 				log.Error().Err(err).Msg("NATS refuses this process")
-				b.cancel(fmt.Errorf("%w: %w", ErrClosed, err))
+				b.cancel(fmt.Errorf("%w: %w", cluster.ErrBusClosed, err))
 			}
-			b.cancel(ErrClosed)
+			b.cancel(cluster.ErrBusClosed)
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if !errors.Is(err, nats.ErrSlowConsumer) { // reports, of which the next is as good
@@ -134,10 +134,13 @@ func (b *Bus) leave() error {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	err := b.lease.Release(ctx)
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrClosed) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cluster.ErrBusClosed) {
 		err = nil // it runs out by itself
 	}
-	b.cancel(ErrClosed)
+	if errors.Is(err, errOver) {
+		err = nil // it is gone
+	}
+	b.cancel(cluster.ErrBusClosed)
 	b.wg.Wait()
 	b.conn.Close()
 	return err

@@ -24,9 +24,6 @@ const (
 	sayEvery = 10 * time.Second
 )
 
-// ErrClosed says that the bus was closed, or that NATS refused this process for good.
-var ErrClosed = errors.New("the bus is closed")
-
 // connect waits for a server that lets this process in, for as long as ctx lasts. A
 // refusal is returned at once.
 func connect(ctx context.Context, o Options, more ...nats.Option) (*nats.Conn, error) {

@@ -16,6 +16,7 @@
 //	consumer workers              pulled by all; explicit acknowledgement within ItemTimeout
 //	bucket   motefs_lease_ID      key "lister": who may list, in a record of JSON
 //	bucket   motefs_claims_ID     only where the object store cannot create-if-absent; see Claims
+//	stream   motefs-complete      of all mirrors: motefs.ID.complete, a note of each that is complete
 //	subject  motefs.ID.report.PROCESS   reports, not kept by NATS
 //
 // An item is published on the condition that its subject has no message, so that offering it
@@ -32,6 +33,8 @@
 //     acknowledgement of an item of the old one, or a refresh of a lease, means nothing to it.
 //   - An epoch is one more than the one before in the lease's record. A wiped bucket begins
 //     again at 1: a lister begins above the epoch of the chain's end in any case.
+//   - Who ends as the mirror is complete removes its stream and lease, and leaves a note for a week. The
+//     claims stay: who is late must not win.
 //   - Of clocks only time passed on this machine counts. One that was asleep finds that
 //     its lease is another's by the condition on its next refresh.
 package natsbus

@@ -5,8 +5,10 @@ package natsbus
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -22,19 +24,35 @@ const (
 	serverMemory, serverStore = 64 << 20, 4 << 30
 )
 
+// lockName is the file in a server's directory that is locked for as long as it runs.
+const lockName = "LOCK"
+
+// errLocked says that a directory has a server.
+var errLocked = errors.New("another server uses it")
+
 // Server is a NATS server in this process.
 type Server struct {
 	server *server.Server
+	lock   io.Closer // of its directory
 	o      EmbeddedOptions
 	close  func() error
 }
 
 // Embedded starts a server with JetStream in this process. It syncs each message before it
 // says that it has it: a few hundred microseconds for a segment of many thousand files.
-func Embedded(o EmbeddedOptions) (*Server, error) {
+func Embedded(o EmbeddedOptions) (_ *Server, err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("embedded NATS: %w", err)
 	}
+	locked, err := lock(filepath.Join(o.Dir, lockName))
+	if err != nil {
+		return nil, fmt.Errorf("embedded NATS: directory %s: %w", o.Dir, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, locked.Close())
+		}
+	}()
 	opts := &server.Options{
 		ServerName: "motefs", StoreDir: o.Dir, JetStream: true, SyncAlways: true,
 		JetStreamMaxMemory: serverMemory, JetStreamMaxStore: serverStore,
@@ -61,10 +79,12 @@ func Embedded(o EmbeddedOptions) (*Server, error) {
 	log := &serverLog{log: o.Log}
 	s.SetLoggerV2(log, false, false, false)
 	s.Start()
-	e := &Server{server: s, o: o}
+	e := &Server{server: s, lock: locked, o: o}
 	e.close = sync.OnceValue(e.stop)
 	if !ready(s, log) {
-		return nil, errors.Join(fmt.Errorf("embedded NATS does not start: %s", log.fatal()), e.Close())
+		s.Shutdown()
+		s.WaitForShutdown()
+		return nil, fmt.Errorf("embedded NATS does not start: %s", log.fatal())
 	}
 	return e, nil
 }
@@ -94,7 +114,7 @@ func (s *Server) Close() error { return s.close() }
 func (s *Server) stop() error {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
-	return nil
+	return s.lock.Close()
 }
 
 // inProcess has a client in this process connect without a socket.

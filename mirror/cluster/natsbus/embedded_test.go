@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -88,6 +89,17 @@ func TestEmbeddedFails(t *testing.T) {
 			t.Logf("%s: %v", name, err)
 		}
 	}
+	// Two have the same directory.
+	dir := t.TempDir()
+	first := embed(t, natsbus.EmbeddedOptions{Dir: dir})
+	if s, err := natsbus.Embedded(natsbus.EmbeddedOptions{Dir: dir}); err == nil {
+		t.Error("two servers have the same directory")
+		must(t, s.Close())
+	} else if !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "another") {
+		t.Errorf("two servers with the same directory: %v", err)
+	}
+	must(t, first.Close())
+	must(t, embed(t, natsbus.EmbeddedOptions{Dir: dir}).Close())
 	// A bus ends with its server, and does not hang.
 	s := embed(t, natsbus.EmbeddedOptions{Dir: t.TempDir()})
 	b := inside(t, s)

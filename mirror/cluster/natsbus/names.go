@@ -13,6 +13,7 @@ func (s subjects) stream() string      { return streamPrefix + string(s) }
 func (s subjects) leaseBucket() string { return "motefs_lease_" + string(s) }
 func (s subjects) claimBucket() string { return "motefs_claims_" + string(s) }
 func (s subjects) mark() string        { return s.prefix() + "mark" }
+func (s subjects) complete() string    { return s.prefix() + "complete" }
 func (s subjects) items() string       { return s.prefix() + "item.>" }
 func (s subjects) reports() string     { return s.prefix() + "report.*" }
 

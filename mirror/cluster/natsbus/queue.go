@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -41,6 +42,7 @@ type queue struct {
 		consumer jetstream.Consumer
 		mark     string // as it was seen
 		made     uint64 // how often all was found or made
+		over     bool   // nothing is made again
 	}
 }
 
@@ -95,6 +97,23 @@ func (q *queue) made() uint64 {
 	return q.mu.made
 }
 
+// over has nothing be made again. The caller has the lock.
+func (q *queue) over() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.mu.over = true
+}
+
+// isOver reports whether nothing is made again.
+func (q *queue) isOver() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.over
+}
+
+// errOver says that what is missing is so for good.
+var errOver = errors.New("the mirror is complete")
+
 // restore makes what is missing in NATS, and says so where items may be lost.
 func (b *Bus) restore(ctx context.Context) error {
 	q := &b.queue
@@ -106,6 +125,9 @@ func (b *Bus) restore(ctx context.Context) error {
 	defer unlock()
 	if q.made() != before {
 		return nil // another did, meanwhile
+	}
+	if q.isOver() {
+		return backoff.Permanent(errOver)
 	}
 	for _, step := range []func(context.Context) error{b.makeQueue, b.makeConsumer, b.lease.make, b.look} {
 		if err := briefly(ctx, step); err != nil {
@@ -221,6 +243,9 @@ func (b *Bus) watch() {
 				return err
 			}
 			defer unlock()
+			if b.queue.isOver() {
+				return backoff.Permanent(errOver)
+			}
 			return b.look(ctx)
 		})
 		if err != nil || time.Since(spread) < replicasEvery {

@@ -31,6 +31,9 @@ type Mirror struct {
 	// Lister is the process that has the lease, or had it when it died; empty: none.
 	Lister string
 	Epoch  uint64
+	// Complete is the report of one who found the mirror complete, as it ended; nil: none is known.
+	// NATS forgets it after a week.
+	Complete []byte
 	// Reports are what the processes have reported lately, by their ids.
 	Reports map[string][]byte
 }
@@ -65,7 +68,7 @@ func Watch(ctx context.Context, o Options) (*Watcher, error) {
 	return w, nil
 }
 
-// Mirrors returns what is known of the mirrors. It listens for a while at first.
+// Mirrors returns what is known of the mirrors, those that are complete last. It listens for a while at first.
 func (w *Watcher) Mirrors(ctx context.Context) ([]Mirror, error) {
 	select {
 	case <-time.After(time.Until(w.since.Add(hearTime))):
@@ -73,11 +76,14 @@ func (w *Watcher) Mirrors(ctx context.Context) ([]Mirror, error) {
 		return nil, ctx.Err()
 	}
 	if w.o.Mirror != "" {
+		var all []Mirror
 		m, err := w.mirror(ctx, w.o.Mirror)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			return nil, nil
+		if err == nil {
+			all = []Mirror{m}
+		} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil, err
 		}
-		return []Mirror{m}, err
+		return w.addNotes(ctx, w.o.Mirror, all)
 	}
 	var all []Mirror
 	streams := w.js.StreamNames(ctx, jetstream.WithStreamListSubject("motefs.*.mark"))
@@ -98,7 +104,7 @@ func (w *Watcher) Mirrors(ctx context.Context) ([]Mirror, error) {
 	if err := streams.Err(); err != nil {
 		return nil, fmt.Errorf("list mirrors in NATS: %w", err)
 	}
-	return all, nil
+	return w.addNotes(ctx, "", all)
 }
 
 // mirror asks for all of one.

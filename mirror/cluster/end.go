@@ -1,0 +1,102 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/motefs/motefs/mirror/segments"
+)
+
+const (
+	// endTimeout is how long a process that ends waits until the others know that the mirror is
+	// complete, as one of them may run the bus, and then until the bus has removed what it keeps.
+	endTimeout = 3 * time.Second
+	// endEvery is how often it tells them meanwhile.
+	endEvery = 200 * time.Millisecond
+)
+
+// hasCommitted notes a commit of this process, of which the others are to hear at once near the end.
+func (p *Process) hasCommitted() {
+	p.mu.Lock()
+	p.mu.commits++
+	last := p.mu.leading != nil && p.mu.leading.nearEnd()
+	for i := range p.mu.others {
+		last = last || p.mu.others[i].Leader != nil && p.mu.others[i].Leader.nearEnd()
+	}
+	p.mu.Unlock()
+	token(p.news)
+	if last {
+		token(p.hurry)
+	}
+}
+
+// nearEnd reports whether so little is left that each commit may be the last.
+func (l *Leading) nearEnd() bool { return l.ListingComplete && l.Left() <= nearEnd }
+
+// token puts a token where there is none.
+func token(to chan<- struct{}) {
+	select {
+	case to <- struct{}{}:
+	default:
+	}
+}
+
+// leave says that the mirror is complete, and waits a moment until all others say so too. Who is not
+// heard of by then finds out from the store.
+func (p *Process) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, p.o.soon(endTimeout))
+	defer cancel()
+	text, err := json.Marshal(p.Report())
+	for err == nil {
+		if err = p.o.Bus.Report(ctx, text); err != nil {
+			break
+		}
+		if _, err = p.hear(ctx); err != nil || p.allKnow() {
+			break
+		}
+		err = sleep(ctx, p.o.soon(endEvery))
+	}
+	if err != nil {
+		p.o.Log.Debug().Err(err).Msg("it is not certain that all others know that the mirror is complete")
+	}
+}
+
+// allKnow reports whether all others say that the mirror is complete.
+func (p *Process) allKnow() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.mu.others {
+		if !p.mu.others[i].Complete {
+			return false
+		}
+	}
+	return true
+}
+
+// completing is a bus that keeps what a complete mirror does not need.
+type completing interface {
+	// Complete removes that, and keeps report for a while for those who ask about the mirror. Only
+	// Close is called after it.
+	Complete(ctx context.Context, report []byte) error
+}
+
+// tidyBus has the bus remove what it keeps. All do so as they end: one that was not heard of for a
+// while may have made it again.
+func (p *Process) tidyBus(ctx context.Context, all *segments.Index) {
+	bus, ok := p.o.Bus.(completing)
+	if !ok {
+		return
+	}
+	t := totals(all, 0)
+	r := Report{Process: p.o.Process, Complete: true, Leader: &Leading{Listed: t.Files, ListingComplete: true, Totals: t}}
+	text, err := json.Marshal(r)
+	if err == nil {
+		leaving, cancel := context.WithTimeout(ctx, endTimeout)
+		defer cancel()
+		err = bus.Complete(leaving, text)
+	}
+	if err != nil {
+		p.o.Log.Info().Err(err).Msg("what the bus has of this mirror, which is complete, stays there")
+	}
+}

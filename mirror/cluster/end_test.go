@@ -1,0 +1,141 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/mirror/objects"
+	"github.com/motefs/motefs/mirror/objects/objectstest"
+	"github.com/motefs/motefs/mirror/segments"
+)
+
+// timed is a store that notes when the newest commit and the newest manifest came.
+type timed struct {
+	objects.Store
+	mu               sync.Mutex
+	commit, manifest time.Time
+}
+
+func (s *timed) Create(ctx context.Context, name string, body objects.Body) error {
+	err := s.Store.Create(ctx, name, body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err != nil:
+	case strings.HasPrefix(name, segments.CommitsPrefix):
+		s.commit = time.Now()
+	case strings.HasPrefix(name, segments.ManifestsPrefix):
+		s.manifest = time.Now()
+	}
+	return err
+}
+
+// lazy is a source that lists, and fetches nothing that it is to.
+type lazy struct{ *fakeSource }
+
+func (lazy) Fetch(ctx context.Context, _ *named, _ output) (cache.ContentCounts, error) {
+	<-ctx.Done()
+	return cache.ContentCounts{}, context.Cause(ctx)
+}
+
+// late is a source that takes so long for each segment.
+type late struct {
+	*fakeSource
+	takes time.Duration
+}
+
+func (l late) Fetch(ctx context.Context, seg *named, out output) (cache.ContentCounts, error) {
+	if err := sleep(ctx, l.takes); err != nil {
+		return cache.ContentCounts{}, err
+	}
+	l.slow = 0
+	return l.fakeSource.Fetch(ctx, seg, out)
+}
+
+// mostEnd is how long after the last commit all have ended: a report of who committed, one of the
+// leader, and the ticks of both.
+const mostEnd = 4 * time.Second
+
+// TestEnd has the last commit be one of a process that does not lead. The manifest of it comes as
+// soon as the leader can have heard of it, and then all end.
+func TestEnd(t *testing.T) {
+	for tenths := range 50 {
+		takes := 8*time.Second + time.Duration(tenths)*100*time.Millisecond
+		t.Run(fmt.Sprint(takes), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testEnd(t, takes) }) })
+	}
+}
+
+func testEnd(t *testing.T, takes time.Duration) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	store := &timed{Store: objectstest.New(objectstest.Options{})}
+	head, err := segments.Open(ctx, store, modelOrigin, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	origin := &fakeOrigin{page: 10, names: []string{"a", "b", "c", "d", "e"}}
+	hub := newHub(rand.New(rand.NewPCG(1, 1)), 0)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	var mu sync.Mutex
+	var ended time.Time
+	bus := &hearing{}
+	start := func(i int, src source) {
+		id := fmt.Sprint("p", i)
+		joined := hub.join(id, newLife())
+		o := Options{Store: store, Mirror: head, Bus: joined, Process: id, SegmentNames: 1, Slots: 1, source: src}
+		if i == 0 {
+			bus.hubBus = joined
+			o.Bus = bus
+		}
+		p, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			if result, err := p.Run(ctx); err != nil || !result.Complete {
+				t.Errorf("%s: %+v, %v", id, result, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			ended = time.Now()
+		})
+	}
+	newSource := func(i int) *fakeSource {
+		return &fakeSource{l: newLife(), rng: rand.New(rand.NewPCG(3, uint64(i))), origin: origin}
+	}
+	start(0, lazy{newSource(0)})
+	if err := sleep(ctx, 2*time.Second); err != nil { // it leads
+		t.Fatal(err)
+	}
+	start(1, late{newSource(1), takes})
+	start(2, lazy{newSource(2)})
+	wg.Wait()
+	if took := store.manifest.Sub(store.commit); took > 2*reportEvery {
+		t.Errorf("with %v for a segment the last manifest is written %v after the last commit", takes, took)
+	}
+	if took := ended.Sub(store.commit); took > mostEnd {
+		t.Errorf("with %v for a segment the last process ends %v after the last commit", takes, took)
+	}
+	if len(bus.ended) != 1 {
+		t.Errorf("the bus of the leader was told %d times that the mirror is complete", len(bus.ended))
+	}
+}
+
+// hearing is a bus that is told when the mirror is complete.
+type hearing struct {
+	*hubBus
+	ended [][]byte
+}
+
+func (h *hearing) Complete(_ context.Context, report []byte) error {
+	h.ended = append(h.ended, report)
+	return nil
+}
