@@ -84,7 +84,8 @@ var faults = []struct {
 		r.until("another lister", func() bool { l := r.lister(); return l != nil && l != m || len(r.live()) == 1 })
 		m.way.Mend()
 	}, false, false, false, true},
-	{"the object store is away", func(r *run) { r.forAll(trouble{away: true}, 3*time.Second) }, false, false, false, false},
+	// With waits divided by 4 that is a minute.
+	{"the object store is away", func(r *run) { r.forAll(trouble{away: true}, 15*time.Second) }, false, false, false, false},
 	{"the object store says 503", func(r *run) { r.forAll(trouble{refuse: true}, 2*time.Second) }, false, false, false, false},
 	{"the object store is slow", func(r *run) { r.forAll(trouble{slow: 300 * time.Millisecond}, 4*time.Second) }, false, false, false, false},
 	{"the lister is killed while the object store is slow and answers are lost", func(r *run) {
