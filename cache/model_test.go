@@ -222,7 +222,7 @@ func (m *model) content(ino Inode, name string) {
 }
 
 func TestModel(t *testing.T) {
-	for range 30 {
+	for range 30 / min(share, 3) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			o := Options{Dir: "/store", Origin: testOrigin, FS: vfs.NewMem(), FlushEvery: -1}

@@ -2,11 +2,11 @@
 
 package cache
 
-// sweepStep: each fifth fails, from a random one on, as that takes five times as long with
+// sweepStep: each twentieth fails, from a random one on, as that takes five times as long with
 // the race detector.
-const sweepStep = 5
+const sweepStep = 20
 
 // share is the part of their seeds that long tests try: Pebble then notes the stack for each
 // table that is opened, which takes four tenths of their time. make test has all of them
 // without the race detector.
-const share = 3
+const share = 6

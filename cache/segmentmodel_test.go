@@ -498,9 +498,9 @@ func runSegmentModel(t *testing.T, seed uint64) {
 }
 
 func TestSegmentModel(t *testing.T) {
-	seeds := uint64(30)
+	seeds := uint64(30 / share)
 	if testing.Short() {
-		seeds = 6
+		seeds = min(seeds, 6)
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { runSegmentModel(t, seed) })

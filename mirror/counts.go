@@ -66,6 +66,9 @@ type Counts struct {
 	// Throttled is for how long something was not asked for because the origin
 	// answered RetryThrottled.
 	Throttled time.Duration
+	// Slowdowns is how often the engine has slowed down because the origin answered so; not
+	// because of Slow.
+	Slowdowns int64
 }
 
 // counters are the Counts as they grow. They are added to once a batch.
@@ -78,7 +81,7 @@ type counters struct {
 func (e *Engine) Counts() Counts {
 	n := Counts{
 		Listed: e.counts.listed.Load(), Files: e.counts.files.Load(), Bytes: e.counts.bytes.Load(),
-		Throttled: e.pace.waited.elapsed(time.Now()),
+		Throttled: e.pace.waited.elapsed(time.Now()), Slowdowns: e.pace.slowdowns(),
 	}
 	for r := range n.Retries {
 		n.Retries[r] = e.counts.retries[r].Load()

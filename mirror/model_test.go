@@ -334,7 +334,7 @@ func TestModel(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("seeds from %d", seed)
-	for k := range uint64(*modelSeeds) {
+	for k := range uint64(max(1, *modelSeeds/share)) {
 		t.Run(fmt.Sprint(seed+k), func(t *testing.T) {
 			m := newModel(t, seed+k)
 			for range modelSteps {

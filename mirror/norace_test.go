@@ -3,3 +3,6 @@
 package mirror_test
 
 const raceEnabled = false
+
+// share: long tests try all of their seeds.
+const share = 1

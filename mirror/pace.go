@@ -25,14 +25,15 @@ type pace struct {
 	waited   stopwatch // because of complaints
 	mu       struct {
 		sync.Mutex
-		until    time.Time // nothing is asked for before
-		limiter  *rate.Limiter
-		cutAt    time.Time
-		cutTo    float64 // files a second, at cutAt
-		grow     float64 // files a second, each second
-		release  float64 // the rate at which the limit is lifted
-		sampled  time.Time
-		sampleAt int64 // answered, at sampled
+		until     time.Time // nothing is asked for before
+		limiter   *rate.Limiter
+		cutAt     time.Time
+		cutTo     float64 // files a second, at cutAt
+		grow      float64 // files a second, each second
+		release   float64 // the rate at which the limit is lifted
+		sampled   time.Time
+		sampleAt  int64 // answered, at sampled
+		slowdowns int64
 		// complaints are those since begun, at which answered was begunAt.
 		complaints int64
 		begun      time.Time
@@ -53,6 +54,9 @@ const (
 	// growSteps is how many seconds it takes to grow back to the rate at which
 	// the origin complained.
 	growSteps = 20
+	// heardLate is how long after a slowing down another's may be heard of that was for the same
+	// answers.
+	heardLate = 3 * time.Second
 	// slowest is the rate below which no complaint brings the mirror, in files a
 	// second; Retry-After may stop it altogether.
 	slowest = 50
@@ -91,9 +95,9 @@ func (p *pace) share(limitFiles, limitRate, n int64) {
 	}
 }
 
-// Slow slows the engine down as an origin does that answers 429: it has said so to another who
-// mirrors it too.
-func (e *Engine) Slow() { e.pace.throttled(0, 0) }
+// Slow slows the engine down because another has slowed down who mirrors the same origin; see
+// Counts.Slowdowns.
+func (e *Engine) Slow() { e.pace.slow() }
 
 // burst is how many files are asked for at once at a limited rate.
 func burst(filesPerSecond float64) int { return max(1, int(filesPerSecond/pieces)) }
@@ -165,6 +169,29 @@ func (p *pace) throttled(asked, after time.Duration) {
 	if recent {
 		return
 	}
+	p.mu.slowdowns++
+	p.cutLocked(now, after)
+}
+
+// slow halves the rate as another did, to whom the origin complained.
+func (p *pace) slow() {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.limiter == nil || now.Sub(p.mu.cutAt) >= heardLate {
+		p.cutLocked(now, 0)
+	}
+}
+
+// slowdowns is Counts.Slowdowns.
+func (p *pace) slowdowns() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.slowdowns
+}
+
+// cutLocked halves the rate, from after now on.
+func (p *pace) cutLocked(now time.Time, after time.Duration) {
 	was := p.rateLocked(now)
 	p.mu.cutAt, p.mu.cutTo = now.Add(after), max(was/2, slowest)
 	p.mu.grow, p.mu.release = max(was/2/growSteps, slowest/growSteps), max(2*was, 2*slowest)

@@ -130,6 +130,31 @@ func TestFewComplaints(t *testing.T) {
 	}
 }
 
+// TestSlow has an origin complain to another who asks it too: the rate is halved at once, however much
+// is answered here, and once for what is heard again and again. Others are not told of that.
+func TestSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(0, 0)
+		p.answered.Add(10_000)
+		time.Sleep(10 * time.Second)
+		p.slow()
+		time.Sleep(heardLate / 2)
+		p.answered.Add(1000)
+		p.slow()
+		between(t, "first second", takeFor(t, p, time.Second, 1), 450, 650)
+		if n := p.slowdowns(); n != 0 {
+			t.Errorf("%d slowdowns of its own", n)
+		}
+		time.Sleep(5 * time.Minute)
+		p.throttled(time.Minute, time.Minute)
+		p.throttled(time.Minute, time.Minute)
+		p.slow()
+		if n := p.slowdowns(); n != 1 {
+			t.Errorf("%d slowdowns for a complaint", n)
+		}
+	})
+}
+
 func TestRetryAfterPausesAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(0, 0)

@@ -54,8 +54,6 @@ func once(t *testing.T, text, want string) {
 	}
 }
 
-const fullDiskFiles, fullDiskBody = 18_000, 16_000
-
 // said is all that a command printed until its end, with that status.
 func said(t *testing.T, status int, args ...string) string {
 	t.Helper()
@@ -86,32 +84,37 @@ func readsRight(t *testing.T, dir string, src *serve.Synthetic, all bool) (files
 // a mirror ends with its status, a mount serves what it has and goes on by itself.
 func TestFullDisk(t *testing.T) {
 	fusetest.Need(t)
-	for _, reserve := range []string{"0", "70M"} {
+	for _, tc := range []struct {
+		reserve   string
+		files     int
+		disk, few int // in MiB: with no room for half of the files, and little more
+	}{{"0", 2_400, 60, 65}, {"70M", 4_800, 120, 130}} {
+		reserve, files := tc.reserve, tc.files
 		t.Run(reserve, func(t *testing.T) {
-			src := serve.NewSynthetic(serve.SyntheticOptions{Files: fullDiskFiles, BodySize: fullDiskBody})
+			src := serve.NewSynthetic(serve.SyntheticOptions{Files: int64(files), BodySize: 60_000})
 			s := serveTest(t, serve.Options{}, src)
-			disk := newDisk(t, 120)
+			disk := newDisk(t, tc.disk)
 			out := said(t, exitDisk, "mirror", "--outage", "2s", "--reserve", reserve, "--store", disk.store(), s.URL())
 			once(t, out, "nothing more is stored until there is room")
 			once(t, out, "make room")
 			finish(t, exitOK, "verify", "--store", disk.store())
 			// What was being written when the mirror gave up is cleared away by whoever
 			// opens the store next, and can write.
-			disk.remount("size=130m")
+			disk.remount(fmt.Sprintf("size=%dm", tc.few))
 			m := &mountedProcess{t: t, dir: t.TempDir(), store: disk.store()}
 			t.Cleanup(m.clear)
 			m = m.again(s.URL(), "--prefetch-all", "--reserve", reserve)
 			m.Logs("nothing more is stored until there is room")
-			if n := readsRight(t, m.dir, src, false); n == 0 || n == fullDiskFiles {
-				t.Errorf("of %d files %d are there", fullDiskFiles, n)
+			if n := readsRight(t, m.dir, src, false); n == 0 || n == files {
+				t.Errorf("of %d files %d are there", files, n)
 			}
 			disk.remount("size=1000m")
 			m.Logs("the mirror is complete")
 			log := m.Stderr.String()
 			once(t, log, "nothing more is stored until there is room")
 			once(t, log, "has room again")
-			if n := readsRight(t, m.dir, src, true); n != fullDiskFiles {
-				t.Errorf("of %d files %d are there", fullDiskFiles, n)
+			if n := readsRight(t, m.dir, src, true); n != files {
+				t.Errorf("of %d files %d are there", files, n)
 			}
 			m.Signal(os.Interrupt)
 			if status := m.Wait(); status != 0 {

@@ -82,10 +82,10 @@ func TestTwoMountsOneMountpoint(t *testing.T) {
 // TestVerifyBesideAMirror: what is read while a mirror writes is sound, or is called uncertain,
 // and never damaged.
 func TestVerifyBesideAMirror(t *testing.T) {
-	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1_000_000, LargeEvery: 1000, LargeSize: 70_000})
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1_000_000, LargeEvery: 200, LargeSize: 70_000})
 	s := serveTest(t, serve.Options{}, src)
 	store := filepath.Join(t.TempDir(), "store")
-	mirror := start(t, "mirror", "--limit-files", "20000", "--store", store, s.URL())
+	mirror := start(t, "mirror", "--limit-files", "4000", "--store", store, s.URL())
 	eventually.True(t, "files are on the disk", func() bool {
 		p := start(t, "verify", "--store", store)
 		return p.Wait() == exitOK && !strings.Contains(p.Stdout.String(), "store is sound, and empty")

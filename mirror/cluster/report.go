@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/motefs/motefs/mirror"
 )
 
 // Report is what a process tells the others, and status.
@@ -23,7 +21,8 @@ type Report struct {
 	Bytes int64 `json:"bytes,omitempty"`
 	// Committed are the segments that it has committed since it began.
 	Committed uint64 `json:"committed,omitempty"`
-	// Throttled is how often the origin has answered that it is asked too fast.
+	// Throttled is how often it has slowed down because the origin says that it is asked too
+	// fast. The others do so too.
 	Throttled int64 `json:"throttled,omitempty"`
 	// Leader is what only the one that has the lease says.
 	Leader *Leading `json:"leader,omitempty"`
@@ -151,9 +150,10 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	}
 	p.throttled, p.commits = throttled, commits
 	if slow {
+		p.o.Log.Debug().Msg("the origin says that another asks too fast; this process slows down too")
 		p.src.Slow()
 	}
-	p.src.Share(1 + len(others))
+	p.share(1 + len(others))
 	slices.SortFunc(others, func(a, b Report) int { return strings.Compare(a.Process, b.Process) })
 	p.mu.Lock()
 	p.mu.unsealed += news
@@ -170,6 +170,19 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	return complete, nil
 }
 
+// awayBus is a bus that knows when nobody can be heard.
+type awayBus interface{ Away() bool }
+
+// share divides the limits by how many are there. Who is cut off hears nobody, and keeps to
+// its part: the others may go on.
+func (p *Process) share(n int) {
+	if bus, ok := p.o.Bus.(awayBus); ok && bus.Away() {
+		n = max(n, p.sharing)
+	}
+	p.sharing = n
+	p.src.Share(n)
+}
+
 // Report is what this process does now.
 func (p *Process) Report() Report {
 	counts := p.src.Counts()
@@ -177,7 +190,7 @@ func (p *Process) Report() Report {
 	defer p.mu.Unlock()
 	r := Report{
 		Process: p.o.Process, Idle: p.mu.idle, Files: counts.Files, Bytes: counts.Bytes, Complete: p.mu.complete,
-		Throttled: counts.Retries[mirror.RetryThrottled], Committed: p.mu.commits,
+		Throttled: counts.Slowdowns, Committed: p.mu.commits,
 	}
 	for seq, since := range p.mu.working {
 		r.Working = append(r.Working, Working{seq, time.Since(since).Seconds()})

@@ -44,6 +44,12 @@ func (b *Bus) Reports(ctx context.Context) (map[string][]byte, error) {
 	return all, ctx.Err()
 }
 
+// Away reports whether not even what this process itself reported of late has come. Then
+// nobody else is heard either.
+func (b *Bus) Away() bool {
+	return !b.inbox.heard(b.inbox.subject(b.o.Process), b.o.ReportAge/2)
+}
+
 // reports keeps the last report of each process.
 type reports struct {
 	pattern string
@@ -103,6 +109,14 @@ func (r *reports) expireLocked(now time.Time) {
 			delete(r.mu.by, subject)
 		}
 	}
+}
+
+// heard reports whether there is a report with that subject that is no older than age.
+func (r *reports) heard(subject string, age time.Duration) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	one, ok := r.mu.by[subject]
+	return ok && time.Since(one.at) <= age
 }
 
 // of returns the reports of a mirror's processes by their ids.

@@ -1,10 +1,12 @@
 package natsbus_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/cluster/natsbus"
@@ -78,4 +80,25 @@ func TestReports(t *testing.T) {
 	if all, err := one.Mirrors(deadline(t)); err != nil || len(all) != 0 {
 		t.Errorf("a mirror that is not there: %v, %v", all, err)
 	}
+}
+
+// A process whose network to NATS is silent finds out that it hears nobody, and that it does again.
+func TestReportsAway(t *testing.T) {
+	c := natstest.New(t, 1)
+	o := options(t, c.URL())
+	o.ReportAge = time.Second
+	b := join(t, o)
+	report := func(away bool) func() bool {
+		return func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_ = b.Report(ctx, []byte("1")) // it cannot be told while NATS is away
+			return b.Away() == away
+		}
+	}
+	eventually.True(t, "its own report", report(false))
+	c.CutAll()
+	eventually.True(t, "that NATS is away", report(true))
+	c.MendAll()
+	eventually.True(t, "its own report again", report(false))
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
-	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/replica"
 	"github.com/motefs/motefs/mirror/segments"
@@ -23,14 +22,24 @@ func (r *run) check() (again int) {
 	t := r.t
 	t.Helper()
 	// A process more finds that the mirror is complete, and removes what nobody refers to.
-	last := process.Start(t, r.command(r.s3.String()))
-	r.members = append(r.members, &member{Process: last})
+	r.start(&member{})
 	r.finish()
 	if t.Failed() {
 		return 0
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	reader, all := r.complete(ctx)
+	r.checkChain(ctx, reader, all)
+	r.checkObjects(ctx, all)
+	r.checkFiles(ctx)
+	return r.again()
+}
+
+// complete reads what is sealed, which is to be all.
+func (r *run) complete(ctx context.Context) (segments.Reader, *segments.Index) {
+	t := r.t
+	t.Helper()
 	of, err := segments.Open(ctx, r.store, "", time.Time{})
 	must(t, err)
 	reader := segments.Reader{Store: r.store, Mirror: of.ID}
@@ -40,10 +49,7 @@ func (r *run) check() (again int) {
 	if !all.Complete {
 		t.Fatal("the mirror is not complete")
 	}
-	r.checkChain(ctx, reader, &all)
-	r.checkObjects(ctx, &all)
-	r.checkFiles(ctx)
-	return r.again()
+	return reader, &all
 }
 
 var fetches = regexp.MustCompile(`a segment is fetched segment=([0-9]+) `)

@@ -6,13 +6,14 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// trouble is what is wrong between a process and the object store.
+// trouble is what is wrong between a process and the object store, or the origin.
 type trouble struct {
 	away   bool          // connections end without an answer
 	silent bool          // no answer comes until it is over
@@ -20,9 +21,13 @@ type trouble struct {
 	slow   time.Duration // before each request
 	// lose has one of so many PUTs be done, and its answer lost; 0: none.
 	lose int64
+	// tooFast is how many requests are answered with a 429, and those after them not.
+	tooFast int
+	// only is what the path of a request has that is in trouble; empty: all are.
+	only string
 }
 
-// door is the way of one process to the object store.
+// door is the way of one process to the object store, or to the origin.
 type door struct {
 	url   string
 	proxy *httputil.ReverseProxy
@@ -35,7 +40,7 @@ type door struct {
 	}
 }
 
-// openDoor opens a way to the object store at target, which ends with the test.
+// openDoor opens a way to the server at target, which ends with the test. It is a proxy too.
 func openDoor(tb testing.TB, target *url.URL) *door {
 	d := &door{proxy: &httputil.ReverseProxy{
 		// The host is part of what is signed.
@@ -65,8 +70,18 @@ func (d *door) be(t trouble) {
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	t, over := d.mu.trouble, d.mu.over
+	if !strings.Contains(r.URL.Path, t.only) {
+		t = trouble{}
+	}
+	if t.tooFast > 0 {
+		d.mu.tooFast--
+	}
 	d.mu.Unlock()
 	switch {
+	case t.tooFast > 0:
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return
 	case t.away:
 		panic(http.ErrAbortHandler)
 	case t.silent:

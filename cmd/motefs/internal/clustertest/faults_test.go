@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -83,9 +84,24 @@ var faults = []struct {
 		r.until("another lister", func() bool { l := r.lister(); return l != nil && l != m || len(r.live()) == 1 })
 		m.way.Mend()
 	}, false, false, false, true},
-	{"the object store is away", func(r *run) { r.forAll(trouble{away: true}, 3*time.Second) }, false, false, false, false},
+	// With waits divided by 4 that is a minute.
+	{"the object store is away", func(r *run) { r.forAll(trouble{away: true}, 15*time.Second) }, false, false, false, false},
 	{"the object store says 503", func(r *run) { r.forAll(trouble{refuse: true}, 2*time.Second) }, false, false, false, false},
 	{"the object store is slow", func(r *run) { r.forAll(trouble{slow: 300 * time.Millisecond}, 4*time.Second) }, false, false, false, false},
+	{"the lister is killed while the object store is slow and answers are lost", func(r *run) {
+		for _, m := range r.live() {
+			m.door.be(trouble{slow: 200 * time.Millisecond, lose: 3})
+		}
+		m := r.awaitLister()
+		r.killLister(m)
+		r.awaitLister()
+		r.committed(r.count(segments.CommitsPrefix) + 3)
+		for _, m := range r.live() {
+			m.door.be(trouble{})
+		}
+	}, true, false, false, true},
+	{"the lister is cut off the objects and the workers off NATS, which is mended first", func(r *run) { r.split(true) }, false, false, false, true},
+	{"the lister is cut off the objects, which is mended first, and the workers off NATS", func(r *run) { r.split(false) }, false, false, false, true},
 	{"answers of the object store are lost", func(r *run) {
 		for _, m := range r.live() {
 			m.door.be(trouble{lose: 4})
@@ -134,6 +150,32 @@ var faults = []struct {
 			r.wake(m)
 		}
 	}, false, false, false, false},
+}
+
+// split cuts the lister off the objects and the others off NATS, both for longer than a lease and an item
+// last, and mends one after the other.
+func (r *run) split(natsFirst bool) {
+	lister := r.awaitLister()
+	workers := slices.DeleteFunc(r.live(), func(m *member) bool { return m == lister })
+	lister.door.be(trouble{silent: true})
+	for _, m := range workers {
+		m.way.Cut()
+	}
+	r.rest(5 * time.Second)
+	mend := []func(){
+		func() { lister.door.be(trouble{}) },
+		func() {
+			for _, m := range workers {
+				m.way.Mend()
+			}
+		},
+	}
+	if natsFirst {
+		slices.Reverse(mend)
+	}
+	mend[0]()
+	r.rest(3 * time.Second)
+	mend[1]()
 }
 
 // rest lets a fault last.

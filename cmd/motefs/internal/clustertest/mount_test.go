@@ -23,6 +23,12 @@ type mounted struct {
 
 // mount mounts what is made.
 func (r *run) mount() *mounted {
+	r.t.Helper()
+	return r.mountAt(filepath.Join(r.t.TempDir(), "store"))
+}
+
+// mountAt is mount with a store that may be there.
+func (r *run) mountAt(store string) *mounted {
 	t := r.t
 	t.Helper()
 	fusetest.Need(t)
@@ -33,7 +39,7 @@ func (r *run) mount() *mounted {
 		}
 	})
 	m.Process = process.Start(t, program(
-		"mount", "--config", os.DevNull, "--store", filepath.Join(t.TempDir(), "store"), "--segments", r.url(),
+		"mount", "--config", os.DevNull, "--store", store, "--segments", r.url(),
 		"--segments-endpoint-url", r.s3.String(), "--segments-region", versitygw.Region, "--segments-path-style", "on", "--progress", "none", m.dir))
 	m.Says("serving")
 	return m

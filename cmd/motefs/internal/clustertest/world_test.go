@@ -81,6 +81,8 @@ type run struct {
 	prefix  string
 	store   objects.Store // past all doors
 	members []*member
+	// apart has each process reach the origin by a door of its own.
+	apart bool
 
 	watch struct {
 		sync.Mutex
@@ -101,23 +103,31 @@ type run struct {
 // member is a process that takes part.
 type member struct {
 	*process.Process
-	door *door
-	way  *natstest.Way
-	dead bool // it was killed
+	door   *door // to the object store
+	origin *door // to the origin; nil where that is not apart
+	way    *natstest.Way
+	dead   bool // it was killed
 }
+
+// originHost is what an origin is called that each process reaches by a door of its own, which is a proxy
+// for it. Nobody looks the name up.
+const originHost = "origin.test"
 
 // begin begins a run of files, each of which takes the origin delay, and a page of names listing.
 func (w *world) begin(t *testing.T, files int64, delay, listing time.Duration) *run {
 	t.Helper()
+	return w.beginOf(t, serve.SyntheticOptions{Files: files, FilesPerDir: 33, LargeEvery: 101, LargeSize: 70_000, Validators: true}, delay, listing)
+}
+
+// beginOf is begin of these files.
+func (w *world) beginOf(t *testing.T, o serve.SyntheticOptions, delay, listing time.Duration) *run {
+	t.Helper()
 	w.runs++
+	o.Seed = uint64(w.runs)
 	r := &run{world: w, t: t, prefix: fmt.Sprintf("run-%d/", w.runs)}
-	r.src = serve.NewSynthetic(serve.SyntheticOptions{Files: files, FilesPerDir: 33, LargeEvery: 101, LargeSize: 70_000, Validators: true, Seed: uint64(w.runs)})
+	r.src = serve.NewSynthetic(o)
 	r.origin = origintest.New(t, serve.Options{PageSize: 70}, r.src)
-	r.origin.CountNames()
-	r.origin.SetFaults(origintest.Faults{
-		OnGet:  func([]byte, int) origintest.Fault { return origintest.Fault{Delay: delay} },
-		OnList: func(string, int) origintest.Fault { return origintest.Fault{Delay: listing} },
-	})
+	r.takes(delay, listing)
 	var err error
 	r.store, err = bucket.New(s3.Options{Bucket: bucketIs, Prefix: r.prefix, Endpoint: w.s3.String(), Region: versitygw.Region, Keys: func(context.Context) (s3.Keys, error) {
 		return s3.Keys{ID: versitygw.AccessKey, Secret: versitygw.SecretKey}, nil
@@ -140,6 +150,14 @@ func (w *world) begin(t *testing.T, files int64, delay, listing time.Duration) *
 		}
 	})
 	return r
+}
+
+// takes is how long the origin takes for a file, and for a page of names.
+func (r *run) takes(delay, listing time.Duration) {
+	r.origin.SetFaults(origintest.Faults{
+		OnGet:  func([]byte, int) origintest.Fault { return origintest.Fault{Delay: delay} },
+		OnList: func(string, int) origintest.Fault { return origintest.Fault{Delay: listing} },
+	})
 }
 
 // segments is how many segments the listing makes at least.
@@ -208,13 +226,41 @@ func (r *run) pause() time.Duration {
 	return r.watch.pause.Round(10 * time.Millisecond)
 }
 
-// join starts a process more.
-func (r *run) join() *member {
+// join starts a process more, with more flags.
+func (r *run) join(more ...string) *member {
 	r.t.Helper()
 	m := &member{door: openDoor(r.t, r.s3), way: r.nats.Way(r.t)}
-	m.Process = process.Start(r.t, r.command(m.door.url, "--cluster", m.way.URL()))
+	return r.start(m, append([]string{"--cluster", m.way.URL()}, more...)...)
+}
+
+// start starts a member, whose doors are open.
+func (r *run) start(m *member, more ...string) *member {
+	r.t.Helper()
+	endpoint := r.s3.String()
+	if m.door != nil {
+		endpoint = m.door.url
+	}
+	cmd := r.command(endpoint, more...)
+	if r.apart {
+		to, err := url.Parse(r.origin.URL())
+		must(r.t, err)
+		m.origin = openDoor(r.t, to)
+		cmd.Env = append(cmd.Env, "HTTP_PROXY="+m.origin.url)
+	}
+	m.Process = process.Start(r.t, cmd)
 	r.members = append(r.members, m)
 	return m
+}
+
+// originURL is what the processes are told that the origin is.
+func (r *run) originURL() string {
+	if !r.apart {
+		return r.origin.URL()
+	}
+	to, err := url.Parse(r.origin.URL())
+	must(r.t, err)
+	to.Host = originHost
+	return to.String()
 }
 
 // command is the program that mirrors.
@@ -224,7 +270,7 @@ func (r *run) command(endpoint string, more ...string) *exec.Cmd {
 		"--segments-endpoint-url", endpoint, "--segments-region", versitygw.Region, "--segments-path-style", "on",
 		"--segment-names", fmt.Sprint(segmentNames), "--cluster-haste", haste, "--connections", "8", "--progress", "none", "--log-level", "debug",
 	}, more...)
-	return program(append(args, r.origin.URL())...)
+	return program(append(args, r.originURL())...)
 }
 
 // url names the mirror.
@@ -233,7 +279,9 @@ func (r *run) url() string { return "s3://" + bucketIs + "/" + strings.TrimSuffi
 // program is the program with S3's keys.
 func program(args ...string) *exec.Cmd {
 	cmd := process.Command(binary, args...)
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "AWS_") || strings.HasPrefix(e, "MOTEFS_") })
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool {
+		return strings.HasPrefix(e, "AWS_") || strings.HasPrefix(e, "MOTEFS_") || strings.HasSuffix(strings.ToUpper(strings.Split(e, "=")[0]), "_PROXY")
+	})
 	cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID="+versitygw.AccessKey, "AWS_SECRET_ACCESS_KEY="+versitygw.SecretKey, "AWS_EC2_METADATA_DISABLED=true", "GORACE=atexit_sleep_ms=0 halt_on_error=1")
 	return cmd
 }

@@ -1,0 +1,122 @@
+package clustertest
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
+)
+
+// asked is something that an origin was asked for.
+type asked struct {
+	at   time.Time
+	much int64
+}
+
+// TestLimitsOfAll has three processes share a limit, of which one is killed and another joins. In no
+// stretch of time is the origin asked for more than the limit and what a few seconds of it are, in which
+// the processes hear of each other, or have asked already. Only the first time counts that a file is asked
+// for: some are asked for again as guards, see package wire.
+func TestLimitsOfAll(t *testing.T) {
+	const files, bodySize, filesLimit, slack = 1400, 200, 140, 4 // slack in seconds
+	w := newWorld(t)
+	for _, limit := range []struct {
+		flag  string
+		bytes bool
+		much  int64 // a second
+	}{
+		{"--limit-files", false, filesLimit},
+		{"--limit-rate", true, filesLimit * bodySize},
+	} {
+		t.Run(limit.flag, func(t *testing.T) {
+			r := w.beginOf(t, serve.SyntheticOptions{Files: files, FilesPerDir: 33, BodySize: bodySize, VarySize: true, Validators: true}, 0, 0)
+			t.Parallel()
+			sizes := map[string]int64{}
+			for i := range r.src.Len() {
+				sizes[r.src.Name(i)] = int64(len(r.src.Body(i)))
+			}
+			var mu sync.Mutex
+			var all []asked
+			r.origin.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
+				mu.Lock()
+				defer mu.Unlock()
+				much, left := sizes[string(name)]
+				if !limit.bytes {
+					much = 1
+				}
+				if left {
+					all = append(all, asked{time.Now(), much})
+					delete(sizes, string(name))
+				}
+				return origintest.Fault{}
+			}})
+			flags := []string{limit.flag, fmt.Sprint(limit.much)}
+			for range 3 {
+				r.join(flags...)
+			}
+			r.committed(r.segments() / 3)
+			lister := r.awaitLister()
+			for _, m := range r.live() {
+				if m != lister {
+					r.kill(m)
+					break
+				}
+			}
+			r.committed(r.segments() / 2)
+			r.join(flags...)
+			r.finish()
+			mu.Lock()
+			most, took := surplus(all, limit.much), all[len(all)-1].at.Sub(all[0].at)
+			n := len(all)
+			mu.Unlock()
+			t.Logf("%d files in %v, at most what %.2f s more would give", n, took, most)
+			if most > slack {
+				t.Errorf("the origin was asked for what %.1f s more would give", most)
+			}
+			r.check()
+		})
+	}
+}
+
+// surplus is by how many seconds of a limit more was asked for than it allows, in the stretch of time in
+// which that was most.
+func surplus(all []asked, limit int64) (most float64) {
+	low, sum := 0.0, 0.0 // what was asked for, less what was allowed, and the least of it
+	for _, a := range all {
+		allowed := a.at.Sub(all[0].at).Seconds()
+		low = min(low, sum/float64(limit)-allowed)
+		sum += float64(a.much)
+		most = max(most, sum/float64(limit)-allowed-low)
+	}
+	return most
+}
+
+// TestComplaintToOne has the origin answer some requests of one process with a 429. All slow down, and
+// nothing is lost.
+func TestComplaintToOne(t *testing.T) {
+	t.Parallel()
+	r := newWorld(t).begin(t, 800, 40*time.Millisecond, 0)
+	r.apart = true
+	for range 3 {
+		r.join()
+	}
+	r.committed(r.segments() / 5)
+	first := r.members[0]
+	first.origin.be(trouble{tooFast: 8, only: "file-"})
+	for _, m := range r.members[1:] {
+		r.until("all to slow down", func() bool {
+			return strings.Contains(m.Stderr.String(), "another asks too fast; this process slows down too") || m.Ended()
+		})
+		if m.Ended() {
+			t.Error("a process ends before it slows down")
+		}
+	}
+	r.finish()
+	if again := r.check(); again > 0 {
+		t.Errorf("%d segments are fetched again", again)
+	}
+}

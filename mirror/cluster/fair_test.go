@@ -1,0 +1,86 @@
+package cluster
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/motefs/motefs/mirror"
+)
+
+// pacedSource is a source that notes how it is paced.
+type pacedSource struct {
+	source
+	slowed, share int
+	counts        mirror.Counts
+}
+
+func (s *pacedSource) Share(n int)           { s.share = n }
+func (s *pacedSource) Slow()                 { s.slowed++ }
+func (s *pacedSource) Counts() mirror.Counts { return s.counts }
+
+// cutOff is a bus that says whether anybody can be heard.
+type cutOff struct {
+	*telling
+	away bool
+}
+
+func (b *cutOff) Away() bool { return b.away }
+
+// TestSlowedTogether has the origin complain to another, and to this process, which the others are
+// told, and that it slows down for them is not.
+func TestSlowedTogether(t *testing.T) {
+	bus := &telling{NewLocal(), map[string][]byte{}}
+	p := newTestProcess(t, bus)
+	src := &pacedSource{source: p.src}
+	p.src = src
+	hear := func(throttled int64, want int) {
+		t.Helper()
+		text, err := json.Marshal(Report{Throttled: throttled})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bus.said["other"] = text
+		if _, err := p.hear(t.Context()); err != nil || src.slowed != want {
+			t.Errorf("after %d complaints: slowed down %d times, %d are right; %v", throttled, src.slowed, want, err)
+		}
+	}
+	hear(7, 0) // it was so before this process came
+	hear(7, 0)
+	hear(8, 1)
+	hear(8, 1)
+	hear(11, 2)
+	if r := p.Report(); r.Throttled != 0 {
+		t.Errorf("what another said goes round: %+v", r)
+	}
+	src.counts.Slowdowns = 3
+	if r := p.Report(); r.Throttled != 3 {
+		t.Errorf("the others hear %+v", r)
+	}
+}
+
+// TestShareWhileCutOff has the bus lose all reports. A process that knows to be cut off keeps to its
+// part of the limits, and one that is alone has all.
+func TestShareWhileCutOff(t *testing.T) {
+	bus := &cutOff{telling: &telling{NewLocal(), map[string][]byte{}}, away: true}
+	p := newTestProcess(t, bus)
+	src := &pacedSource{source: p.src}
+	p.src = src
+	all := map[string][]byte{"b": []byte("{}"), "c": []byte("{}")}
+	for i, step := range []struct {
+		away   bool
+		others map[string][]byte
+		want   int
+	}{
+		{true, nil, 1}, // it has just come
+		{false, all, 3},
+		{true, nil, 3},
+		{true, nil, 3},
+		{false, nil, 1},
+		{false, all, 3},
+	} {
+		bus.away, bus.said = step.away, step.others
+		if _, err := p.hear(t.Context()); err != nil || src.share != step.want {
+			t.Errorf("step %d: limits are divided by %d, not by %d; %v", i, src.share, step.want, err)
+		}
+	}
+}
