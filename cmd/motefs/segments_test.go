@@ -71,11 +71,11 @@ func TestSegmentsUsage(t *testing.T) {
 	}{
 		{[]string{"mirror", "--cluster", "nats://127.0.0.1:1", "http://127.0.0.1:1"}, "--cluster goes with --segments"},
 		{[]string{"mirror", "--segments", "ftp://x/y", "http://127.0.0.1:1"}, "give s3://BUCKET/PREFIX or file:///FOLDER"},
-		{[]string{"mirror", "--segments", "file:///tmp/x", "--refresh", "http://127.0.0.1:1"}, "do not go with --segments"},
+		{[]string{"mirror", "--segments", "file:///tmp/x", "--refresh", "http://127.0.0.1:1"}, "does not go with --segments"},
 		{[]string{"mirror", "--segments-region", "x", "http://127.0.0.1:1"}, "go with --segments"},
 		{[]string{"mount", "--segments", "file:///tmp/x"}, "MOUNTPOINT is missing"},
 		{[]string{"mount", "--segments", "file:///tmp/x", "http://127.0.0.1:1", "/mnt"}, "there is no ORIGIN"},
-		{[]string{"mount", "--cache-size", "1G", "http://127.0.0.1:1", "/mnt"}, "--cache-size goes with --segments"},
+		{[]string{"mount", "--cache-size", "1G", "http://127.0.0.1:1", "/mnt"}, "--cache-size and --origin go with --segments"},
 		{[]string{"status", "--cluster", "embedded"}, "give the URL of that server"},
 		{[]string{"status", "--cluster", "nats://user:secret@127.0.0.1:1", "/mnt"}, "leave out"},
 	} {

@@ -170,6 +170,9 @@ func (p *Process) Report() Report {
 	return r
 }
 
+// Counts are what this process has listed and fetched since it began; those of mirror.Engine.
+func (p *Process) Counts() mirror.Counts { return p.src.Counts() }
+
 func (p *Process) leads() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

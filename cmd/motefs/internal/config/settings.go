@@ -151,9 +151,16 @@ func (s *Settings) Place(cmd *cobra.Command, flag string) Place {
 // does not take its default has a method Reset.
 func (s *Settings) Drop(cmd *cobra.Command, flag string) error {
 	f := cmd.Flags().Lookup(flag)
-	if r, ok := f.Value.(interface{ Reset() }); ok {
-		r.Reset()
-	} else if err := f.Value.Set(f.DefValue); err != nil {
+	var err error
+	switch v := f.Value.(type) {
+	case interface{ Reset() }:
+		v.Reset()
+	case pflag.SliceValue: // of which Set adds one
+		err = v.Replace(nil)
+	default:
+		err = v.Set(f.DefValue)
+	}
+	if err != nil {
 		return fmt.Errorf("the default of %s: %w", flag, err)
 	}
 	f.Changed = false
