@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/spf13/cobra"
@@ -287,13 +288,13 @@ func (s *Settings) UnknownVariables() []UnknownVariable {
 	return unknown
 }
 
-var flagName = regexp.MustCompile(`--([a-z0-9][a-z0-9-]*)`)
+var flagName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`--([a-z0-9][a-z0-9-]*)`) })
 
 // Sources says of the flags that a text names as --flag where their values come from,
 // where that is not the command line; empty: of none.
 func (s *Settings) Sources(text string) string {
 	var all []string
-	for _, m := range flagName.FindAllStringSubmatch(text, -1) {
+	for _, m := range flagName().FindAllStringSubmatch(text, -1) {
 		if v, ok := s.set[m[1]]; ok {
 			if source := fmt.Sprintf("--%s is set by %s", m[1], v.from); !slices.Contains(all, source) {
 				all = append(all, source)
