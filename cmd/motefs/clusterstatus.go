@@ -130,7 +130,8 @@ func (w *clusterWatch) complete(ctx context.Context) (bool, error) {
 	return w.index.Complete, nil
 }
 
-// mirrors are what is known of mirrors. The object store is asked where nobody lists any more.
+// mirrors are what is known of mirrors. The object store is asked where nobody lists any more, or
+// NATS does not answer.
 func (w *clusterWatch) mirrors(ctx context.Context) (all []*clusterStatus, err error) {
 	if w.nats != nil {
 		asking, cancel := context.WithTimeout(ctx, askPatience)
@@ -141,7 +142,7 @@ func (w *clusterWatch) mirrors(ctx context.Context) (all []*clusterStatus, err e
 		}
 		err = natsErr
 	}
-	if w.store == nil || len(all) > 0 && all[0].Totals != nil && !all[0].Complete {
+	if w.store == nil || err == nil && len(all) > 0 && all[0].Totals != nil && !all[0].Complete {
 		return all, err
 	}
 	complete, storeErr := w.complete(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -59,6 +60,31 @@ func TestMirrorInSegments(t *testing.T) {
 	p := finish(t, exitError, "mirror", "--segments", url, "--store", filepath.Join(t.TempDir(), "work"), other.URL())
 	if text := p.Stderr.String(); !strings.Contains(text, s.URL()) || !strings.Contains(text, other.URL()) {
 		t.Errorf("it says %q", text)
+	}
+}
+
+// TestSegmentsInterrupted: who stops a mirror is told who goes on with it; who comes when it is complete
+// needs no NATS, which may have ended with the process that ran it.
+func TestSegmentsInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "the mirror is not complete, run the same command again"},
+		{[]string{"--cluster", "embedded", "--cluster-listen", "127.0.0.1:0"}, "others wait for the server of this process"},
+	} {
+		g := startGrowing(t, 1300, c.args...)
+		g.mirror.Signal(os.Interrupt)
+		if status, out := g.mirror.Wait(), g.mirror.Stdout.String(); status != exitInterrupted || !strings.Contains(out, c.want) {
+			t.Errorf("with %q it ends with %d: %s", c.args, status, g.mirror)
+		}
+		g.goOn()
+		finish(t, exitOK, "mirror", "--segments", g.url, "--segment-names", "400", "--store", filepath.Join(t.TempDir(), "work"), g.origin.URL())
+		p := finish(t, exitOK, "mirror", "--segments", g.url, "--cluster", "nats://127.0.0.1:1", "--store", filepath.Join(t.TempDir(), "work"), g.origin.URL())
+		if out := p.Stdout.String(); !strings.Contains(out, "1,300 fetched") {
+			t.Errorf("after the end it says %s", p)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 type segmentsMirror struct {
 	id      string // of the origin
 	url     string // of the mirror
+	shared  bool   // with others
 	client  client
 	names   *namelist.Lister // nil where the origin lists
 	objects objects.Store
@@ -84,7 +85,7 @@ func (a *app) mirrorSegments(ctx context.Context, f *mirrorFlags, raw string) (e
 
 // openSegmentsMirror opens all that takes part. What is worked at is below base.
 func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base string, monitor *monitored, log zerolog.Logger) (_ *segmentsMirror, err error) {
-	m := &segmentsMirror{id: id, url: f.segments.shown(), monitor: monitor}
+	m := &segmentsMirror{id: id, url: f.segments.shown(), shared: f.cluster.servers != "", monitor: monitor}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.close())
@@ -122,8 +123,13 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 	if err != nil {
 		return nil, err
 	}
+	// Who comes after the end needs nobody, and may find nobody.
+	complete, _, err := segments.Reader{Store: m.objects, Mirror: of.ID}.Complete(ctx, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.url, err)
+	}
 	m.bus = cluster.NewLocal()
-	if f.cluster.servers != "" {
+	if f.cluster.servers != "" && !complete {
 		a.doing("joining the others")
 		if m.bus, err = f.cluster.join(ctx, m.server, of.ID, process, log); err != nil {
 			m.bus = nil // and not a bus that is a nil pointer
@@ -222,6 +228,17 @@ func (f *mirrorFlags) help(ctx context.Context, m *segmentsMirror, process strin
 	return nil
 }
 
+// goesOn says, of a mirror that is not complete, who goes on with it.
+func (m *segmentsMirror) goesOn() string {
+	switch {
+	case m.server != nil:
+		return "; others wait for the server of this process: run the same command again to go on"
+	case m.shared:
+		return "; others go on with it, and the same command does"
+	}
+	return ", run the same command again to go on"
+}
+
 // statusLine is one line for a service manager.
 func (m *segmentsMirror) statusLine() string {
 	p := m.status.Quick()
@@ -273,7 +290,7 @@ func (a *app) segmentsResult(m *segmentsMirror, r cluster.Result, runErr error, 
 	if runErr != nil {
 		m.status.Set(status.Stopped)
 		if errors.Is(runErr, context.Canceled) {
-			a.tell("the mirror is not complete; others go on with it, and the same command does")
+			a.tell("the mirror is not complete%s", m.goesOn())
 			return runErr
 		}
 		m.status.Fail(runErr)
