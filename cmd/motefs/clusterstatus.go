@@ -273,8 +273,11 @@ func (st *clusterStatus) lines() []string {
 	}
 	for i := range st.Processes {
 		r := &st.Processes[i]
+		if r.Complete && r.Files == 0 {
+			continue // it came when all was done, or is but the note of that
+		}
 		line := "  " + text.Printable(r.Process)
-		if r.Leader != nil {
+		if r.Leader != nil && !r.Complete {
 			line += "  lists"
 		}
 		if r.Complete {

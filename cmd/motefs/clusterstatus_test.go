@@ -28,10 +28,10 @@ func TestClusterStatusAtTheEnd(t *testing.T) {
 	t.Parallel()
 	m := natsbus.Mirror{ID: "id", Lister: "gone", Reports: map[string][]byte{
 		"a": []byte(`{"leader":{"epoch":7,"segments":3,"sealed":2,"listed":30,"fetched":20}}`),
-		"b": []byte(`{"complete":true,"leader":{"listed":30,"listing_complete":true,"segments":3,"sealed":3,"fetched":30}}`),
+		"b": []byte(`{"complete":true,"files":9,"leader":{"listed":30,"listing_complete":true,"segments":3,"sealed":3,"fetched":30}}`),
 	}}
 	text := strings.Join(clusterStatusOf(&m).lines(), "\n")
-	for _, want := range []string{"mirror id: complete\n", "fetched   30", "0 left", "b  lists  is done"} {
+	for _, want := range []string{"mirror id: complete\n", "fetched   30", "0 left", "b  is done  9 files"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in %s", want, text)
 		}
