@@ -31,11 +31,11 @@ type badBlock struct {
 const maxBadBlocks = 4096
 
 // blockText is how Pebble's errors name a block: by its offset and its length.
-var blockText = regexp.MustCompile(`\bblock (\d+)/\d+`)
+var blockText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\bblock (\d+)/\d+`) })
 
 // note remembers the block that is named in an error about a table.
 func (b *badBlocks) note(table string, err error) {
-	m := blockText.FindStringSubmatch(err.Error())
+	m := blockText().FindStringSubmatch(err.Error())
 	if m == nil {
 		return
 	}

@@ -50,29 +50,66 @@ func (a *app) demoCluster(ctx context.Context, files int, url, dir, mountpoint s
 			return err
 		}
 		others = append(others, p)
-		a.say("process %d mirrors: motefs mirror --segments %s --cluster %s %s", p.cmd.Process.Pid, f.segments.url, server.URL(), url)
 	}
-	if err := a.demoKill(ctx, f, others[0], log); err != nil {
+	a.say("processes %d, %d and %d mirror, each by: motefs mirror --segments %s --cluster %s %s",
+		others[0].cmd.Process.Pid, others[1].cmd.Process.Pid, others[2].cmd.Process.Pid, f.segments.url, server.URL(), url)
+	if err := a.demoRun(ctx, f, others, on, log); err != nil {
 		return err
-	}
-	for _, p := range others[1:] {
-		if err := p.wait(ctx); err != nil {
-			return err
-		}
-		a.say("process %d: %s", p.cmd.Process.Pid, p.last())
 	}
 	a.say("all files are mirrored, in %s", time.Since(start).Round(10*time.Millisecond))
 	return a.demoSegments(ctx, f, files, filepath.Join(dir, "store"), mountpoint, log)
 }
 
-// demoKill kills a process once something is committed.
-func (a *app) demoKill(ctx context.Context, f *mountFlags, p *demoProcess, log zerolog.Logger) (err error) {
+// demoRun kills the first process, and waits for the others.
+func (a *app) demoRun(ctx context.Context, f *mountFlags, all []*demoProcess, on *screen.Screen, log zerolog.Logger) (err error) {
 	store, err := f.segments.open(ctx, nil, true, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = joinClose(err, store) }()
-	for committed := 0; committed == 0; {
+	if err := a.demoKill(ctx, store, all[0]); err != nil {
+		return err
+	}
+	for _, p := range all[1:] {
+		if err := a.demoWait(ctx, store, p, on); err != nil {
+			return err
+		}
+		a.say("process %d: %s", p.cmd.Process.Pid, p.last())
+	}
+	return nil
+}
+
+// committed is how many segments are fetched.
+func committed(ctx context.Context, store objects.Store) (n int, err error) {
+	err = store.List(ctx, segments.CommitsPrefix, "", func(objects.Info) bool { n++; return true })
+	return n, err
+}
+
+// demoWait waits for the end of a process, and shows on a terminal how far all are.
+func (a *app) demoWait(ctx context.Context, store objects.Store, p *demoProcess, on *screen.Screen) error {
+	defer on.Live(nil)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-p.done:
+			p.done <- err
+			return p.wait(ctx)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		n, err := committed(ctx, store)
+		if err != nil {
+			return err
+		}
+		on.Live([]string{fmt.Sprintf("demo: %s fetched", counted(uint64(n), "segment"))})
+	}
+}
+
+// demoKill kills a process once something is committed.
+func (a *app) demoKill(ctx context.Context, store objects.Store, p *demoProcess) error {
+	for n := 0; n == 0; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -82,7 +119,8 @@ func (a *app) demoKill(ctx context.Context, f *mountFlags, p *demoProcess, log z
 			return err
 		case <-time.After(20 * time.Millisecond):
 		}
-		if err := store.List(ctx, segments.CommitsPrefix, "", func(objects.Info) bool { committed++; return true }); err != nil {
+		var err error
+		if n, err = committed(ctx, store); err != nil {
 			return err
 		}
 	}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/motefs/motefs/mirror/cluster/natsbus"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestClusterStatusNames shows what others may write into NATS, which is not to reach a terminal.
@@ -16,5 +19,35 @@ func TestClusterStatusNames(t *testing.T) {
 	lines := clusterStatusOf(&m).lines()
 	if text := strings.Join(lines, "\n"); strings.Contains(text, "\x1b") || !strings.Contains(text, "0 left") {
 		t.Errorf("%q", text)
+	}
+}
+
+// TestClusterStatusAtTheEnd: a mirror that is complete is said to be, by what was reported last, and
+// by the object store where nobody is there any more, nor NATS.
+func TestClusterStatusAtTheEnd(t *testing.T) {
+	t.Parallel()
+	m := natsbus.Mirror{ID: "id", Lister: "gone", Reports: map[string][]byte{
+		"a": []byte(`{"leader":{"epoch":7,"segments":3,"sealed":2,"listed":30,"fetched":20}}`),
+		"b": []byte(`{"complete":true,"files":9,"leader":{"listed":30,"listing_complete":true,"segments":3,"sealed":3,"fetched":30}}`),
+	}}
+	text := strings.Join(clusterStatusOf(&m).lines(), "\n")
+	for _, want := range []string{"mirror id: complete\n", "fetched   30", "0 left", "b  is done  9 files"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in %s", want, text)
+		}
+	}
+	s := serveTest(t, serve.Options{}, synthetic(300))
+	url := "file://" + filepath.Join(t.TempDir(), "objects")
+	args := []string{"status", "--cluster", "nats://127.0.0.1:1", "--segments", url}
+	if p := finish(t, exitError, args...); !strings.Contains(p.Stderr.String(), "check the path") {
+		t.Errorf("of no mirror it says %s", p)
+	}
+	finish(t, exitOK, "mirror", "--segments", url, "--cluster", "embedded", "--cluster-listen", "127.0.0.1:0", "--store", filepath.Join(t.TempDir(), "work"), s.URL())
+	if out := finish(t, exitOK, args...).Stdout.String(); !strings.Contains(out, ": complete\n  listed    300\n  fetched   300") {
+		t.Errorf("it says %s", out)
+	}
+	var st clusterStatus
+	if err := json.Unmarshal([]byte(finish(t, exitOK, append(args, "--json")...).Stdout.String()), &st); err != nil || !st.Complete || st.Totals == nil || st.Totals.Fetched != 300 {
+		t.Errorf("%+v, %v", st, err)
 	}
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"time"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/journal"
+	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/rs/zerolog"
 	"golang.org/x/term"
 )
@@ -30,6 +32,26 @@ func (a *app) openLog() error {
 		a.console = file // until the process ends
 	}
 	return nil
+}
+
+// openScreen opens the log, and the screen that shows live lines below it.
+func (a *app) openScreen() (*screen.Screen, zerolog.Logger, error) {
+	outliveOutput()
+	if err := a.openLog(); err != nil {
+		return nil, zerolog.Logger{}, err
+	}
+	on := screen.New(a.console)
+	log, err := a.logger(on)
+	return on, log, err
+}
+
+// tellStopping says so when ctx ends, also to a service manager, until stop is called.
+func (a *app) tellStopping(ctx context.Context, log zerolog.Logger) (stop func() bool) {
+	a.openNotify(log)
+	return context.AfterFunc(ctx, func() {
+		log.Info().Msg("stopping; a second Ctrl-C ends at once")
+		a.notify.Stopping("stopping")
+	})
 }
 
 // openLogFile opens a file to which lines are added, so that others may empty it.

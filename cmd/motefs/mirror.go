@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
-	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/mirror"
 	"github.com/spf13/cobra"
 )
@@ -26,7 +25,7 @@ func mirrorCommand(a *app) *cobra.Command {
 		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.fit(cmd, &f.sourceFlags, args[0]); err != nil {
+			if err := a.fitMirror(cmd, f, args[0]); err != nil {
 				return err
 			}
 			if err := f.validate(cmd); err != nil {
@@ -71,12 +70,6 @@ func (f *mirrorFlags) validate(cmd *cobra.Command) error {
 	if err := errors.Join(f.segments.validate(), f.cluster.validate(f.segments.url)); err != nil {
 		return err
 	}
-	if f.segments.url != "" && (f.retryFailed || f.refresh.asked()) {
-		return usagef("--retry-failed, --refresh and --sample do not go with --segments: a mirror in segments is made once; make a new one at another URL")
-	}
-	if f.segments.url != "" && (f.monitor.address != "" || f.monitor.textfile != "") {
-		return usagef("--metrics and --metrics-textfile do not go with --segments; motefs status --cluster says what all processes do")
-	}
 	if f.retryFailed && f.refresh.asked() {
 		return usagef("give either --retry-failed, or --refresh or --sample")
 	}
@@ -88,12 +81,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 	if err != nil {
 		return err
 	}
-	outliveOutput()
-	if err := a.openLog(); err != nil {
-		return err
-	}
-	on := screen.New(a.console)
-	log, err := a.logger(on)
+	on, log, err := a.openScreen()
 	if err != nil {
 		return err
 	}
@@ -105,11 +93,7 @@ func (a *app) mirror(ctx context.Context, f *mirrorFlags, raw string) (err error
 		return errors.Join(err, monitor.Close())
 	}
 	defer func() { err = errors.Join(err, monitor.ended(err), monitor.Close()) }()
-	a.openNotify(log)
-	defer context.AfterFunc(ctx, func() {
-		log.Info().Msg("stopping; a second Ctrl-C ends at once")
-		a.notify.Stopping("stopping")
-	})()
+	defer a.tellStopping(ctx, log)()
 	a.doing("opening the store %s", dir)
 	s, err := openSession(ctx, sessionOptions{command: "mirror", flags: &f.sourceFlags, id: id, as: f.as(raw), dir: dir, prefetch: true, monitor: monitor, doing: a.doing, log: log})
 	if err != nil {

@@ -8,11 +8,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/metrics"
 	"github.com/motefs/motefs/cmd/motefs/internal/monitor"
 	"github.com/motefs/motefs/cmd/motefs/internal/page"
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/fs"
+	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/wire"
 	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
@@ -66,7 +68,7 @@ type monitored struct {
 
 	mu struct {
 		sync.Mutex
-		session  *session // nil: none is open
+		watched  *watched // nil: nothing is open
 		notReady error    // why the command does not do its work yet, or not any more
 	}
 
@@ -79,6 +81,15 @@ var (
 	errStarting = errors.New("not ready: starting")
 	errEnding   = errors.New("not ready: ending")
 )
+
+// watched is what is shown: of a session, or of a process that takes part in a mirror in segments.
+type watched struct {
+	status   *status.Source
+	store    *cache.Store         // nil: the mirror is elsewhere
+	counts   func() mirror.Counts // nil: nothing is listed or fetched here
+	everyone bool                 // may see names, on this machine
+	log      zerolog.Logger
+}
 
 // startMonitor begins to answer where --metrics says. It must be closed.
 func (a *app) startMonitor(f *monitorFlags, log zerolog.Logger) (*monitored, error) {
@@ -110,19 +121,19 @@ func (m *monitored) counts() *wire.Traffic {
 	return &m.traffic
 }
 
-// attach begins to show a session that is open.
-func (m *monitored) attach(s *session) {
+// attach begins to show what is open.
+func (m *monitored) attach(w *watched) {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
-	m.mu.session = s
+	m.mu.watched = w
 	m.mu.Unlock()
 	if m.server == nil && m.textfile == nil {
 		return // nobody collects, and at the end a Collector has all be read once more
 	}
-	m.collector.Attach(metrics.Sources{Store: s.store, Engine: s.engine, Traffic: &m.traffic, Status: s.status.Source})
-	m.showPage(s)
+	m.collector.Attach(metrics.Sources{Store: w.store, Counts: w.counts, Traffic: &m.traffic, Status: w.status})
+	m.showPage(w)
 }
 
 // begun notes that the command does its work from now on.
@@ -144,16 +155,16 @@ func (m *monitored) mounted(mount *fs.Mount) {
 	m.begun()
 }
 
-// detach shows from now on how things were last. The session may be closed then; one that
+// detach shows from now on how things were last. What was shown may be closed then; one that
 // was never shown, as its store is in use, changes nothing.
 func (m *monitored) detach() {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
-	shown := m.mu.session != nil
+	shown := m.mu.watched != nil
 	if shown {
-		m.mu.session, m.mu.notReady = nil, errEnding
+		m.mu.watched, m.mu.notReady = nil, errEnding
 	}
 	m.mu.Unlock()
 	if !shown {
@@ -171,16 +182,16 @@ func (m *monitored) Close() error {
 	return m.server.Close()
 }
 
-func (m *monitored) current() (s *session, notReady error) {
+func (m *monitored) current() (w *watched, notReady error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.mu.session, m.mu.notReady
+	return m.mu.watched, m.mu.notReady
 }
 
 // healthy is why only another start of the process helps.
 func (m *monitored) healthy() error {
-	if s, _ := m.current(); s != nil && s.store.BrokenErr() != nil {
-		return fmt.Errorf("not healthy: nothing more can be stored: %w", s.store.BrokenErr())
+	if w, _ := m.current(); w != nil && w.store != nil && w.store.BrokenErr() != nil {
+		return fmt.Errorf("not healthy: nothing more can be stored: %w", w.store.BrokenErr())
 	}
 	return nil
 }

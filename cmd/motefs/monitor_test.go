@@ -13,7 +13,7 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	// There is nothing to read behind this session: nobody collects, so nothing is read.
-	m.attach(&session{status: &served{}})
+	m.attach(&watched{})
 	m.begun()
 	if err := m.ready(); err != nil {
 		t.Errorf("%v", err)

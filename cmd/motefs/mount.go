@@ -32,6 +32,7 @@ type mountFlags struct {
 	monitor     monitorFlags
 	segments    segmentsFlags
 	cacheSize   size
+	origin      string // with --segments; empty: none is asked
 	uid, gid    numericID
 	umask       octal
 }
@@ -53,10 +54,7 @@ func mountCommand(a *app) *cobra.Command {
 		Args:    atMost(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args = a.withoutSource(f, args)
-			if err := f.operands(args); err != nil {
-				return err
-			}
-			if err := a.fit(cmd, &f.sourceFlags, args[0]); err != nil {
+			if err := a.fitMount(cmd, f, args); err != nil {
 				return err
 			}
 			if err := f.validate(cmd); err != nil {
@@ -88,7 +86,8 @@ func mountCommand(a *app) *cobra.Command {
 	f.monitor.register(cmd.Flags())
 	f.segments.register(cmd.Flags())
 	cmd.Flags().Var(&f.cacheSize, "cache-size", "with --segments: keep at most so many `bytes` of contents on this machine, also with K, M, G; names are always kept; 0: no limit")
-	inGroup(cmd.Flags(), groupSegments, "cache-size")
+	cmd.Flags().StringVar(&f.origin, "origin", "", "with --segments: `URL` of the mirror's origin, from which a file is fetched that no segment has yet; without it there is no such file")
+	inGroup(cmd.Flags(), groupSegments, "cache-size", "origin")
 	f.background.register(cmd.Flags())
 	cmd.Flags().BoolVar(&f.nonEmpty, "allow-non-empty", false, "mount over a directory with files in it, which are hidden meanwhile")
 	cmd.Flags().BoolVar(&f.prefetchAll, "prefetch-all", false, "mirror every file in the background")
@@ -133,12 +132,7 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 			return err
 		}
 	}
-	outliveOutput()
-	if err := a.openLog(); err != nil {
-		return err
-	}
-	on := screen.New(a.console)
-	log, err := a.logger(on)
+	on, log, err := a.openScreen()
 	if err != nil {
 		return err
 	}
@@ -241,6 +235,9 @@ func (a *app) openMounted(ctx context.Context, f *mountFlags, id, dir, mountpoin
 	}
 	if m.replica != nil {
 		mo.Ready = m.replica.Ready
+	}
+	if m.unlisted != nil {
+		mo.NextChange = m.nextSegment
 	}
 	if f.refresh.every > 0 {
 		mo.NextChange, mo.Lease = f.refresh.nextChange, followedLease

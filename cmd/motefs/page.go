@@ -11,9 +11,9 @@ import (
 	"github.com/motefs/motefs/mirror/wire"
 )
 
-// shown is what the page shows of a session.
+// shown is what the page shows.
 type shown struct {
-	*session
+	*watched
 	traffic *wire.Traffic
 	mount   atomic.Pointer[fs.Mount] // nil: nothing is mounted
 }
@@ -27,8 +27,8 @@ func (s *shown) Status() (whole, public any) {
 // Meters implements page.Source.
 func (s *shown) Meters() page.Meters {
 	var n mirror.Counts
-	if s.engine != nil {
-		n = s.engine.Counts()
+	if s.counts != nil {
+		n = s.counts()
 	}
 	m := page.Meters{
 		Names: uint64(n.Listed), Files: uint64(n.Files), Bytes: uint64(n.Bytes),
@@ -64,6 +64,9 @@ func both(a, b histogram.Snapshot) histogram.Snapshot {
 
 // database is the state of the store's database, nil where that does not say it.
 func (s *shown) database() *page.Store {
+	if s.store == nil {
+		return nil
+	}
 	d, ok := s.store.Database()
 	if !ok {
 		return nil
@@ -76,13 +79,17 @@ func (s *shown) database() *page.Store {
 	return st
 }
 
-// showPage begins to answer a browser with the page of a session.
-func (m *monitored) showPage(s *session) {
+// showPage begins to answer a browser with the page.
+func (m *monitored) showPage(w *watched) {
 	if m.server == nil {
 		return
 	}
-	m.shown.Store(&shown{session: s, traffic: &m.traffic})
-	m.page.Store(page.Open(page.Options{Source: m.shown.Load(), Tree: s.store, Everyone: s.everyone, Log: s.log}))
+	m.shown.Store(&shown{watched: w, traffic: &m.traffic})
+	o := page.Options{Source: m.shown.Load(), Tree: noTree{}, Everyone: w.everyone, Log: w.log}
+	if w.store != nil {
+		o.Tree = w.store
+	}
+	m.page.Store(page.Open(o))
 }
 
 // hidePage ends it, so that the store can be closed.

@@ -33,8 +33,11 @@ func (f *segmentsFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.region, "segments-region", "", "its `region` (default AWS_REGION, the profile's, or us-east-1)")
 	flags.StringVar(&f.profile, "segments-profile", "", "`profile` of AWS's configuration files for it (default AWS_PROFILE, or default)")
 	flags.StringVar(&f.pathStyle, "segments-path-style", "auto", "its bucket is part of the path, and not of the host: `auto|on|off`")
-	inGroup(flags, groupSegments, "segments", "segments-endpoint-url", "segments-region", "segments-profile", "segments-path-style")
+	inGroup(flags, groupSegments, append([]string{"segments"}, segmentsNames...)...)
 }
+
+// segmentsNames are the flags that go with --segments s3://….
+var segmentsNames = []string{"segments-endpoint-url", "segments-region", "segments-profile", "segments-path-style"}
 
 func (f *segmentsFlags) validate() error {
 	if f.url == "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,6 +63,31 @@ func TestMirrorInSegments(t *testing.T) {
 	}
 }
 
+// TestSegmentsInterrupted: who stops a mirror is told who goes on with it; who comes when it is complete
+// needs no NATS, which may have ended with the process that ran it.
+func TestSegmentsInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "the mirror is not complete, run the same command again"},
+		{[]string{"--cluster", "embedded", "--cluster-listen", "127.0.0.1:0"}, "others wait for the server of this process"},
+	} {
+		g := startGrowing(t, 1300, c.args...)
+		g.mirror.Signal(os.Interrupt)
+		if status, out := g.mirror.Wait(), g.mirror.Stdout.String(); status != exitInterrupted || !strings.Contains(out, c.want) {
+			t.Errorf("with %q it ends with %d: %s", c.args, status, g.mirror)
+		}
+		g.goOn()
+		finish(t, exitOK, "mirror", "--segments", g.url, "--segment-names", "400", "--store", filepath.Join(t.TempDir(), "work"), g.origin.URL())
+		p := finish(t, exitOK, "mirror", "--segments", g.url, "--cluster", "nats://127.0.0.1:1", "--store", filepath.Join(t.TempDir(), "work"), g.origin.URL())
+		if out := p.Stdout.String(); !strings.Contains(out, "1,300 fetched") {
+			t.Errorf("after the end it says %s", p)
+		}
+	}
+}
+
 // TestSegmentsUsage: what does not go together is said in one line.
 func TestSegmentsUsage(t *testing.T) {
 	t.Parallel()
@@ -71,11 +97,11 @@ func TestSegmentsUsage(t *testing.T) {
 	}{
 		{[]string{"mirror", "--cluster", "nats://127.0.0.1:1", "http://127.0.0.1:1"}, "--cluster goes with --segments"},
 		{[]string{"mirror", "--segments", "ftp://x/y", "http://127.0.0.1:1"}, "give s3://BUCKET/PREFIX or file:///FOLDER"},
-		{[]string{"mirror", "--segments", "file:///tmp/x", "--refresh", "http://127.0.0.1:1"}, "do not go with --segments"},
+		{[]string{"mirror", "--segments", "file:///tmp/x", "--refresh", "http://127.0.0.1:1"}, "does not go with --segments"},
 		{[]string{"mirror", "--segments-region", "x", "http://127.0.0.1:1"}, "go with --segments"},
 		{[]string{"mount", "--segments", "file:///tmp/x"}, "MOUNTPOINT is missing"},
 		{[]string{"mount", "--segments", "file:///tmp/x", "http://127.0.0.1:1", "/mnt"}, "there is no ORIGIN"},
-		{[]string{"mount", "--cache-size", "1G", "http://127.0.0.1:1", "/mnt"}, "--cache-size goes with --segments"},
+		{[]string{"mount", "--cache-size", "1G", "http://127.0.0.1:1", "/mnt"}, "--cache-size and --origin go with --segments"},
 		{[]string{"status", "--cluster", "embedded"}, "give the URL of that server"},
 		{[]string{"status", "--cluster", "nats://user:secret@127.0.0.1:1", "/mnt"}, "leave out"},
 	} {

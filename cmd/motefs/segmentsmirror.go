@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
-	"github.com/motefs/motefs/cmd/motefs/internal/screen"
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/cmd/motefs/internal/workdir"
 	"github.com/motefs/motefs/mirror"
@@ -27,6 +26,7 @@ import (
 type segmentsMirror struct {
 	id      string // of the origin
 	url     string // of the mirror
+	shared  bool   // with others
 	client  client
 	names   *namelist.Lister // nil where the origin lists
 	objects objects.Store
@@ -36,6 +36,7 @@ type segmentsMirror struct {
 	dir     *workdir.Dir
 	process *cluster.Process
 	status  *status.Source
+	monitor *monitored // nil: none shows what it does
 }
 
 // mirrorSegments mirrors into an object store, alone or with others.
@@ -44,21 +45,20 @@ func (a *app) mirrorSegments(ctx context.Context, f *mirrorFlags, raw string) (e
 	if err != nil {
 		return err
 	}
-	outliveOutput()
-	if err := a.openLog(); err != nil {
-		return err
-	}
-	on := screen.New(a.console)
-	log, err := a.logger(on)
+	on, log, err := a.openScreen()
 	if err != nil {
 		return err
 	}
-	a.openNotify(log)
-	defer context.AfterFunc(ctx, func() {
-		log.Info().Msg("stopping; a second Ctrl-C ends at once")
-		a.notify.Stopping("stopping")
-	})()
-	m, err := a.openSegmentsMirror(ctx, f, id, filepath.Join(filepath.Dir(store), "segments"), log)
+	monitor, err := a.startMonitor(&f.monitor, log)
+	if err != nil {
+		return err
+	}
+	if err := monitor.writeTextfile(&f.monitor, id, f.segments.shown(), log); err != nil {
+		return errors.Join(err, monitor.Close())
+	}
+	defer func() { err = errors.Join(err, monitor.ended(err), monitor.Close()) }()
+	defer a.tellStopping(ctx, log)()
+	m, err := a.openSegmentsMirror(ctx, f, id, filepath.Join(filepath.Dir(store), "segments"), monitor, log)
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,7 @@ func (a *app) mirrorSegments(ctx context.Context, f *mirrorFlags, raw string) (e
 	defer a.notify.Start(m.statusLine, m.alive)()
 	a.tell("%s", line)
 	m.status.Set(status.Mirroring)
+	monitor.begun()
 	start := time.Now()
 	progress := a.startProgress(on, log, m.status)
 	result, runErr := m.process.Run(ctx)
@@ -83,14 +84,14 @@ func (a *app) mirrorSegments(ctx context.Context, f *mirrorFlags, raw string) (e
 }
 
 // openSegmentsMirror opens all that takes part. What is worked at is below base.
-func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base string, log zerolog.Logger) (_ *segmentsMirror, err error) {
-	m := &segmentsMirror{id: id, url: f.segments.shown()}
+func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base string, monitor *monitored, log zerolog.Logger) (_ *segmentsMirror, err error) {
+	m := &segmentsMirror{id: id, url: f.segments.shown(), shared: f.cluster.servers != "", monitor: monitor}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.close())
 		}
 	}()
-	if m.client, err = f.client(id, cache.DefaultInlineLimit, nil, log); err != nil {
+	if m.client, err = f.client(id, cache.DefaultInlineLimit, monitor.counts(), log); err != nil {
 		return nil, err
 	}
 	if m.names, err = f.openNames(id, log); err != nil {
@@ -122,8 +123,13 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 	if err != nil {
 		return nil, err
 	}
+	// Who comes after the end needs nobody, and may find nobody.
+	complete, _, err := segments.Reader{Store: m.objects, Mirror: of.ID}.Complete(ctx, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.url, err)
+	}
 	m.bus = cluster.NewLocal()
-	if f.cluster.servers != "" {
+	if f.cluster.servers != "" && !complete {
 		a.doing("joining the others")
 		if m.bus, err = f.cluster.join(ctx, m.server, of.ID, process, log); err != nil {
 			m.bus = nil // and not a bus that is a nil pointer
@@ -153,6 +159,7 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 			return n.Open, n.Requests
 		},
 	})
+	monitor.attach(&watched{status: m.status, counts: m.process.Counts, log: log})
 	return m, nil
 }
 
@@ -221,6 +228,17 @@ func (f *mirrorFlags) help(ctx context.Context, m *segmentsMirror, process strin
 	return nil
 }
 
+// goesOn says, of a mirror that is not complete, who goes on with it.
+func (m *segmentsMirror) goesOn() string {
+	switch {
+	case m.server != nil:
+		return "; others wait for the server of this process: run the same command again to go on"
+	case m.shared:
+		return "; others go on with it, and the same command does"
+	}
+	return ", run the same command again to go on"
+}
+
 // statusLine is one line for a service manager.
 func (m *segmentsMirror) statusLine() string {
 	p := m.status.Quick()
@@ -235,6 +253,7 @@ func (m *segmentsMirror) alive(context.Context) error {
 
 // close ends what is open, the user of each before it.
 func (m *segmentsMirror) close() error {
+	m.monitor.detach()
 	var errs []error
 	if m.status != nil {
 		errs = append(errs, m.status.Close())
@@ -271,7 +290,7 @@ func (a *app) segmentsResult(m *segmentsMirror, r cluster.Result, runErr error, 
 	if runErr != nil {
 		m.status.Set(status.Stopped)
 		if errors.Is(runErr, context.Canceled) {
-			a.tell("the mirror is not complete; others go on with it, and the same command does")
+			a.tell("the mirror is not complete%s", m.goesOn())
 			return runErr
 		}
 		m.status.Fail(runErr)

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror/replica"
+	"github.com/motefs/motefs/mirror/replica/unlisted"
 )
 
 // operands checks what is to be mounted where: an origin, or a mirror in segments.
@@ -18,8 +21,8 @@ func (f *mountFlags) operands(args []string) error {
 	}
 	const how, howSegments = "motefs mount [flags] ORIGIN MOUNTPOINT", "motefs mount --segments URL [flags] MOUNTPOINT"
 	switch {
-	case f.segments.url == "" && f.cacheSize != 0:
-		return usagef("--cache-size goes with --segments")
+	case f.segments.url == "" && (f.cacheSize != 0 || f.origin != ""):
+		return usagef("--cache-size and --origin go with --segments")
 	case f.segments.url == "" && len(args) == 0:
 		return usagef("ORIGIN and MOUNTPOINT are missing: %s", how)
 	case f.segments.url == "" && len(args) == 1:
@@ -28,8 +31,6 @@ func (f *mountFlags) operands(args []string) error {
 		return usagef("MOUNTPOINT is missing: %s", howSegments)
 	case f.segments.url != "" && len(args) > 1:
 		return usagef("with --segments there is no ORIGIN: %s; in fstab it is none, or the same URL", howSegments)
-	case f.segments.url != "" && f.refresh.every > 0:
-		return usagef("--refresh-every does not go with --segments: a mirror in segments is followed all the time")
 	}
 	return nil
 }
@@ -71,16 +72,26 @@ func openReplica(ctx context.Context, o sessionOptions, f *mountFlags) (_ *sessi
 		there = true // Open says what is wrong
 	}
 	s.made = !there
-	s.replica, err = replica.Open(ctx, replica.Options{
+	ro := replica.Options{
 		Objects: s.objects, CacheSize: int64(f.cacheSize), PrefetchAll: o.prefetch, Log: o.log,
 		Store: limited(cache.Options{Dir: o.dir, Holder: holder(), Reserve: o.flags.reserved(), Log: o.log}),
-	})
-	if err != nil {
+	}
+	if f.origin != "" {
+		ro.Unlisted = func(ctx context.Context, parent cache.Inode, name string) (cache.Entry, error) {
+			return s.unlisted.Fetch(ctx, parent, name)
+		}
+	}
+	if s.replica, err = replica.Open(ctx, ro); err != nil {
 		return nil, fmt.Errorf("%s cannot be mounted: %w", o.id, joinClose(err, s.objects))
 	}
 	s.store, s.filesURL = s.replica.Store(), s.replica.Origin()
+	if f.origin != "" {
+		if err := s.openUnlisted(o, f, ro.Store); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
 	s.status = serveStatus(status.Options{Command: o.command, Version: version(), Store: s.store, Prefetch: o.prefetch}, o.log)
-	s.monitor.attach(s)
+	s.monitor.attach(s.watched())
 	return s, nil
 }
 
@@ -107,8 +118,51 @@ func (s *session) follow(ctx context.Context) error {
 
 // served is what a mount reads.
 func (s *session) served() (fs.Store, fs.Contents) {
-	if s.replica != nil {
+	switch {
+	case s.unlisted != nil:
+		return s.unlisted.Names(s.replica.Names()), s.unlisted.Contents(s.replica.Contents())
+	case s.replica != nil:
 		return s.replica.Names(), s.replica.Contents()
 	}
 	return s.store, s.engine
+}
+
+// unlistedDir is where, in the local store's folder, files stand that came from the origin.
+const unlistedDir = "unlisted"
+
+// openUnlisted has files come from the mirror's origin that no segment has yet. local says how the
+// local store of the mirror was opened.
+func (s *session) openUnlisted(o sessionOptions, f *mountFlags, local cache.Options) error {
+	id, err := f.originOf(f.origin)
+	if err != nil {
+		return err
+	}
+	if of := s.replica.Origin(); id != of {
+		return usagef("--origin %s is not what %s is a mirror of: that is %s", id, o.id, of)
+	}
+	if s.client, err = f.client(id, cache.DefaultInlineLimit, o.monitor.counts(), o.log); err != nil {
+		return err
+	}
+	s.filesURL = f.filesURL(id)
+	local.Dir, local.Origin = filepath.Join(o.dir, unlistedDir), id
+	local.Descriptors /= unlistedShare
+	s.unlisted, err = unlisted.Open(unlisted.Options{
+		Store: local, Tree: s.store, Lister: s.client, Fetcher: s.client, MaxFile: int64(f.maxFileSize), Gone: o.events.Gone,
+	})
+	if err != nil {
+		return fmt.Errorf("the store for files of %s: %w", id, err)
+	}
+	return nil
+}
+
+// unlistedShare is the part of the descriptors that the store of openUnlisted may have.
+const unlistedShare = 4
+
+// nextSegment is until when a name certainly stays what it is, where one that came from the origin
+// may be found in a segment at any time; see fs.Options.NextChange.
+func (m *mounted) nextSegment() time.Time {
+	if m.replica.Names().ListingComplete() {
+		return time.Now().AddDate(1, 0, 0)
+	}
+	return time.Time{}
 }

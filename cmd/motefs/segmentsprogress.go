@@ -55,11 +55,15 @@ func (s *segmentsProgress) Progress() cache.Progress {
 		s.mu.known = true
 		s.mu.before = fetchedSoFar{leading.Fetched - min(leading.Fetched, done.files), leading.Bytes - min(leading.Bytes, done.bytes)}
 	}
-	listed := max(leading.Listed, leading.Files, leading.Fetched)
+	fetched := max(leading.Fetched, s.mu.before.files+done.files)
+	listed := max(leading.Listed, leading.Files)
+	if !leading.ListingComplete { // what it says of the listing may be older
+		listed = max(listed, fetched)
+	}
 	return cache.Progress{
 		ListingComplete: leading.ListingComplete,
 		Files:           listed, Dirs: leading.Dirs, Skipped: leading.Skipped,
-		Fetched: min(max(leading.Fetched, s.mu.before.files+done.files), listed-min(leading.Gone+leading.Failed, listed)),
+		Fetched: min(fetched, listed-min(leading.Gone+leading.Failed, listed)),
 		Bytes:   max(leading.Bytes, s.mu.before.bytes+done.bytes), Gone: leading.Gone, Failed: leading.Failed,
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/motefs/motefs/mirror/namelist"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/replica"
+	"github.com/motefs/motefs/mirror/replica/unlisted"
 	"github.com/rs/zerolog"
 )
 
@@ -37,7 +38,9 @@ type session struct {
 	// store is filled from the origin.
 	replica *replica.Replica
 	objects objects.Store // of the replica
-	made    bool          // the store is new
+	// unlisted are the files that no segment of it has yet; nil: they are not asked for.
+	unlisted *unlisted.Files
+	made     bool // the store is new
 	// status says what the session is doing, to whom is asking: see served.
 	status *served
 	// monitor shows what the session counts; nil: nobody
@@ -120,8 +123,17 @@ func openSession(ctx context.Context, o sessionOptions) (_ *session, err error) 
 			return n.Open, n.Requests
 		},
 	}, o.log)
-	s.monitor.attach(s)
+	s.monitor.attach(s.watched())
 	return s, nil
+}
+
+// watched is what is shown of the session.
+func (s *session) watched() *watched {
+	w := &watched{status: s.status.Source, store: s.store, everyone: s.everyone, log: s.log}
+	if s.engine != nil {
+		w.counts = s.engine.Counts
+	}
+	return w
 }
 
 // lister is who knows the names.
@@ -226,6 +238,10 @@ func (s *session) close() error {
 			errs = append(errs, err)
 		case <-s.store.Broken():
 		}
+	}
+	if s.unlisted != nil {
+		defer time.AfterFunc(closePatience, s.unlisted.GiveUp).Stop()
+		errs = append(errs, s.unlisted.Close())
 	}
 	if s.names != nil {
 		errs = append(errs, s.names.Close())

@@ -226,6 +226,15 @@ func (a *app) fit(cmd *cobra.Command, f *sourceFlags, raw string) error {
 
 // target is the origin that raw names, and where its store stands.
 func (f *sourceFlags) target(raw string) (id, dir string, err error) {
+	if id, err = f.originOf(raw); err != nil {
+		return "", "", err
+	}
+	dir, err = f.storeDir(id)
+	return id, dir, err
+}
+
+// originOf is the identity of the origin that raw names.
+func (f *sourceFlags) originOf(raw string) (id string, err error) {
 	switch {
 	case onS3(raw) && f.layout.Given():
 		err = usagef("origin %s: a bucket lists in its own way: --list-path, --get-path, --names-field and the like do not go with it", raw)
@@ -238,11 +247,7 @@ func (f *sourceFlags) target(raw string) (id, dir string, err error) {
 			id = f.identity(id)
 		}
 	}
-	if err != nil {
-		return "", "", err
-	}
-	dir, err = f.storeDir(id)
-	return id, dir, err
+	return id, err
 }
 
 // storeDir is where the origin's store stands.
@@ -343,6 +348,9 @@ func (g *goneLimit) Set(text string) error {
 	*g = goneLimit{Files: n, Given: true}
 	return nil
 }
+
+// Reset makes it the default, which no text says.
+func (g *goneLimit) Reset() { *g = goneLimit{} }
 
 // String is empty for the default, which the help tells in words.
 func (g *goneLimit) String() string { return "" }

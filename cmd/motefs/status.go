@@ -47,7 +47,7 @@ func statusCommand(a *app) *cobra.Command {
 		Example: "  motefs status /mnt/files\n  motefs status --watch http://127.0.0.1:8080\n  motefs status --json --store DIR",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := errors.Join(f.segments.validate(), f.cluster.validateWatch(f.segments.url)); err != nil {
+			if err := a.fitStatus(cmd, f, len(args) > 0 || f.dir != ""); err != nil {
 				return err
 			}
 			if f.cluster.servers != "" {

@@ -181,7 +181,7 @@ func TestNumbersApart(t *testing.T) {
 	sealed := func(seq uint64, first, end inode) segments.Sealed {
 		return segments.Sealed{
 			Seq: seq, Names: segments.NewAttempt(), Attempt: segments.NewAttempt(), Part: segments.Part{First: first, End: end, Files: uint64(end - first)},
-			Tables: []segments.Table{{Size: 1}}, HeadSize: 1, TableSize: 1, ContextSize: 1,
+			Tables: []segments.Table{{Size: 1}}, HeadSize: 1, NameSizes: segments.NameSizes{FilesSize: 1},
 		}
 	}
 	p := newTestProcess(t, NewLocal())

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/motefs/motefs/mirror"
 )
 
 // Report is what a process tells the others, and status.
@@ -204,6 +206,9 @@ func (p *Process) Report() Report {
 	}
 	return r
 }
+
+// Counts are what this process has listed and fetched since it began; those of mirror.Engine.
+func (p *Process) Counts() mirror.Counts { return p.src.Counts() }
 
 func (p *Process) leads() bool {
 	p.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"hash"
 	"hash/crc64"
+	"sync"
 )
 
 // Size is the length of a sum in bytes.
@@ -18,9 +19,10 @@ const Size = 8
 // polynomial is 0xad93d23594c93659 with its bits reversed, as hash/crc64 has them.
 const polynomial = 0x9a6c9329ac4bc9b5
 
-// tables[k][b] is what byte b, with k others behind it, does to the sum.
-var tables = func() (t [8]crc64.Table) {
-	t[0] = *crc64.MakeTable(polynomial)
+// tables()[k][b] is what byte b, with k others behind it, does to the sum. They are made when the
+// first sum is, as most runs of a program need none.
+var tables = sync.OnceValue(func() *[8]crc64.Table {
+	t := &[8]crc64.Table{*crc64.MakeTable(polynomial)}
 	for b := range t[0] {
 		sum := t[0][b]
 		for k := 1; k < len(t); k++ {
@@ -29,7 +31,7 @@ var tables = func() (t [8]crc64.Table) {
 		}
 	}
 	return t
-}()
+})
 
 // Checksum is the sum of a text.
 func Checksum(text []byte) uint64 { return Update(0, text) }
@@ -41,7 +43,7 @@ func Checksum(text []byte) uint64 { return Update(0, text) }
 //go:norace
 func Update(sum uint64, more []byte) uint64 {
 	sum = ^sum
-	t := &tables
+	t := tables()
 	for ; len(more) >= 8; more = more[8:] {
 		sum ^= binary.LittleEndian.Uint64(more)
 		sum = t[7][byte(sum)] ^ t[6][byte(sum>>8)] ^ t[5][byte(sum>>16)] ^ t[4][byte(sum>>24)] ^

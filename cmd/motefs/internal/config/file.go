@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"sync"
 	"syscall"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/wording"
@@ -91,7 +92,7 @@ func content(path string, own bool) ([]byte, error) {
 }
 
 // yamlLine is how the library says where an error is.
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+var yamlLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^yaml: (?:line (\d+): )?`) })
 
 func parse(path string, data []byte, root *cobra.Command) (*section, error) {
 	p := parser{path: path, root: root}
@@ -108,11 +109,11 @@ func parse(path string, data []byte, root *cobra.Command) (*section, error) {
 	}
 	if !errors.Is(err, io.EOF) {
 		where := path
-		m := yamlLine.FindStringSubmatch(err.Error())
+		m := yamlLine().FindStringSubmatch(err.Error())
 		if m != nil && m[1] != "" {
 			where += ":" + m[1]
 		}
-		return nil, fmt.Errorf("%s: not YAML: %s", where, yamlLine.ReplaceAllString(err.Error(), ""))
+		return nil, fmt.Errorf("%s: not YAML: %s", where, yamlLine().ReplaceAllString(err.Error(), ""))
 	}
 	node := document.Content[0]
 	if node.Tag == "!!null" {

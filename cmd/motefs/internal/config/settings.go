@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/wording"
 	"github.com/spf13/cobra"
@@ -151,9 +152,16 @@ func (s *Settings) Place(cmd *cobra.Command, flag string) Place {
 // does not take its default has a method Reset.
 func (s *Settings) Drop(cmd *cobra.Command, flag string) error {
 	f := cmd.Flags().Lookup(flag)
-	if r, ok := f.Value.(interface{ Reset() }); ok {
-		r.Reset()
-	} else if err := f.Value.Set(f.DefValue); err != nil {
+	var err error
+	switch v := f.Value.(type) {
+	case interface{ Reset() }:
+		v.Reset()
+	case pflag.SliceValue: // of which Set adds one
+		err = v.Replace(nil)
+	default:
+		err = v.Set(f.DefValue)
+	}
+	if err != nil {
 		return fmt.Errorf("the default of %s: %w", flag, err)
 	}
 	f.Changed = false
@@ -280,13 +288,13 @@ func (s *Settings) UnknownVariables() []UnknownVariable {
 	return unknown
 }
 
-var flagName = regexp.MustCompile(`--([a-z0-9][a-z0-9-]*)`)
+var flagName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`--([a-z0-9][a-z0-9-]*)`) })
 
 // Sources says of the flags that a text names as --flag where their values come from,
 // where that is not the command line; empty: of none.
 func (s *Settings) Sources(text string) string {
 	var all []string
-	for _, m := range flagName.FindAllStringSubmatch(text, -1) {
+	for _, m := range flagName().FindAllStringSubmatch(text, -1) {
 		if v, ok := s.set[m[1]]; ok {
 			if source := fmt.Sprintf("--%s is set by %s", m[1], v.from); !slices.Contains(all, source) {
 				all = append(all, source)

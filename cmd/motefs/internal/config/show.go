@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -138,11 +139,11 @@ func withoutSecrets(raw string) string {
 
 func pad(text string) string { return fmt.Sprintf("%-*s", valueWidth, text) }
 
-var needsNoQuotes = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9/._%+@=-]*$`)
+var needsNoQuotes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9/._%+@=-]*$`) })
 
 // plain is a scalar on one line, quoted where it needs that.
 func plain(text string) string {
-	if needsNoQuotes.MatchString(text) {
+	if needsNoQuotes().MatchString(text) {
 		return text
 	}
 	return strconv.Quote(text)

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -123,7 +124,7 @@ func spawn(output *os.File) (*os.Process, *os.File, error) {
 }
 
 // descriptor is a file that an argument names by a number, as bash does for <(command).
-var descriptor = regexp.MustCompile(`/(?:dev|proc/self)/fd/(\d+)\b`)
+var descriptor = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`/(?:dev|proc/self)/fd/(\d+)\b`) })
 
 // maxNamed bounds the numbers of such files.
 const maxNamed = 1 << 10
@@ -132,7 +133,7 @@ const maxNamed = 1 << 10
 // between them.
 func named(args []string) []*os.File {
 	var files []*os.File
-	for _, m := range descriptor.FindAllStringSubmatch(strings.Join(args, "\n"), -1) {
+	for _, m := range descriptor().FindAllStringSubmatch(strings.Join(args, "\n"), -1) {
 		n, err := strconv.Atoi(m[1])
 		if err != nil || n < 3 || n >= maxNamed {
 			continue

@@ -16,8 +16,8 @@ import (
 
 // Sources are what a Collector reads.
 type Sources struct {
-	Store   *cache.Store
-	Engine  *mirror.Engine
+	Store   *cache.Store         // nil: there is none here
+	Counts  func() mirror.Counts // nil: nothing is listed or fetched
 	Traffic *wire.Traffic
 	Status  *status.Source
 }
@@ -92,7 +92,9 @@ func (c *Collector) readLocked(ch chan<- prometheus.Metric) {
 	s := c.mu.from.Status.Status()
 	to.content(c.mu.from.Store, &s)
 	to.activity(c.mu.from, &s)
-	to.database(c.mu.from.Store)
+	if c.mu.from.Store != nil {
+		to.database(c.mu.from.Store)
+	}
 	if c.mu.mount != nil {
 		to.mount(c.mu.mount)
 	}
@@ -146,8 +148,10 @@ func (to emitter) content(store *cache.Store, s *status.Status) {
 	to.gauge(contentBytes, float64(s.ContentBytes))
 	to.known(diskBytes, s.DiskBytes)
 	to.known(diskFreeBytes, s.DiskFreeBytes)
-	to.is(storeBroken, store.BrokenErr() != nil)
-	to.is(storeDamaged, store.Damaged() != nil)
+	if store != nil {
+		to.is(storeBroken, store.BrokenErr() != nil)
+		to.is(storeDamaged, store.Damaged() != nil)
+	}
 	to.is(listingComplete, s.ListingComplete)
 	listed := time.Time{}
 	if s.ListedAt != nil {
@@ -180,8 +184,8 @@ func (to emitter) activity(from *Sources, s *status.Status) {
 	}
 	to.known(connections, s.Connections)
 	var n mirror.Counts
-	if from.Engine != nil {
-		n = from.Engine.Counts()
+	if from.Counts != nil {
+		n = from.Counts()
 	}
 	to.counter(listedNames, float64(n.Listed))
 	to.counter(fetchedFiles, float64(n.Files))

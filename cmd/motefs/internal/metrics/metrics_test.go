@@ -36,13 +36,14 @@ func mirrored(t *testing.T) (Sources, func()) {
 	must(err)
 	from.Store, err = cache.Open(cache.Options{Dir: t.TempDir(), Origin: server.URL()})
 	must(err)
-	from.Engine, err = mirror.Open(mirror.Options{Store: from.Store, Lister: client, Fetcher: client, Prefetch: true})
+	engine, err := mirror.Open(mirror.Options{Store: from.Store, Lister: client, Fetcher: client, Prefetch: true})
 	must(err)
-	from.Status = status.New(status.Options{Command: "mirror", Store: from.Store, Engine: from.Engine, Prefetch: true})
-	must(from.Engine.Run(t.Context()))
+	from.Status = status.New(status.Options{Command: "mirror", Store: from.Store, Engine: engine, Prefetch: true})
+	from.Counts = engine.Counts
+	must(engine.Run(t.Context()))
 	return from, sync.OnceFunc(func() {
 		must(from.Status.Close())
-		must(from.Engine.Close())
+		must(engine.Close())
 		must(client.Close())
 		must(from.Store.Close())
 	})

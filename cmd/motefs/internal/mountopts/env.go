@@ -6,12 +6,13 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // maxEnvFile bounds a file of variables, in bytes.
 const maxEnvFile = 64 << 10
 
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var envName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) })
 
 // ReadEnv reads NAME=VALUE lines of a file, as EnvironmentFile= of systemd.exec(5) has
 // them: empty lines and those that begin with # or ; are left out, and one pair of quotes
@@ -37,7 +38,7 @@ func ReadEnv(path string, set func(name, value string) error) error {
 			continue
 		}
 		name, value, ok := strings.Cut(line, "=")
-		if !ok || !envName.MatchString(name) {
+		if !ok || !envName().MatchString(name) {
 			return fmt.Errorf("option %s: line %d of %s is not NAME=VALUE", EnvFile, n, path)
 		}
 		if len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {

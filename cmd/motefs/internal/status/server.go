@@ -8,7 +8,6 @@ import (
 	iofs "io/fs"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,7 +32,7 @@ const (
 //
 //	GET /status        a Status
 //	GET /failures      a FailuresPage, with ?from=INODE another one
-//	GET /debug/pprof/  net/http/pprof
+//	GET /debug/pprof/  profiles, by their names
 type Server struct {
 	dir    *folder
 	server *http.Server
@@ -94,11 +93,8 @@ func Handler(source *Source) http.Handler {
 		}
 		write(w, page)
 	})
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/{name}", profiles)
 	mux.HandleFunc("GET /debug/pprof/cmdline", http.NotFound) // it may have a secret
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
 }
 

@@ -152,8 +152,8 @@ func TestHandler(t *testing.T) {
 	client := NewClient(dir)
 	defer client.Close()
 	for path, want := range map[string]int{
-		"/status": 200, "/debug/pprof/": 200, "/debug/pprof/goroutine": 200, "/debug/pprof/heap": 200,
-		"/debug/pprof/cmdline": 404, "/": 404, "/metrics": 404, "/status/x": 404,
+		"/status": 200, "/debug/pprof/goroutine": 200, "/debug/pprof/heap?debug=1": 200, "/debug/pprof/profile?seconds=1": 200, "/debug/pprof/trace?seconds=1": 200,
+		"/debug/pprof/": 404, "/debug/pprof/none": 404, "/debug/pprof/cmdline": 404, "/": 404, "/metrics": 404, "/status/x": 404,
 	} {
 		response, err := client.http.Get("http://motefs" + path)
 		if err != nil {
