@@ -14,7 +14,7 @@ import (
 // segments come together, and the files of some behind them. What is left says of each segment what of it
 // is here, and counts that; the rest can be brought as ever.
 func TestPowerCutWhileSegmentsCome(t *testing.T) {
-	for range 4 {
+	for range 4 / share {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { powerCut(t, seed) })
 	}
@@ -59,7 +59,7 @@ func powerCut(t *testing.T, seed uint64) {
 			m.must(err)
 			going = false
 		case <-begins:
-			for range 4 { // moments of what has begun
+			for range 4 / share { // moments of what has begun
 				for range m.rng.IntN(1000) {
 					runtime.Gosched()
 				}
