@@ -11,7 +11,7 @@ import (
 var secretFlags = []string{"header", "token", "access-key", "secret-key"}
 
 // urlFlags are those whose values may have a secret where URLs have one.
-var urlFlags = []string{"list-path", "get-path", "endpoint-url"}
+var urlFlags = []string{"list-path", "get-path", "endpoint-url", "origin", "segments", "segments-endpoint-url", "cluster"}
 
 // configure gives the flags of a command that are not on its command line the values of
 // the environment and the configuration files.

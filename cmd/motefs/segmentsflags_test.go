@@ -112,3 +112,14 @@ func TestSettingsForOtherMirrors(t *testing.T) {
 	finish(t, exitOK, "unmount", b.dir)
 	b.gone()
 }
+
+// TestSecretsOfSegments: passwords in the URLs of NATS and of an origin are not shown.
+func TestSecretsOfSegments(t *testing.T) {
+	t.Parallel()
+	cmd := motefs(t, "config", "mirror", "mount")
+	cmd.Env = append(cmd.Env, "MOTEFS_CLUSTER=nats://u:secret@a,nats://u:secret@b", "MOTEFS_ORIGIN=http://u:secret@h", "MOTEFS_SEGMENTS_ENDPOINT_URL=http://u:secret@h")
+	p := process.Start(t, cmd)
+	if status := p.Wait(); status != exitOK || strings.Contains(p.String(), "secret") || !strings.Contains(p.Stdout.String(), "not all is shown") {
+		t.Errorf("status %d: %s", status, p)
+	}
+}
