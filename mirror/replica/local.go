@@ -32,11 +32,10 @@ func table(s *segment, file *os.File, k int) cache.Table {
 
 // dropPart takes a table of a segment's contents, and their blobs, out of the local store.
 func (r *Replica) dropPart(ctx context.Context, s *segment, k int) error {
-	if err := r.store.TakeBack(ctx, s.Part.First, k); err != nil {
+	freed, err := r.store.TakeBack(ctx, s.Part.First, k)
+	s.freed(freed)
+	if err != nil {
 		return fmt.Errorf("take segment %d back: %w", s.Seq, errors.Join(err, r.mark(s)))
-	}
-	if s.size(true) == 0 {
-		s.blobs.Store(0)
 	}
 	return nil
 }
@@ -112,16 +111,6 @@ func (r *Replica) restore(index *segments.Index) error {
 	return nil
 }
 
-// countBlobs notes which blobs are here from before.
-func (r *Replica) countBlobs(ctx context.Context) error {
-	return r.store.Blobs(func(ino cache.Inode, size int64) bool {
-		if s := r.catalog.Load().of(ino); s != nil {
-			s.blobs.Add(size)
-		}
-		return ctx.Err() == nil
-	})
-}
-
 // blobHere reports whether the content of a Blob can be read.
 func (r *Replica) blobHere(ino cache.Inode) (bool, error) { return r.store.HasBlob(ino) }
 
@@ -165,8 +154,13 @@ func (r *Replica) getBlob(ctx context.Context, p *patience, s *segment, e *cache
 	if length != size {
 		return untrue("%q has %d bytes, and its entry says %d", name, length, size)
 	}
-	source := &counted{from: from, n: &r.counts.downloaded}
-	switch err = r.store.PutBlob(e.Inode, source); {
+	source := &tapped{from: from, n: &r.counts.downloaded}
+	r.blobs.expect(e.Inode)
+	if err = r.store.PutBlob(e.Inode, source); err != nil {
+		size = 0
+	}
+	r.blobs.settle(e.Inode, s, size)
+	switch {
 	case errors.Is(err, cache.ErrNotFound):
 		return nil // it was taken back
 	case source.err != nil:
@@ -176,7 +170,6 @@ func (r *Replica) getBlob(ctx context.Context, p *patience, s *segment, e *cache
 	case err != nil:
 		return local(err)
 	}
-	s.blobs.Add(size)
 	s.brought.Store(r.space.now.Load())
 	r.counts.blobs.Add(1)
 	return nil

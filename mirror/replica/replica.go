@@ -43,6 +43,7 @@ type Replica struct {
 	demanded atomic.Int64
 	idle     chan struct{}
 	space    space
+	blobs    blobs
 	// bound is Options.CacheSize, which tests change.
 	bound  atomic.Int64
 	counts counters
@@ -76,6 +77,7 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 		idle: make(chan struct{}, 1), bytes: semaphore.NewWeighted(inFlight),
 		sampled: o.Log.Sample(&zerolog.BurstSampler{Burst: logBurst, Period: logPeriod}),
 	}
+	r.space.making = make(chan struct{}, 1)
 	r.slots.tables, r.slots.blobs = semaphore.NewWeighted(downloads), semaphore.NewWeighted(downloads)
 	r.bound.Store(o.CacheSize)
 	r.news.names, r.news.contents = make(chan struct{}, 1), make(chan struct{}, 1)
