@@ -266,4 +266,6 @@ func TestBlobsThatComeAsTheyAreCounted(t *testing.T) {
 	}
 }
 
-func hex(shard int) string { return string("0123456789abcdef"[shard>>4]) + string("0123456789abcdef"[shard&15]) }
+func hex(shard int) string {
+	return string("0123456789abcdef"[shard>>4]) + string("0123456789abcdef"[shard&15])
+}

@@ -39,6 +39,8 @@ type Replica struct {
 	// bounds what tables take on the disk.
 	slots struct{ tables, blobs *semaphore.Weighted }
 	bytes *semaphore.Weighted
+	// underWay is how long the tables are that are being brought, in bytes.
+	underWay atomic.Int64
 	// demanded is how many readers wait for a download; idle is signalled when that is none.
 	demanded atomic.Int64
 	idle     chan struct{}
