@@ -75,7 +75,7 @@ func (r *Replica) mark(s *segment) error {
 	case err != nil:
 		return err
 	case here.Names.First != s.Part.First || here.Names.End != s.Part.End:
-		return untrue("segment %d has the numbers from %d on and below %d; here are those below %d", s.Seq, s.Part.First, s.Part.End, here.Names.End)
+		return r.strange("segment %d has the numbers from %d on and below %d; here are those below %d", s.Seq, s.Part.First, s.Part.End, here.Names.End)
 	}
 	s.names.Store(here.Outcome != nil || len(s.Tables) == 0)
 	for k := 1; k < len(s.parts); k++ {
@@ -85,25 +85,75 @@ func (r *Replica) mark(s *segment) error {
 	return nil
 }
 
-// restore goes on from where a replica was closed.
-func (r *Replica) restore(index *segments.Index) error {
-	empty := &catalog{}
-	r.catalog.Store(empty)
+// restore goes on from where a replica was closed. Where what it remembers is not all that its
+// readers were told, whole is false: names that no known segment has may be those of others.
+func (r *Replica) restore(known *remembered) (whole bool, err error) {
+	r.catalog.Store(&catalog{})
 	r.space.now.Store(restTicks + 1)
-	c, err := empty.with(index.Segments, index.Next, index.Complete)
-	if err != nil {
-		r.log.Warn().Err(err).Msg("what was known of the mirror is read anew")
-		return nil
+	bad := known.bad
+	if bad == nil && known.mirror != "" && known.mirror != r.id {
+		bad = fmt.Errorf("%w: it is of mirror %s", errIndex, known.mirror)
 	}
-	if err := r.take(c, c.segs); err != nil {
-		return err
+	var c *catalog
+	if bad == nil {
+		c, bad = r.catalog.Load().with(known.Segments, known.Next, known.Complete)
 	}
+	if bad == nil {
+		bad = r.markAll(c.segs)
+	}
+	switch {
+	case errors.Is(bad, errIndex), errors.Is(bad, segments.ErrBad):
+		r.log.Warn().Err(bad).Msg("what was remembered of the mirror does not fit: it is read anew")
+		return false, nil
+	case bad != nil:
+		return false, bad
+	}
+	r.indexSize = known.size
+	r.show(c, c.segs)
+	if err := r.knowsAll(); errors.Is(err, segments.ErrBad) {
+		r.log.Warn().Err(err).Msg("what was remembered of the mirror is not all")
+	} else if err != nil {
+		return false, err
+	} else {
+		whole = true
+	}
+	return whole, r.restoreOrder()
+}
+
+// learn has the manifests say what the mirror is, where what was remembered is not enough.
+func (r *Replica) learn(ctx context.Context) error {
+	if err := r.retry(ctx, r.poll); err != nil {
+		return fmt.Errorf("read which segments the mirror has: %w", err)
+	}
+	return r.knowsAll()
+}
+
+// strange is the error of a local store that has what the mirror has not.
+func (r *Replica) strange(format string, args ...any) error {
+	return fmt.Errorf("the folder %s is not of this mirror; give another, or remove it: %w", r.opts.Store.Dir, untrue(format, args...))
+}
+
+// knowsAll returns an error where the local store has a segment that is not known.
+func (r *Replica) knowsAll() (err error) {
+	c := r.catalog.Load()
+	bad := r.store.Segments(func(here cache.Segment) bool {
+		s := c.of(here.Names.First)
+		if here.Names.First < here.Names.End && (s == nil || s.Part.First != here.Names.First || s.Part.End != here.Names.End) {
+			err = r.strange("the local store has names with the numbers from %d on, and no segment has", here.Names.First)
+		}
+		return err == nil
+	})
+	return errors.Join(bad, err)
+}
+
+// restoreOrder reads in which order segments were read.
+func (r *Replica) restoreOrder() error {
 	var order []uint64
 	if _, err := load(filepath.Join(r.dir, recencyFile), &order); err != nil {
 		return fmt.Errorf("read in which order segments were read: %w", err)
 	}
 	for k, seq := range order {
-		if s := c.bySeq(seq); s != nil {
+		if s := r.catalog.Load().bySeq(seq); s != nil {
 			s.used.Store(uint64(k) + 1)
 		}
 	}

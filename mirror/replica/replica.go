@@ -29,6 +29,9 @@ type Replica struct {
 	dir    string // what of ours is in the local store's folder
 
 	catalog atomic.Pointer[catalog]
+	// polling is held by who changes it. indexSize is how long INDEX is of what counts.
+	polling   *semaphore.Weighted
+	indexSize int64
 	// lacking is how many segments' names are not here.
 	lacking atomic.Int64
 	// news is signalled when the catalog has changed, and when all names have come.
@@ -76,7 +79,7 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 	}
 	r := &Replica{
 		opts: o, dir: filepath.Join(o.Store.Dir, ours), log: o.Log,
-		idle: make(chan struct{}, 1), bytes: semaphore.NewWeighted(inFlight),
+		idle: make(chan struct{}, 1), bytes: semaphore.NewWeighted(inFlight), polling: semaphore.NewWeighted(1),
 		sampled: o.Log.Sample(&zerolog.BurstSampler{Burst: logBurst, Period: logPeriod}),
 	}
 	r.space.making = make(chan struct{}, 1)
@@ -103,10 +106,11 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 }
 
 func (r *Replica) open(ctx context.Context) error {
-	index, kept, err := loadIndex(r.dir)
+	known, err := loadIndex(r.dir)
 	if err != nil {
 		return err
 	}
+	kept := known.mirror != "" && known.bad == nil
 	m, err := r.mirror(ctx, kept)
 	if err != nil {
 		return err
@@ -128,14 +132,14 @@ func (r *Replica) open(ctx context.Context) error {
 	if err := r.makeFolder(); err != nil {
 		return err
 	}
-	if err := r.restore(index); err != nil {
+	whole, err := r.restore(known)
+	switch {
+	case err != nil:
 		return err
-	}
-	if m == nil {
+	case !kept || !whole:
+		return r.learn(ctx)
+	case m == nil:
 		return nil // the object store is away
-	}
-	if !kept {
-		return r.retry(ctx, r.poll)
 	}
 	ctx, stop := context.WithTimeout(ctx, firstPoll)
 	defer stop()
