@@ -57,7 +57,7 @@ const howURL = "give s3://BUCKET/PREFIX or file:///FOLDER"
 // that cannot be reached; what comes after that is tried again where it may pass. Errors are *Error. One that wraps objects.ErrUnfit says that the store is of no use for
 // claims. Close must be called.
 func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) {
-	s, err := open(raw, o)
+	s, err := open(ctx, raw, o)
 	if err != nil {
 		return nil, &Error{raw, err, do(err)}
 	}
@@ -77,7 +77,7 @@ func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) 
 }
 
 // open opens what a URL names.
-func open(raw string, o Options) (objects.Store, error) {
+func open(ctx context.Context, raw string, o Options) (objects.Store, error) {
 	scheme, rest, found := strings.Cut(raw, "://")
 	switch {
 	case !found:
@@ -85,7 +85,7 @@ func open(raw string, o Options) (objects.Store, error) {
 	case strings.EqualFold(scheme, "s3"):
 		return openBucket(rest, o)
 	case strings.EqualFold(scheme, "file"):
-		return openFolder(raw, o)
+		return openFolder(ctx, raw, o)
 	}
 	return nil, fmt.Errorf("%w: it begins with %.20q", ErrURL, scheme+"://")
 }
@@ -106,7 +106,7 @@ func openBucket(rest string, o Options) (objects.Store, error) {
 	return s, nil
 }
 
-func openFolder(raw string, o Options) (objects.Store, error) {
+func openFolder(ctx context.Context, raw string, o Options) (objects.Store, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
@@ -118,13 +118,7 @@ func openFolder(raw string, o Options) (objects.Store, error) {
 	case u.Path == "" || !filepath.IsAbs(u.Path):
 		return nil, fmt.Errorf("%w: it has no folder that begins with a slash", ErrURL)
 	}
-	dir := filepath.Clean(u.Path)
-	if o.Make {
-		if err := folder.Make(dir); err != nil {
-			return nil, err
-		}
-	}
-	s, err := folder.Open(dir)
+	s, err := folder.OpenContext(ctx, filepath.Clean(u.Path), o.Make)
 	if err != nil {
 		return nil, err
 	}
