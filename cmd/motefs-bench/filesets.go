@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/internal/child"
@@ -63,6 +65,34 @@ func prepareStore(ctx context.Context, b *bench, set fileset) ([]string, error) 
 	})
 	return []string{"{dir}", cmp.Or(set.store, filepath.Join(b.tmp, set.storeName())), "{url}", url}, err
 }
+
+// prepareReplica mirrors the files into segments, and brings all of these.
+func prepareReplica(ctx context.Context, b *bench, set fileset) ([]string, error) {
+	dir, err := b.made("replica-of-"+set.storeName(), func(dir string) (made, error) {
+		s, err := b.startMotefs(ctx, set.files, "--body-size", fmt.Sprint(set.size))
+		if err != nil {
+			return s, err
+		}
+		defer s.stop()
+		if _, _, err := child.Measure(ctx, b.tmp, b.motefs, "mirror", "--store", filepath.Join(dir, "work"), "--segments", segmentsIn(dir), s.at); err != nil {
+			return made{}, err
+		}
+		mnt := filepath.Join(dir, "mnt")
+		if err := os.Mkdir(mnt, 0o755); err != nil {
+			return made{}, err
+		}
+		m, err := mount(ctx, mnt, false, b.expand(replicaMount+" --prefetch-all", "{segments}", segmentsIn(dir), "{dir}", filepath.Join(dir, "store"), "{mnt}", mnt))
+		if err != nil {
+			return made{}, err
+		}
+		err = m.Await(ctx, func() bool { return strings.Contains(m.Output(), "the mirror is complete") })
+		return made{at: dir}, errors.Join(err, m.unmount())
+	})
+	return []string{"{segments}", segmentsIn(dir), "{dir}", filepath.Join(dir, "store")}, err
+}
+
+// segmentsIn is the URL of a mirror in segments in a directory.
+func segmentsIn(dir string) string { return "file://" + filepath.Join(dir, "objects") }
 
 // prepareTree writes the files to a directory.
 func prepareTree(ctx context.Context, b *bench, set fileset) ([]string, error) {

@@ -40,6 +40,14 @@ var (
 	warm = &filesystem{name: "motefs mount", prepare: prepareStore, command: motefsMount}
 	cold = &filesystem{name: "motefs mount, store on disk", prepare: prepareStore, command: motefsMount, cold: true}
 
+	// A mirror in segments, all of which is on the local disk by now and in the page cache.
+	replica = &filesystem{
+		name: "motefs mount --segments", prepare: prepareReplica, command: replicaMount,
+	}
+	coldReplica = &filesystem{
+		name: "motefs mount --segments, store on disk", prepare: prepareReplica, command: replicaMount, cold: true,
+	}
+
 	storeFile = &filesystem{name: "the store's file itself", prepare: prepareStore, cold: true}
 
 	// The programs that mount what a web server lists.
@@ -56,7 +64,10 @@ var (
 	}
 )
 
-const motefsMount = "{motefs} mount --store {dir} {url} {mnt}"
+const (
+	motefsMount  = "{motefs} mount --store {dir} {url} {mnt}"
+	replicaMount = "{motefs} mount --segments {segments} --store {dir} {mnt}"
+)
 
 // trial is one run of one row.
 type trial struct {

@@ -110,7 +110,7 @@ func TestMountRows(t *testing.T) {
 	disk := filesystemType(dir)
 	text, err := benchmark(t.Context(), t, dir, "mount", "-quick", "-only", ": (no-op|motefs|the store|"+disk+")",
 		"-files", "2345", "-reads", "345", "-repeat", "2", "-keep-caches")
-	for _, on := range []string{"no-op go-fuse", "motefs mount", disk} {
+	for _, on := range []string{"no-op go-fuse", "motefs mount", "motefs mount --segments", disk} {
 		wantRows(t, text, err,
 			`open, read, close \| `+on+` \| 345 of 2,345 \| `+spreads+` µs \([\d,]+/s\) \| `+spreads+` µs \([\d,]+/s\)`,
 			`getdents64 \| `+on+` \| 2,345 \| `+spreads+`/s \| `+spreads+`/s`,

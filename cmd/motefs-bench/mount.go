@@ -28,9 +28,9 @@ func (b *bench) mountRows(all fileset) []mountRow {
 	few := small(b.scale(10_000))
 	one := fileset{files: 1, size: b.scale(512<<20) &^ (sequentialBuffer - 1)}
 	disk := &filesystem{name: filesystemType(b.tmp), cold: true, prepare: prepareTree}
-	sequential := cold
+	sequential, sequentialReplica := cold, coldReplica
 	if !b.dropCaches {
-		sequential = warm
+		sequential, sequentialReplica = warm, replica
 	}
 	const getdents, ls, head = "getdents64", "ls -l", "ls -f into head"
 	lsAll, lsTen := measureShell(`LC_ALL=C ls -l "$1" >/dev/null`), measureShell(`LC_ALL=C ls -f "$1" | head >/dev/null`)
@@ -43,22 +43,29 @@ func (b *bench) mountRows(all fileset) []mountRow {
 		{reads, floorOf, all, b.reads, perFile, measureReads},
 		{reads, warm, all, b.reads, perFile, measureReads},
 		{reads, cold, all, b.reads, perFile, measureReads},
+		{reads, replica, all, b.reads, perFile, measureReads},
 		{reads, disk, onDisk, b.reads, perFile, measureReads},
 		{reads, rcloneMount, few, b.scale(2_000), perFile, measureReads},
 		{reads, httpdirfsMount, few, b.scale(200), perFile, measureReads}, // a tenth of a second each
 		{getdents, floorOf, all, 0, rate, measureGetdents},
 		{getdents, warm, all, 0, rate, measureGetdents},
 		{getdents, cold, all, 0, rate, measureGetdents},
+		{getdents, replica, all, 0, rate, measureGetdents},
 		{getdents, disk, onDisk, 0, rate, measureGetdents},
 		{ls, floorOf, listed, 0, times, lsAll},
 		{ls, warm, listed, 0, times, lsAll},
+		{ls, replica, listed, 0, times, lsAll},
 		{ls, disk, listed, 0, times, lsAll},
 		{head, floorOf, all, 0, times, lsTen},
 		{head, disk, onDisk, 0, times, lsTen},
 		{head, warm, all, 0, times, lsTen},
+		{head, replica, all, 0, times, lsTen},
 		{"ready", warm, all, 0, times, measureReady},
+		{"ready", replica, all, 0, times, measureReady},
 		{"memory", warm, all, b.reads, memoryLines(min(b.reads, all.files)), measureMemory},
+		{"memory", replica, all, b.reads, memoryLines(min(b.reads, all.files)), measureMemory},
 		{whole, sequential, one, 0, throughput, measureSequential},
+		{whole, sequentialReplica, one, 0, throughput, measureSequential},
 		{whole, storeFile, one, 0, throughput, measureSequential},
 	}
 }
