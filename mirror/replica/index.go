@@ -95,6 +95,16 @@ func loadIndex(dir string) (k *remembered, err error) {
 	}
 }
 
+// Kept reports whether the local store dir has a replica that can be opened while the object
+// store is away, as far as can be seen without opening it.
+func Kept(dir string) bool {
+	known, err := loadIndex(filepath.Join(dir, ours))
+	return err == nil && known.kept()
+}
+
+// kept reports whether it says what readers were told, as far as it can be seen here.
+func (k *remembered) kept() bool { return k.mirror != "" && k.bad == nil }
+
 // remember writes down what a poll brought, behind what counts of INDEX.
 func (r *Replica) remember(c *catalog, news []*segment) error {
 	i := indexRecord{Mirror: r.id, From: r.catalog.Load().next, Next: c.next, Complete: c.complete, Segments: make([]segments.Sealed, len(news))}

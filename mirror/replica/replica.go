@@ -110,7 +110,7 @@ func (r *Replica) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept := known.mirror != "" && known.bad == nil
+	kept := known.kept()
 	m, err := r.mirror(ctx, kept)
 	if err != nil {
 		return err

@@ -25,6 +25,9 @@ type Options struct {
 	Make bool
 	// Probe has the store pass objects.Probe, for who writes claims. It asks a few thousand things.
 	Probe bool
+	// Later has a store that cannot be reached now be opened all the same: what it is asked for
+	// is tried again. What does not pass by itself is an error also then.
+	Later bool
 	// Log hears that the store is away and that it is back. The zero value is silent.
 	Log zerolog.Logger
 }
@@ -57,13 +60,31 @@ const howURL = "give s3://BUCKET/PREFIX or file:///FOLDER"
 // that cannot be reached; what comes after that is tried again where it may pass. Errors are *Error. One that wraps objects.ErrUnfit says that the store is of no use for
 // claims. Close must be called.
 func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) {
-	s, err := open(ctx, raw, o)
+	soon := ctx
+	if o.Later {
+		var stop context.CancelFunc
+		soon, stop = context.WithTimeout(ctx, openPatience)
+		defer stop()
+	}
+	// away reports whether an error is no reason not to go on.
+	away := func(err error) bool {
+		return o.Later && err != nil && ctx.Err() == nil && (mirror.Temporary(err) || soon.Err() != nil)
+	}
+	s, err := open(soon, raw, o)
+	if away(err) {
+		o.Log.Warn().Err(err).Msg("the object store cannot be reached now")
+		return objects.Retry(&later{open: func(ctx context.Context) (objects.Store, error) { return open(ctx, raw, o) }}, o.Log), nil
+	}
 	if err != nil {
 		return nil, &Error{raw, err, do(err)}
 	}
 	first := func(objects.Info) bool { return false }
-	err = s.List(ctx, "", "", first)
+	err = s.List(soon, "", "", first)
 	retrying := objects.Retry(s, o.Log)
+	if away(err) {
+		o.Log.Warn().Err(err).Msg("the object store cannot be reached now")
+		return retrying, nil
+	}
 	if status, ok := errors.AsType[*mirror.StatusError](err); ok && status.Temporary() {
 		err = retrying.List(ctx, "", "", first) // it is there, and busy
 	}
