@@ -115,7 +115,7 @@ func (r *Replica) remember(c *catalog, news []*segment) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(filepath.Join(r.dir, indexFile), os.O_WRONLY|os.O_CREATE, 0o600) //nolint:gosec // a file of ours
+	file, err := os.OpenFile(filepath.Join(r.dir, indexFile), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}

@@ -21,11 +21,11 @@ import (
 func Serve(of, mountpoint string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	root := &fs.LoopbackRoot{Path: of}
-	root.NewNode = func(r *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &node{fs.LoopbackNode{RootData: r}}
+	root, err := fs.NewLoopbackRoot(of)
+	if err != nil {
+		return err
 	}
-	server, err := fs.Mount(mountpoint, root.NewNode(root, nil, "", nil), &fs.Options{})
+	server, err := fs.Mount(mountpoint, wrap(root), &fs.Options{})
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,12 @@ func Serve(of, mountpoint string) error {
 }
 
 // node is a file or folder whose contents the kernel does not read by itself.
-type node struct{ fs.LoopbackNode }
+type node struct{ *fs.LoopbackNode }
+
+func wrap(n fs.InodeEmbedder) *node { return &node{n.(*fs.LoopbackNode)} }
+
+// WrapChild implements fs.NodeWrapChilder.
+func (*node) WrapChild(_ context.Context, n fs.InodeEmbedder) fs.InodeEmbedder { return wrap(n) }
 
 // file is one that is open: all but PassthroughFd of what go-fuse makes.
 type file struct {

@@ -147,7 +147,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	switch {
 	case n > 0 || len(p) == 0:
 		return n, nil // what is wrong behind it, the next read says
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return 0, fmt.Errorf("read %q: %d bytes are missing at its end: %w", r.name, r.left, io.ErrUnexpectedEOF)
 	}
 	return 0, r.s.explain("read", r.name, err)
