@@ -24,6 +24,6 @@
 //
 // Modes are by the process's umask: who else may read the mirror is the user's to say. A
 // call to a filesystem that hangs, an NFS server that is away, cannot be cancelled: who waits for it is
-// told so when its context ends, and the call goes on by itself, at most maxCalls of them. A write
+// told so when its context ends, or after hangsAfter, and the call goes on by itself, at most maxCalls of them. A write
 // whose context has ended publishes nothing that it has not begun to.
 package folder

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -33,8 +34,9 @@ type Store struct {
 	root   *os.Root
 	closed atomic.Bool
 	link   func(temp, name string) error // gives a file a name that is free
-	// listAtOnce is the constant, but for tests.
+	// These are the constants, but for tests.
 	listAtOnce int
+	hangsAfter time.Duration
 	first      sync.Mutex
 	swept      bool // by this process; with first
 	calls      *semaphore.Weighted
@@ -58,7 +60,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, root: root, listAtOnce: listAtOnce, calls: semaphore.NewWeighted(maxCalls)}
+	s := &Store{dir: dir, root: root, listAtOnce: listAtOnce, hangsAfter: hangsAfter, calls: semaphore.NewWeighted(maxCalls)}
 	s.link = s.linkOrRename
 	return s, nil
 }
@@ -155,9 +157,6 @@ func (r *reader) Read(p []byte) (int, error) {
 
 // readAt reads from off on, until the context ends.
 func (r *reader) readAt(p []byte) (int, error) {
-	if r.ctx.Done() == nil {
-		return r.f.ReadAt(p, r.off)
-	}
 	if len(r.buf) < len(p) {
 		r.buf = make([]byte, len(p))
 	}
@@ -177,7 +176,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	if err := s.check(ctx, "delete", name); err != nil {
 		return err
 	}
-	return act(ctx, s, func() error { return s.remove(name) })
+	return act(ctx, s, 0, func(context.Context) error { return s.remove(name) })
 }
 
 func (s *Store) remove(name string) error {

@@ -2,6 +2,7 @@ package folder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -16,22 +17,41 @@ const (
 	// grace is how long a call is waited for whose caller has given up: most end soon, and nothing
 	// of them is left then.
 	grace = 500 * time.Millisecond
+	// hangsAfter is how long a call may take, and slowest how many bytes of a body are written a second at
+	// least, so that who tries again hears of a filesystem that hangs.
+	hangsAfter = 30 * time.Second
+	slowest    = 1 << 20
 )
 
 // errHangs says that a call did not return in time.
 var errHangs = fmt.Errorf("the filesystem does not answer: %w", objects.ErrAway)
 
-// call is a call into the filesystem. Once ctx has ended and grace is over, it is left to itself,
-// and late gets what it returns then, where it is not nil.
+// call is a call into the filesystem. Once ctx has ended, or hangsAfter is over, and then grace, it is
+// left to itself, and late gets what it returns then, where it is not nil.
 func call[T any](ctx context.Context, s *Store, fn func() (T, error), late func(T)) (T, error) {
-	var none T
+	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter, errHangs)
+	defer stop()
+	return inTurn(ctx, s, fn, late)
+}
+
+// inTurn is await, once there is a place among the calls.
+func inTurn[T any](ctx context.Context, s *Store, fn func() (T, error), late func(T)) (T, error) {
 	if err := s.calls.Acquire(ctx, 1); err != nil {
-		return none, fmt.Errorf("%w: %d calls hang: %w", context.Cause(ctx), maxCalls, errHangs)
+		var none T
+		return none, gaveUp(ctx)
 	}
 	return await(ctx, func() (T, error) {
 		defer s.calls.Release(1)
 		return fn()
 	}, late)
+}
+
+// gaveUp is the error of a call that was left to itself.
+func gaveUp(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, errHangs) {
+		return fmt.Errorf("%w: %w", cause, errHangs)
+	}
+	return errHangs
 }
 
 // await is call for what is in no store.
@@ -65,13 +85,15 @@ func await[T any](ctx context.Context, fn func() (T, error), late func(T)) (T, e
 	case <-time.After(grace):
 		close(left)
 		var none T
-		return none, fmt.Errorf("%w: %w", context.Cause(ctx), errHangs)
+		return none, gaveUp(ctx)
 	}
 }
 
-// act is call for what returns nothing else.
-func act(ctx context.Context, s *Store, fn func() error) error {
-	_, err := call(ctx, s, func() (struct{}, error) { return struct{}{}, fn() }, nil)
+// act is call for what returns nothing else, and writes so many bytes. fn's context ends with it.
+func act(ctx context.Context, s *Store, bytes int64, fn func(context.Context) error) error {
+	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter+time.Duration(bytes/slowest)*time.Second, errHangs)
+	defer stop()
+	_, err := inTurn(ctx, s, func() (struct{}, error) { return struct{}{}, fn(ctx) }, nil)
 	return err
 }
 

@@ -60,27 +60,37 @@ func TestFilesystemHangs(t *testing.T) {
 		t.Error(err)
 	}
 	body := objects.BytesBody([]byte("new"))
-	for what, do := range map[string]func() error{
-		"get":    func() error { _, _, err := s.Get(soon(), "a/b", 0, -1); return err },
-		"put":    func() error { return s.Put(soon(), "a/put", body) },
-		"create": func() error { return s.Create(soon(), "a/create", body) },
-		"delete": func() error { return s.Delete(soon(), "a/none") },
-		"list":   func() error { _, err := objectstest.List(soon(), s, "a/", ""); return err },
-		"open":   func() error { _, err := OpenContext(soon(), at, true); return err },
-	} {
-		if err := do(); !errors.Is(err, context.DeadlineExceeded) || !mirror.Temporary(err) || !strings.Contains(err.Error(), "does not answer") {
+	all := map[string]func(context.Context) error{
+		"get":    func(ctx context.Context) error { _, _, err := s.Get(ctx, "a/b", 0, -1); return err },
+		"put":    func(ctx context.Context) error { return s.Put(ctx, "a/put", body) },
+		"create": func(ctx context.Context) error { return s.Create(ctx, "a/create", body) },
+		"delete": func(ctx context.Context) error { return s.Delete(ctx, "a/none") },
+		"list":   func(ctx context.Context) error { _, err := objectstest.List(ctx, s, "a/", ""); return err },
+		"open":   func(ctx context.Context) error { _, err := OpenContext(ctx, at, true); return err },
+	}
+	for what, do := range all {
+		if err := do(soon()); !errors.Is(err, context.DeadlineExceeded) || !mirror.Temporary(err) || !strings.Contains(err.Error(), "does not answer") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	var all sync.WaitGroup
+	// Who waits for ever hears of it too.
+	delete(all, "open")
+	s.hangsAfter = 50 * time.Millisecond
+	for what, do := range all {
+		if err := do(t.Context()); errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, objects.ErrAway) {
+			t.Errorf("%s, for ever: %v", what, err)
+		}
+	}
+	s.hangsAfter = hangsAfter
+	var readers sync.WaitGroup
 	for range 2 * maxCalls {
-		all.Go(func() {
+		readers.Go(func() {
 			if _, _, err := s.Get(soon(), "a/b", 0, -1); !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}
 		})
 	}
-	all.Wait()
+	readers.Wait()
 
 	shown.Answer()
 	if text, _, err := objectstest.Get(t.Context(), s, "a/b", 0, -1); string(text) != "text" || err != nil {

@@ -16,7 +16,7 @@ import (
 
 // Put implements objects.Store.
 func (s *Store) Put(ctx context.Context, name string, body objects.Body) error {
-	return act(ctx, s, func() error { return s.write(ctx, "put", name, body, s.root.Rename) })
+	return act(ctx, s, body.Size, func(ctx context.Context) error { return s.write(ctx, "put", name, body, s.root.Rename) })
 }
 
 // Create implements objects.Store.
@@ -24,7 +24,7 @@ func (s *Store) Create(ctx context.Context, name string, body objects.Body) erro
 	if err := s.check(ctx, "create", name); err != nil {
 		return err
 	}
-	return act(ctx, s, func() error { return s.createNew(ctx, name, body) })
+	return act(ctx, s, body.Size, func(ctx context.Context) error { return s.createNew(ctx, name, body) })
 }
 
 func (s *Store) createNew(ctx context.Context, name string, body objects.Body) error {
