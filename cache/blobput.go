@@ -105,16 +105,6 @@ func (w *BlobWriter) take(r io.Reader, e *Entry) error {
 	return nil
 }
 
-// DropBlob removes the file with the content of a Blob; the next who reads it gets a
-// BlobMissingError. It does nothing where the file is not here.
-func (s *Store) DropBlob(ino Inode) error {
-	e, err := s.get(ino)
-	if err != nil || e.State != Blob {
-		return err
-	}
-	return s.dropBlob(e.blob)
-}
-
 // letGo does not keep the file of a blob open; who reads it goes on.
 func (b *blobStore) letGo(id uint64) {
 	b.open.Lock()
@@ -122,13 +112,17 @@ func (b *blobStore) letGo(id uint64) {
 	b.open.files.Remove(id)
 }
 
-func (s *Store) dropBlob(id uint64) error {
+// DropBlob removes the blob file that is here for the number of a file, of a store into which
+// segments are brought; the next who reads it gets a BlobMissingError. dropped is false where there is
+// none. It need not be a file's any more: what TakeBack could not remove is none's.
+func (s *Store) DropBlob(ino Inode) (dropped bool, err error) {
 	if err := s.writable(); err != nil {
-		return err
+		return false, err
 	}
-	s.blobs.letGo(id) // else its room is not given back
-	if err := s.blobs.remove(id); err != nil && !errors.Is(err, iofs.ErrNotExist) {
-		return err
+	s.blobs.letGo(uint64(ino)) // else its room is not given back
+	err = s.blobs.remove(uint64(ino))
+	if errors.Is(err, iofs.ErrNotExist) {
+		return false, nil
 	}
-	return nil
+	return err == nil, err
 }

@@ -105,19 +105,20 @@ func (o *contentCheck) entry(key, value []byte) error {
 
 // TakeBack takes the contents of a part back, so that they are as if they had never come, but
 // that their lengths stay known. It does nothing where they are not here. Blob files go
-// too.
-func (s *Store) TakeBack(ctx context.Context, first Inode, part int) error {
+// too; freed is how long those were, in bytes, also where others could not be removed.
+func (s *Store) TakeBack(ctx context.Context, first Inode, part int) (freed int64, err error) {
 	s.ingesting.Lock()
 	defer s.ingesting.Unlock()
 	seg, err := s.segment(first)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	p, here := seg.Parts[part]
 	if !here {
-		return nil
+		return 0, nil
 	}
-	var blobs []uint64
+	type blob struct{ id, size uint64 }
+	var blobs []blob
 	err = s.ingest(first, func(g *ingestion) error {
 		var n SegmentPart
 		if p.Fetched > 0 {
@@ -126,7 +127,7 @@ func (s *Store) TakeBack(ctx context.Context, first Inode, part int) error {
 					return nil
 				}
 				if e.State == Blob {
-					blobs = append(blobs, e.blob)
+					blobs = append(blobs, blob{e.blob, uint64(e.Size)})
 				}
 				n.Fetched++
 				n.Bytes += uint64(e.Size)
@@ -152,12 +153,18 @@ func (s *Store) TakeBack(ctx context.Context, first Inode, part int) error {
 		s.entries.purge()
 		return nil
 	})
-	for _, id := range blobs {
-		if err == nil {
-			err = s.dropBlob(id)
-		}
+	if err != nil {
+		return 0, err
 	}
-	return err
+	var failed error // of many, one says why
+	for _, b := range blobs {
+		dropped, err := s.DropBlob(Inode(b.id))
+		if dropped {
+			freed += BlobLen(int64(b.size))
+		}
+		failed = cmp.Or(failed, err)
+	}
+	return freed, failed
 }
 
 // eachEntry calls fn for the entries with keys from from to to. What it is given is valid

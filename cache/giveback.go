@@ -102,31 +102,35 @@ func join(ranges []keyRange) []keyRange {
 	return joined
 }
 
-// Blobs calls fn for the blob files that are here of a store into which segments are
+// BlobShards is in how many folders blob files stand.
+const BlobShards = 256
+
+// BlobShard returns in which of them that of a file stands, from 0 on.
+func BlobShard(ino Inode) int { return int(ino % BlobShards) }
+
+// Blobs calls fn for the blob files that are here in a shard, of a store into which segments are
 // brought, with the numbers of their files and their lengths in bytes, until it returns
 // false. Some that come or go meanwhile are among them.
-func (s *Store) Blobs(fn func(ino Inode, size int64) bool) error {
-	for shard := range uint64(256) {
-		dir := s.blobs.path(shardName(shard))
-		names, err := s.opts.FS.List(dir)
-		if errors.Is(err, iofs.ErrNotExist) {
+func (s *Store) Blobs(shard int, fn func(ino Inode, size int64) bool) error {
+	dir := s.blobs.path(shardName(uint64(shard)))
+	names, err := s.opts.FS.List(dir)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		id, err := strconv.ParseUint(name, 16, 64)
+		if err != nil || name != blobName(id) {
 			continue
 		}
-		if err != nil {
-			return err
+		info, err := s.opts.FS.Stat(s.opts.FS.PathJoin(dir, name))
+		if err == nil && !fn(Inode(id), info.Size()) {
+			return nil
 		}
-		for _, name := range names {
-			id, err := strconv.ParseUint(name, 16, 64)
-			if err != nil || name != blobName(id) {
-				continue
-			}
-			info, err := s.opts.FS.Stat(s.opts.FS.PathJoin(dir, name))
-			if err == nil && !fn(Inode(id), info.Size()) {
-				return nil
-			}
-			if err != nil && !errors.Is(err, iofs.ErrNotExist) {
-				return err
-			}
+		if err != nil && !errors.Is(err, iofs.ErrNotExist) {
+			return err
 		}
 	}
 	return nil

@@ -130,7 +130,7 @@ func TestSegmentOnce(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	verifyClean(t, s)
-	if err := s.TakeBack(ctx, tables.Counts.First, 1); err != nil {
+	if _, err := s.TakeBack(ctx, tables.Counts.First, 1); err != nil {
 		t.Fatal(err)
 	}
 	verifyClean(t, s)

@@ -290,7 +290,8 @@ func (m *segmentModel) bring(dir string) *Store {
 				continue
 			case stages[k] > 3 && m.rng.IntN(3) == 0:
 				stages[k], left = stages[k]-1, true
-				m.must(s.TakeBack(ctx, first, stages[k]-2))
+				_, err := s.TakeBack(ctx, first, stages[k]-2)
+				m.must(err)
 				continue
 			case stages[k] == 3+len(seg.parts):
 				continue

@@ -71,7 +71,11 @@ func (f *segmentsFlags) s3() *s3Flags {
 
 // open opens the object store, to be read, or to be written too.
 func (f *segmentsFlags) open(ctx context.Context, trust *tls.Config, write bool, log zerolog.Logger) (objects.Store, error) {
-	o := store.Options{Make: write, Log: log}
+	return f.openAs(ctx, trust, store.Options{Make: write, Log: log})
+}
+
+// openAs opens it with what else o says.
+func (f *segmentsFlags) openAs(ctx context.Context, trust *tls.Config, o store.Options) (objects.Store, error) {
 	if onS3(f.url) {
 		s := f.s3()
 		if _, err := s.identity(f.url); err != nil {

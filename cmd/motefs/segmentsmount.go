@@ -10,6 +10,7 @@ import (
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/fs"
+	"github.com/motefs/motefs/mirror/objects/store"
 	"github.com/motefs/motefs/mirror/replica"
 	"github.com/motefs/motefs/mirror/replica/unlisted"
 )
@@ -64,7 +65,8 @@ func openReplica(ctx context.Context, o sessionOptions, f *mountFlags) (_ *sessi
 	if err != nil {
 		return nil, err
 	}
-	if s.objects, err = f.segments.open(ctx, trust, false, o.log); err != nil {
+	// What is here is served while the object store is away.
+	if s.objects, err = f.segments.openAs(ctx, trust, store.Options{Later: replica.Kept(o.dir), Log: o.log}); err != nil {
 		return nil, err
 	}
 	there, err := cache.Inspect(o.dir, "")

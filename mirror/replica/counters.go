@@ -22,14 +22,14 @@ func (w *written) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// counted counts what is read, and keeps the error that it ends with.
-type counted struct {
+// tapped counts what is read, and keeps the error that it ends with.
+type tapped struct {
 	from io.Reader
 	n    *written
 	err  error
 }
 
-func (c *counted) Read(p []byte) (int, error) {
+func (c *tapped) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p)
 	c.n.Add(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -55,6 +55,11 @@
 // such file". So it is while the local disk is full: what is here is served, and the rest comes once
 // there is room.
 //
+// Which segments there are is remembered in INDEX, a line for each poll that brought some, before
+// readers are told of them. Where it is damaged, or the local store has segments that it lacks, the
+// replica is opened once the object store has said what there is: a name that was shown is
+// never "no such file". A local store with segments that the mirror lacks is an error.
+//
 // # Why a number can be trusted
 //
 // Readers are told of a segment only by a manifest, and a manifest has only segments whose

@@ -53,13 +53,22 @@ func (r *Replica) get(ctx context.Context, from objects.Store, p piece) (_ *os.F
 	return file, nil
 }
 
-// roomFor is the error of the local store where there is no room for pieces.
+// onDisk is how much of the local disk it takes to bring in so many bytes of tables, for a moment: the
+// store writes them anew into tables of its own.
+func onDisk(size int64) int64 { return 2 * size }
+
+// roomFor is the error of the local store where there is no room for pieces, beside those that
+// are being brought.
 func (r *Replica) roomFor(pieces []piece) error {
-	var size int64
+	return local(r.store.RoomFor(onDisk(r.underWay.Load() + sizeOf(pieces))))
+}
+
+// sizeOf is how long pieces are together, in bytes.
+func sizeOf(pieces []piece) (n int64) {
 	for k := range pieces {
-		size += pieces[k].size
+		n += pieces[k].size
 	}
-	return local(r.store.RoomFor(size))
+	return n
 }
 
 // discard closes a file and removes it.
@@ -69,15 +78,13 @@ func discard(file *os.File) error {
 
 // getAll downloads pieces one after the other, and hands them to use. It makes one attempt.
 func (r *Replica) getAll(ctx context.Context, p *patience, pieces []piece, use func([]*os.File) error) (err error) {
-	var size int64
-	for k := range pieces {
-		size += pieces[k].size
-	}
-	size = min(size, inFlight)
+	size := min(sizeOf(pieces), inFlight)
 	if err := p.aside(func() error { return r.bytes.Acquire(ctx, size) }); err != nil {
 		return context.Cause(ctx)
 	}
 	defer r.bytes.Release(size)
+	r.underWay.Add(sizeOf(pieces))
+	defer r.underWay.Add(-sizeOf(pieces))
 	files := make([]*os.File, 0, len(pieces))
 	defer func() {
 		for _, file := range files {

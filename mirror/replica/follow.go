@@ -48,6 +48,10 @@ func (r *Replica) follow(ctx context.Context) {
 
 // poll takes what is new of the mirror.
 func (r *Replica) poll(ctx context.Context, from *patience) error {
+	if err := r.polling.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
+	defer r.polling.Release(1)
 	c := r.catalog.Load()
 	if err := r.sameMirror(ctx, from); err != nil {
 		return err
@@ -82,14 +86,28 @@ func (r *Replica) sameMirror(ctx context.Context, from *patience) error {
 
 // take makes a catalog the one that counts; news are the segments that were in none before.
 func (r *Replica) take(c *catalog, news []*segment) error {
-	for _, s := range news {
+	if err := r.markAll(news); err != nil {
+		return err
+	}
+	if err := r.remember(c, news); err != nil {
+		return fmt.Errorf("write down which segments there are: %w", err)
+	}
+	r.show(c, news)
+	return nil
+}
+
+// markAll notes what of segments is in the local store.
+func (r *Replica) markAll(segs []*segment) error {
+	for _, s := range segs {
 		if err := r.mark(s); err != nil {
 			return err
 		}
 	}
-	if err := r.saveIndex(c); err != nil {
-		return fmt.Errorf("write down which segments there are: %w", err)
-	}
+	return nil
+}
+
+// show has readers see a catalog.
+func (r *Replica) show(c *catalog, news []*segment) {
 	for _, s := range news {
 		if !s.names.Load() {
 			r.lacking.Add(1)
@@ -97,5 +115,4 @@ func (r *Replica) take(c *catalog, news []*segment) error {
 	}
 	r.catalog.Store(c)
 	r.tell()
-	return nil
 }

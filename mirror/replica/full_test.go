@@ -18,6 +18,8 @@ import (
 type fullDisk struct {
 	vfs.FS
 	full atomic.Bool
+	// free is what it says that it has, in bytes; 0: much.
+	free atomic.Uint64
 	// quiet has it not say so before it is written to.
 	quiet bool
 }
@@ -25,6 +27,9 @@ type fullDisk struct {
 func (d *fullDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	if d.full.Load() && !d.quiet {
 		return vfs.DiskUsage{}, nil
+	}
+	if free := d.free.Load(); free > 0 {
+		return vfs.DiskUsage{AvailBytes: free, TotalBytes: 1 << 40}, nil
 	}
 	return vfs.DiskUsage{AvailBytes: 1 << 40, TotalBytes: 1 << 40}, nil
 }
@@ -75,6 +80,28 @@ func TestFullDisk(t *testing.T) {
 			w.must(w.checkAll(t.Context(), rd))
 		})
 	}
+}
+
+// TestRoomForATable has the disk have room for a table once, and not twice, as it stands there for
+// a moment: nothing is downloaded.
+func TestRoomForATable(t *testing.T) {
+	store := objectstest.New(objectstest.Options{})
+	w := whole(t, 27, store, 100, worldOptions{files: 100, flat: true, long: true})
+	disk := &fullDisk{FS: vfs.Default}
+	r := opened(t, t.TempDir()+"/store", store, func(o *Options) { o.Store.FS, o.Store.Reserve, o.quiet = disk, 1, true })
+	rd, name := newReader(r, 27), w.listing[0].Origin
+	s := r.catalog.Load().segs[0]
+	w.must(r.namesOf(t.Context(), s, r.demand))
+	before := r.Status().Downloaded
+	disk.free.Store(uint64(s.Tables[1].Size) * 3 / 2)
+	if _, err := rd.lookup(t.Context(), cache.RootInode, name); !cache.NoRoom(err) {
+		t.Errorf("with room for one and a half tables: %v", err)
+	}
+	if came := r.Status().Downloaded - before; came > 0 {
+		t.Errorf("%d bytes are downloaded for which there is no room", came)
+	}
+	disk.free.Store(uint64(s.Tables[1].Size)*2 + 1)
+	w.must(w.check(t.Context(), rd, cache.RootInode, name, name))
 }
 
 // TestFullDiskInTheBackground has names come by themselves once there is room.

@@ -32,11 +32,10 @@ func table(s *segment, file *os.File, k int) cache.Table {
 
 // dropPart takes a table of a segment's contents, and their blobs, out of the local store.
 func (r *Replica) dropPart(ctx context.Context, s *segment, k int) error {
-	if err := r.store.TakeBack(ctx, s.Part.First, k); err != nil {
+	freed, err := r.store.TakeBack(ctx, s.Part.First, k)
+	s.freed(freed)
+	if err != nil {
 		return fmt.Errorf("take segment %d back: %w", s.Seq, errors.Join(err, r.mark(s)))
-	}
-	if s.size(true) == 0 {
-		s.blobs.Store(0)
 	}
 	return nil
 }
@@ -77,7 +76,7 @@ func (r *Replica) mark(s *segment) error {
 	case err != nil:
 		return err
 	case here.Names.First != s.Part.First || here.Names.End != s.Part.End:
-		return untrue("segment %d has the numbers from %d on and below %d; here are those below %d", s.Seq, s.Part.First, s.Part.End, here.Names.End)
+		return r.strange("segment %d has the numbers from %d on and below %d; here are those below %d", s.Seq, s.Part.First, s.Part.End, here.Names.End)
 	}
 	s.dirs.Store(true)
 	s.names.Store(here.HasFiles && (here.Outcome != nil || len(s.Tables) == 0))
@@ -88,40 +87,80 @@ func (r *Replica) mark(s *segment) error {
 	return nil
 }
 
-// restore goes on from where a replica was closed.
-func (r *Replica) restore(index *segments.Index) error {
-	empty := &catalog{}
-	r.catalog.Store(empty)
+// restore goes on from where a replica was closed. Where what it remembers is not all that its
+// readers were told, whole is false: names that no known segment has may be those of others.
+func (r *Replica) restore(known *remembered) (whole bool, err error) {
+	r.catalog.Store(&catalog{})
 	r.space.now.Store(restTicks + 1)
-	c, err := empty.with(index.Segments, index.Next, index.Complete)
-	if err != nil {
-		r.log.Warn().Err(err).Msg("what was known of the mirror is read anew")
-		return nil
+	bad := known.bad
+	if bad == nil && known.mirror != "" && known.mirror != r.id {
+		bad = fmt.Errorf("%w: it is of mirror %s", errIndex, known.mirror)
 	}
-	if err := r.take(c, c.segs); err != nil {
-		return err
+	var c *catalog
+	if bad == nil {
+		c, bad = r.catalog.Load().with(known.Segments, known.Next, known.Complete)
 	}
+	if bad == nil {
+		bad = r.markAll(c.segs)
+	}
+	switch {
+	case errors.Is(bad, errIndex), errors.Is(bad, segments.ErrBad):
+		r.log.Warn().Err(bad).Msg("what was remembered of the mirror does not fit: it is read anew")
+		return false, nil
+	case bad != nil:
+		return false, bad
+	}
+	r.indexSize = known.size
+	r.show(c, c.segs)
+	if err := r.knowsAll(); errors.Is(err, segments.ErrBad) {
+		r.log.Warn().Err(err).Msg("what was remembered of the mirror is not all")
+	} else if err != nil {
+		return false, err
+	} else {
+		whole = true
+	}
+	return whole, r.restoreOrder()
+}
+
+// learn has the manifests say what the mirror is, where what was remembered is not enough.
+func (r *Replica) learn(ctx context.Context) error {
+	if err := r.retry(ctx, r.poll); err != nil {
+		return fmt.Errorf("read which segments the mirror has: %w", err)
+	}
+	return r.knowsAll()
+}
+
+// strange is the error of a local store that has what the mirror has not.
+func (r *Replica) strange(format string, args ...any) error {
+	return fmt.Errorf("the folder %s is not of this mirror; give another, or remove it: %w", r.opts.Store.Dir, untrue(format, args...))
+}
+
+// knowsAll returns an error where the local store has a segment that is not known.
+func (r *Replica) knowsAll() (err error) {
+	c := r.catalog.Load()
+	bad := r.store.Segments(func(here cache.Segment) bool {
+		s := c.of(here.Names.First)
+		if here.Names.First < here.Names.End && (s == nil || s.Part.First != here.Names.First || s.Part.End != here.Names.End) {
+			err = r.strange("the local store has names with the numbers from %d on, and no segment has", here.Names.First)
+		}
+		return err == nil
+	})
+	return errors.Join(bad, err)
+}
+
+// restoreOrder reads in which order segments were read.
+func (r *Replica) restoreOrder() error {
 	var order []uint64
 	if _, err := load(filepath.Join(r.dir, recencyFile), &order); err != nil {
 		return fmt.Errorf("read in which order segments were read: %w", err)
 	}
 	for k, seq := range order {
-		if s := c.bySeq(seq); s != nil {
+		if s := r.catalog.Load().bySeq(seq); s != nil {
 			s.used.Store(uint64(k) + 1)
 		}
 	}
 	r.space.now.Store(uint64(len(order)) + restTicks + 1)
 	return nil
-}
-
-// countBlobs notes which blobs are here from before.
-func (r *Replica) countBlobs(ctx context.Context) error {
-	return r.store.Blobs(func(ino cache.Inode, size int64) bool {
-		if s := r.catalog.Load().of(ino); s != nil {
-			s.blobs.Add(size)
-		}
-		return ctx.Err() == nil
-	})
 }
 
 // blobHere reports whether the content of a Blob can be read.
@@ -167,8 +206,13 @@ func (r *Replica) getBlob(ctx context.Context, p *patience, s *segment, e *cache
 	if length != size {
 		return untrue("%q has %d bytes, and its entry says %d", name, length, size)
 	}
-	source := &counted{from: from, n: &r.counts.downloaded}
-	switch err = r.store.PutBlob(e.Inode, source); {
+	source := &tapped{from: from, n: &r.counts.downloaded}
+	r.blobs.expect(e.Inode)
+	if err = r.store.PutBlob(e.Inode, source); err != nil {
+		size = 0
+	}
+	r.blobs.settle(e.Inode, s, size)
+	switch {
 	case errors.Is(err, cache.ErrNotFound):
 		return nil // it was taken back
 	case source.err != nil:
@@ -178,7 +222,6 @@ func (r *Replica) getBlob(ctx context.Context, p *patience, s *segment, e *cache
 	case err != nil:
 		return local(err)
 	}
-	s.blobs.Add(size)
 	s.brought.Store(r.space.now.Load())
 	r.counts.blobs.Add(1)
 	return nil

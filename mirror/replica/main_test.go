@@ -10,19 +10,22 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/fs"
+	"github.com/motefs/motefs/fs/fusetest/passthrough"
 	"github.com/motefs/motefs/mirror/objects/folder"
 )
 
-// childVar has the test program be another one: partRead or partMount.
+// childVar has the test program be another one: partRead, partMount, or partShow, a filesystem.
 const (
 	childVar  = "MOTEFS_TEST_REPLICA"
 	partRead  = "read"
 	partMount = "mount"
+	partShow  = "show"
 )
 
 func TestMain(m *testing.M) {
@@ -39,6 +42,9 @@ func TestMain(m *testing.M) {
 
 // child opens the replica of a folder, and reads all of it again and again, or mounts it.
 func child(part string, args []string) error {
+	if part == partShow {
+		return passthrough.Serve(args[0], args[1])
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	from, err := folder.Open(args[0])
@@ -48,6 +54,10 @@ func child(part string, args []string) error {
 	o := Options{Objects: from, Store: optionsOf(args[1])}
 	if part == partRead {
 		o.CacheSize = 1 << 20
+	} else if len(args) > 3 {
+		if o.Patience, err = time.ParseDuration(args[3]); err != nil {
+			return err
+		}
 	}
 	r, err := Open(ctx, o)
 	if err != nil {

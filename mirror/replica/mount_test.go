@@ -22,10 +22,10 @@ type mounted struct {
 	dir string
 }
 
-func mount(t *testing.T, objects, store string) *mounted {
+func mount(t *testing.T, objects, store string, patience ...string) *mounted {
 	t.Helper()
 	m := &mounted{t: t, dir: t.TempDir()}
-	m.Process = process.Start(t, process.Self(t, childVar, partMount, objects, store, m.dir))
+	m.Process = process.Start(t, process.Self(t, childVar, partMount, append([]string{objects, store, m.dir}, patience...)...))
 	if line := m.Line(); line != "mounted" {
 		t.Fatal(line)
 	}

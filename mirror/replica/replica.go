@@ -29,6 +29,9 @@ type Replica struct {
 	dir    string // what of ours is in the local store's folder
 
 	catalog atomic.Pointer[catalog]
+	// polling is held by who changes it. indexSize is how long INDEX is of what counts.
+	polling   *semaphore.Weighted
+	indexSize int64
 	// lacking is how many segments' names are not here.
 	lacking atomic.Int64
 	// news is signalled when the catalog has changed, and when all names have come.
@@ -41,10 +44,13 @@ type Replica struct {
 	bytes *semaphore.Weighted
 	// arrived are the directories that wait to be ingested.
 	arrived arrivedDirs
+	// underWay is how long the tables are that are being brought, in bytes.
+	underWay atomic.Int64
 	// demanded is how many readers wait for a download; idle is signalled when that is none.
 	demanded atomic.Int64
 	idle     chan struct{}
 	space    space
+	blobs    blobs
 	// bound is Options.CacheSize, which tests change.
 	bound  atomic.Int64
 	counts counters
@@ -75,10 +81,11 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 	}
 	r := &Replica{
 		opts: o, dir: filepath.Join(o.Store.Dir, ours), log: o.Log,
-		idle: make(chan struct{}, 1), bytes: semaphore.NewWeighted(inFlight),
+		idle: make(chan struct{}, 1), bytes: semaphore.NewWeighted(inFlight), polling: semaphore.NewWeighted(1),
 		sampled: o.Log.Sample(&zerolog.BurstSampler{Burst: logBurst, Period: logPeriod}),
 	}
 	r.slots.dirs = semaphore.NewWeighted(dirDownloads)
+	r.space.making = make(chan struct{}, 1)
 	r.slots.tables, r.slots.blobs = semaphore.NewWeighted(downloads), semaphore.NewWeighted(downloads)
 	r.bound.Store(o.CacheSize)
 	r.news.names, r.news.contents = make(chan struct{}, 1), make(chan struct{}, 1)
@@ -102,10 +109,11 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 }
 
 func (r *Replica) open(ctx context.Context) error {
-	index, kept, err := loadIndex(r.dir)
+	known, err := loadIndex(r.dir)
 	if err != nil {
 		return err
 	}
+	kept := known.kept()
 	m, err := r.mirror(ctx, kept)
 	if err != nil {
 		return err
@@ -127,14 +135,14 @@ func (r *Replica) open(ctx context.Context) error {
 	if err := r.makeFolder(); err != nil {
 		return err
 	}
-	if err := r.restore(index); err != nil {
+	whole, err := r.restore(known)
+	switch {
+	case err != nil:
 		return err
-	}
-	if m == nil {
+	case !kept || !whole:
+		return r.learn(ctx)
+	case m == nil:
 		return nil // the object store is away
-	}
-	if !kept {
-		return r.retry(ctx, r.poll)
 	}
 	ctx, stop := context.WithTimeout(ctx, firstPoll)
 	defer stop()

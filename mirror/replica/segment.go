@@ -23,7 +23,7 @@ type segment struct {
 	used, brought atomic.Uint64
 	// demanded is how many readers wait for something of it.
 	demanded atomic.Int64
-	// blobs is how long the blobs are that are here, in bytes.
+	// blobs is how long the blob files are that are here, in bytes, also where no part is.
 	blobs atomic.Int64
 }
 
@@ -87,6 +87,17 @@ func (s *segment) size(hereAlone bool) (n int64) {
 
 // local is how much of the local store's bound it takes, in bytes.
 func (s *segment) local() int64 { return s.blobs.Load() + s.size(true) }
+
+// freed notes that blobs are not here any more, of so many bytes. Those of a shard that was not
+// walked yet are not in the count.
+func (s *segment) freed(bytes int64) {
+	for {
+		n := s.blobs.Load()
+		if s.blobs.CompareAndSwap(n, max(0, n-bytes)) {
+			return
+		}
+	}
+}
 
 func untrue(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", segments.ErrBad, fmt.Sprintf(format, args...))

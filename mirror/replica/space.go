@@ -15,6 +15,8 @@ import (
 type space struct {
 	// now counts ticks, from 1 on.
 	now atomic.Uint64
+	// making holds a token while somebody makes room.
+	making chan struct{}
 }
 
 // roomLeft is which part of the bound is free after segments were taken back, so that it is not
@@ -65,54 +67,64 @@ func (r *Replica) fits(s *segment) bool {
 
 // keepSpace counts ticks, and takes back what is over the bound.
 func (r *Replica) keepSpace(ctx context.Context) {
-	if err := r.countBlobs(ctx); err != nil {
-		r.log.Warn().Err(err).Msg("which blobs are here is not known; the local store may be over its bound")
-	}
 	every := time.NewTicker(tick)
 	defer every.Stop()
 	for {
+		if err := r.makeRoom(ctx); err != nil && ctx.Err() == nil {
+			r.sampled.Warn().Err(err).Msg("the local store may be over its bound: it is tried again")
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-every.C:
 		}
 		r.space.now.Add(1)
-		if err := r.makeRoom(ctx); err != nil && ctx.Err() == nil {
-			r.sampled.Warn().Err(err).Msg("the local store is over its bound: taking segments back is tried again")
-		}
 	}
 }
 
 // makeRoom takes back the segments that were not read for the longest time, where the local store
 // is over its bound. What came a moment ago stays, and one segment in any case.
 func (r *Replica) makeRoom(ctx context.Context) error {
+	select {
+	case r.space.making <- struct{}{}:
+		defer func() { <-r.space.making }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	errs := []error{r.countBlobs(ctx)}
 	if r.bound.Load() == 0 {
-		return nil
+		return errs[0]
 	}
 	over := r.taken() - r.bound.Load()
 	if over <= 0 {
-		return nil
+		return errs[0]
 	}
 	over += r.bound.Load() / roomLeft
 	candidates := r.byUse()
-	var errs []error
 	var gone []*segment
-	for _, s := range candidates[:len(candidates)-1] {
+	left := map[*segment]bool{}
+	for _, s := range candidates[:max(0, len(candidates)-1)] {
 		if over <= 0 || ctx.Err() != nil {
 			break
 		}
 		if s.brought.Load()+restTicks > r.space.now.Load() {
 			continue
 		}
-		n := s.local()
+		tables, all := s.size(true), s.local()
 		if err := r.takeBack(ctx, s); err != nil {
 			errs = append(errs, err)
-			continue
 		}
-		if left := s.local(); left < n {
-			over -= n - left
+		if s.size(true) < tables {
 			gone = append(gone, s)
 		}
+		over -= all - s.local()
+		if s.size(true) == 0 && s.local() > 0 {
+			over -= s.local()
+			left[s] = true
+		}
+	}
+	if len(left) > 0 {
+		errs = append(errs, r.dropLeft(ctx, left))
 	}
 	if len(gone) > 0 {
 		errs = append(errs, r.giveBack(ctx, gone))
@@ -121,8 +133,14 @@ func (r *Replica) makeRoom(ctx context.Context) error {
 }
 
 // takeBack has a segment's contents and blobs be not here any more, but for what is being
-// brought.
+// brought, and blobs that the disk does not remove.
 func (r *Replica) takeBack(ctx context.Context, s *segment) error {
+	before := s.size(true)
+	defer func() {
+		if s.size(true) < before {
+			r.counts.taken.Add(1)
+		}
+	}()
 	for k := 1; k < len(s.parts); k++ {
 		if !s.parts[k].Load() {
 			continue
@@ -138,6 +156,5 @@ func (r *Replica) takeBack(ctx context.Context, s *segment) error {
 			return err
 		}
 	}
-	r.counts.taken.Add(1)
 	return nil
 }

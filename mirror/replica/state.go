@@ -31,20 +31,9 @@ func parseIdentity(identity string) (id, origin string, err error) {
 // The files of ours. What is in them can be had from the object store, so one that does
 // not decode is as good as none.
 const (
-	indexFile   = "INDEX"   // a segments.Index
+	indexFile   = "INDEX"   // which segments are sealed: see indexRecord
 	recencyFile = "RECENCY" // the segments with contents, those read last at the end
 )
-
-// loadIndex reads which segments were sealed when a replica was open last. kept says that
-// there is a replica.
-func loadIndex(dir string) (index *segments.Index, kept bool, err error) {
-	index = &segments.Index{}
-	kept, err = load(filepath.Join(dir, indexFile), index)
-	if err != nil || !kept {
-		index = &segments.Index{}
-	}
-	return index, kept, err
-}
 
 // load reads one of our files; found is false where it is not there or does not decode.
 func load(path string, into any) (found bool, err error) {
@@ -73,15 +62,6 @@ func save(path string, what any) error {
 		return err
 	}
 	return os.Rename(path+".tmp", path)
-}
-
-// saveIndex writes down which segments are sealed.
-func (r *Replica) saveIndex(c *catalog) error {
-	index := segments.Index{Next: c.next, Complete: c.complete, Segments: make([]segments.Sealed, len(c.segs))}
-	for k, s := range c.segs {
-		index.Segments[k] = s.Sealed
-	}
-	return save(filepath.Join(r.dir, indexFile), &index)
 }
 
 // saveRecency writes down in which order segments were read.

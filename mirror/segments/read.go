@@ -27,7 +27,8 @@ func small(ctx context.Context, store objects.Store, name string, most int64) ([
 }
 
 // part reads the first n bytes of an object, or all where n is negative, but no more than
-// most, and returns the object's length too.
+// most, and returns the object's length too. It takes memory for what comes, not for what the
+// store says that will come.
 func part(ctx context.Context, store objects.Store, name string, n, most int64) ([]byte, int64, error) {
 	r, size, err := store.Get(ctx, name, 0, n)
 	if err != nil {
@@ -37,8 +38,12 @@ func part(ctx context.Context, store objects.Store, name string, n, most int64) 
 	if n < 0 {
 		n = size
 	}
-	b := make([]byte, min(n, most))
-	if _, err := io.ReadFull(r, b); err != nil {
+	n = min(n, most)
+	b, err := io.ReadAll(io.LimitReader(r, n))
+	if err == nil && int64(len(b)) < n {
+		err = fmt.Errorf("%d bytes of %d came: %w", len(b), n, io.ErrUnexpectedEOF)
+	}
+	if err != nil {
 		return nil, 0, fmt.Errorf("read %s: %w", name, err)
 	}
 	return b, size, nil

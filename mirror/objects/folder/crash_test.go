@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	iofs "io/fs"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/motefs/motefs/fs/fusetest/passthrough"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/objects/objectstest"
 )
@@ -27,6 +29,13 @@ const crashDir, crashHow = "MOTEFS_TEST_CRASH_DIR", "MOTEFS_TEST_CRASH_HOW"
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
 		crash(dir, os.Getenv(crashHow))
+	}
+	if os.Getenv(showVar) != "" {
+		if err := passthrough.Serve(os.Args[1], os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

@@ -23,5 +23,7 @@
 // Nothing leads out of the folder: names are checked, and looked up with os.Root.
 //
 // Modes are by the process's umask: who else may read the mirror is the user's to say. A
-// call to a filesystem that hangs, an NFS server that is away, cannot be cancelled.
+// call to a filesystem that hangs, an NFS server that is away, cannot be cancelled: who waits for it is
+// told so when its context ends, or after hangsAfter, and the call goes on by itself, at most maxCalls of them. A write
+// whose context has ended publishes nothing that it has not begun to.
 package folder

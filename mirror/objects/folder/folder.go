@@ -12,6 +12,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/motefs/motefs/mirror/objects"
 )
@@ -31,10 +34,12 @@ type Store struct {
 	root   *os.Root
 	closed atomic.Bool
 	link   func(temp, name string) error // gives a file a name that is free
-	// listAtOnce is the constant, but for tests.
+	// These are the constants, but for tests.
 	listAtOnce int
+	hangsAfter time.Duration
 	first      sync.Mutex
 	swept      bool // by this process; with first
+	calls      *semaphore.Weighted
 }
 
 // Make makes the folder dir where its parent is there, unless it exists.
@@ -55,7 +60,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, root: root, listAtOnce: listAtOnce}
+	s := &Store{dir: dir, root: root, listAtOnce: listAtOnce, hangsAfter: hangsAfter, calls: semaphore.NewWeighted(maxCalls)}
 	s.link = s.linkOrRename
 	return s, nil
 }
@@ -76,36 +81,49 @@ func (s *Store) Get(ctx context.Context, name string, off, n int64) (io.ReadClos
 	if err := s.check(ctx, "get", name); err != nil {
 		return nil, 0, err
 	}
-	f, err := s.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would hang
+	r, err := call(ctx, s, func() (*reader, error) { return s.open(name, off, n) }, func(r *reader) { _ = r.f.Close() })
 	if err != nil {
-		return nil, 0, s.explain("get", name, err)
+		return nil, 0, err
 	}
-	r, size, err := s.part(ctx, f, name, off, n)
-	if err != nil {
-		return nil, 0, errors.Join(err, f.Close())
-	}
-	return r, size, nil
+	r.ctx = ctx
+	return r, r.size, nil
 }
 
-func (s *Store) part(ctx context.Context, f *os.File, name string, off, n int64) (io.ReadCloser, int64, error) {
+// open opens a part of an object.
+func (s *Store) open(name string, off, n int64) (*reader, error) {
+	f, err := s.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would hang
+	if err != nil {
+		return nil, s.explain("get", name, err)
+	}
+	r, err := s.part(f, name, off, n)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return r, nil
+}
+
+func (s *Store) part(f *os.File, name string, off, n int64) (*reader, error) {
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, 0, s.explain("get", name, err)
+		return nil, s.explain("get", name, err)
 	case info.IsDir():
-		return nil, 0, fmt.Errorf("get %q: %w", name, objects.ErrNotFound)
+		return nil, fmt.Errorf("get %q: %w", name, objects.ErrNotFound)
 	case !info.Mode().IsRegular():
-		return nil, 0, fmt.Errorf("get %q: it is no file, but %s", name, info.Mode())
+		return nil, fmt.Errorf("get %q: it is no file, but %s", name, info.Mode())
 	}
 	size := info.Size()
 	switch {
 	case off < 0 || off > size || n > size-off:
-		return nil, 0, fmt.Errorf("get %d bytes from %d on of %q, which has %d: %w", n, off, name, size, objects.ErrRange)
+		return nil, fmt.Errorf("get %d bytes from %d on of %q, which has %d: %w", n, off, name, size, objects.ErrRange)
 	case n < 0:
 		n = size - off
 	}
-	return &reader{ctx: ctx, s: s, f: f, name: name, off: off, left: n}, size, nil
+	return &reader{s: s, f: f, name: name, size: size, off: off, left: n}, nil
 }
+
+// readAtOnceMost bounds one read of an object, in bytes.
+const readAtOnceMost = 256 << 10
 
 // reader reads a part of an object.
 type reader struct {
@@ -113,7 +131,10 @@ type reader struct {
 	s         *Store
 	f         *os.File
 	name      string
+	size      int64 // of the object
 	off, left int64
+	// buf is what is read into: who asked may be gone when it comes.
+	buf []byte
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -123,24 +144,42 @@ func (r *reader) Read(p []byte) (int, error) {
 	if r.left == 0 {
 		return 0, io.EOF
 	}
-	n, err := r.f.ReadAt(p[:min(int64(len(p)), r.left)], r.off)
+	n, err := r.readAt(p[:min(int64(len(p)), r.left, readAtOnceMost)])
 	r.off, r.left = r.off+int64(n), r.left-int64(n)
 	switch {
 	case n > 0 || len(p) == 0:
 		return n, nil // what is wrong behind it, the next read says
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return 0, fmt.Errorf("read %q: %d bytes are missing at its end: %w", r.name, r.left, io.ErrUnexpectedEOF)
 	}
 	return 0, r.s.explain("read", r.name, err)
 }
 
-func (r *reader) Close() error { return r.f.Close() }
+// readAt reads from off on, until the context ends.
+func (r *reader) readAt(p []byte) (int, error) {
+	if len(r.buf) < len(p) {
+		r.buf = make([]byte, len(p))
+	}
+	buf, off := r.buf[:len(p)], r.off
+	n, err := call(r.ctx, r.s, func() (int, error) { return r.f.ReadAt(buf, off) }, nil)
+	if errors.Is(err, errHangs) {
+		r.buf = nil // it may be written to yet
+		return 0, err
+	}
+	return copy(p, buf[:n]), err
+}
+
+func (r *reader) Close() error { return closeSoon(r.f) }
 
 // Delete implements objects.Store.
 func (s *Store) Delete(ctx context.Context, name string) error {
 	if err := s.check(ctx, "delete", name); err != nil {
 		return err
 	}
+	return act(ctx, s, 0, func(context.Context) error { return s.remove(name) })
+}
+
+func (s *Store) remove(name string) error {
 	info, err := s.root.Lstat(name)
 	if missing(err) || err == nil && info.IsDir() {
 		return nil
@@ -159,7 +198,8 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// Close implements objects.Store. Readers that are open stay good.
+// Close implements objects.Store. Readers that are open stay good. Calls that hang end with the
+// filesystem, or the process.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil

@@ -53,19 +53,19 @@ func (l *listing) folder(dir string, depth int) (more bool, err error) {
 		return true, nil // nothing there is an object
 	}
 	for behind := ""; ; {
-		keys, all, err := l.read(dir, behind)
+		found, err := call(l.ctx, l.s, func() (entries, error) { return l.read(dir, behind) }, nil)
 		if err != nil {
 			return false, err
 		}
-		for _, key := range keys {
+		for _, key := range found.keys {
 			if more, err := l.entry(key, depth); err != nil || !more {
 				return false, err
 			}
 		}
-		if all {
+		if found.all {
 			return true, nil
 		}
-		behind = keys[len(keys)-1]
+		behind = found.keys[len(found.keys)-1]
 	}
 }
 
@@ -74,8 +74,10 @@ func (l *listing) entry(key string, depth int) (more bool, err error) {
 	if strings.HasSuffix(key, "/") {
 		return l.folder(key, depth+1)
 	}
-	info, err := l.s.root.Lstat(key)
+	info, err := call(l.ctx, l.s, func() (iofs.FileInfo, error) { return l.s.root.Lstat(key) }, nil)
 	switch {
+	case l.ctx.Err() != nil:
+		return false, errors.Join(err, context.Cause(l.ctx))
 	case missing(err):
 		return true, nil // deleted meanwhile
 	case err != nil:
@@ -86,23 +88,29 @@ func (l *listing) entry(key string, depth int) (more bool, err error) {
 	return l.fn(objects.Info{Name: key, Size: info.Size(), ModTime: info.ModTime()}), nil
 }
 
-// read returns the first keys of a folder behind one, sorted, and whether these are all.
-func (l *listing) read(dir, behind string) (keys []string, all bool, err error) {
+// entries are keys of a folder, sorted, and whether these are all.
+type entries struct {
+	keys []string
+	all  bool
+}
+
+// read returns the first keys of a folder behind one.
+func (l *listing) read(dir, behind string) (entries, error) {
 	f, err := l.s.root.Open(dir + ".")
 	if missing(err) {
-		return nil, true, nil
+		return entries{all: true}, nil
 	}
 	if err != nil {
-		return nil, false, l.s.explain("list", dir, err)
+		return entries{}, l.s.explain("list", dir, err)
 	}
 	defer f.Close()
 	first := &smallest{most: l.most}
 	for {
 		if l.ctx.Err() != nil {
-			return nil, false, context.Cause(l.ctx)
+			return entries{}, context.Cause(l.ctx)
 		}
-		entries, err := f.ReadDir(readAtOnce)
-		for _, e := range entries {
+		some, err := f.ReadDir(readAtOnce)
+		for _, e := range some {
 			if key := dir + e.Name(); objects.ValidPart(e.Name()) && (e.IsDir() || e.Type().IsRegular()) {
 				if e.IsDir() {
 					key += "/"
@@ -114,10 +122,10 @@ func (l *listing) read(dir, behind string) (keys []string, all bool, err error) 
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, iofs.ErrNotExist) {
 			slices.Sort(first.keys)
-			return first.keys, !first.more, nil
+			return entries{first.keys, !first.more}, nil
 		}
 		if err != nil {
-			return nil, false, l.s.explain("list", dir, err)
+			return entries{}, l.s.explain("list", dir, err)
 		}
 	}
 }

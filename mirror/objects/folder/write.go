@@ -16,7 +16,7 @@ import (
 
 // Put implements objects.Store.
 func (s *Store) Put(ctx context.Context, name string, body objects.Body) error {
-	return s.write(ctx, "put", name, body, s.root.Rename)
+	return act(ctx, s, body.Size, func(ctx context.Context) error { return s.write(ctx, "put", name, body, s.root.Rename) })
 }
 
 // Create implements objects.Store.
@@ -24,6 +24,10 @@ func (s *Store) Create(ctx context.Context, name string, body objects.Body) erro
 	if err := s.check(ctx, "create", name); err != nil {
 		return err
 	}
+	return act(ctx, s, body.Size, func(ctx context.Context) error { return s.createNew(ctx, name, body) })
+}
+
+func (s *Store) createNew(ctx context.Context, name string, body objects.Body) error {
 	// Mostly who comes late can be told before anything is written.
 	if _, err := s.root.Lstat(name); err != nil {
 		if err := s.write(ctx, "create", name, body, s.link); !errors.Is(err, iofs.ErrExist) {
@@ -45,7 +49,9 @@ func (s *Store) write(ctx context.Context, op, name string, body objects.Body, p
 	if err != nil {
 		return s.explain(op, name, err)
 	}
-	err = s.publish(temp, name, publish)
+	if err = context.Cause(ctx); err == nil { // it may have hung
+		err = s.publish(temp, name, publish)
+	}
 	// A link leaves the file its first name, and a failure too.
 	if left := s.root.Remove(temp); err == nil && !missing(left) {
 		err = left

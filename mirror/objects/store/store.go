@@ -25,6 +25,9 @@ type Options struct {
 	Make bool
 	// Probe has the store pass objects.Probe, for who writes claims. It asks a few thousand things.
 	Probe bool
+	// Later has a store that cannot be reached now be opened all the same: what it is asked for
+	// is tried again. What does not pass by itself is an error also then.
+	Later bool
 	// Log hears that the store is away and that it is back. The zero value is silent.
 	Log zerolog.Logger
 }
@@ -57,13 +60,31 @@ const howURL = "give s3://BUCKET/PREFIX or file:///FOLDER"
 // that cannot be reached; what comes after that is tried again where it may pass. Errors are *Error. One that wraps objects.ErrUnfit says that the store is of no use for
 // claims. Close must be called.
 func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) {
-	s, err := open(raw, o)
+	soon := ctx
+	if o.Later {
+		var stop context.CancelFunc
+		soon, stop = context.WithTimeout(ctx, openPatience)
+		defer stop()
+	}
+	// away reports whether an error is no reason not to go on.
+	away := func(err error) bool {
+		return o.Later && err != nil && ctx.Err() == nil && (mirror.Temporary(err) || soon.Err() != nil)
+	}
+	s, err := open(soon, raw, o)
+	if away(err) {
+		o.Log.Warn().Err(err).Msg("the object store cannot be reached now")
+		return objects.Retry(&later{open: func(ctx context.Context) (objects.Store, error) { return open(ctx, raw, o) }}, o.Log), nil
+	}
 	if err != nil {
 		return nil, &Error{raw, err, do(err)}
 	}
 	first := func(objects.Info) bool { return false }
-	err = s.List(ctx, "", "", first)
+	err = s.List(soon, "", "", first)
 	retrying := objects.Retry(s, o.Log)
+	if away(err) {
+		o.Log.Warn().Err(err).Msg("the object store cannot be reached now")
+		return retrying, nil
+	}
 	if status, ok := errors.AsType[*mirror.StatusError](err); ok && status.Temporary() {
 		err = retrying.List(ctx, "", "", first) // it is there, and busy
 	}
@@ -77,7 +98,7 @@ func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) 
 }
 
 // open opens what a URL names.
-func open(raw string, o Options) (objects.Store, error) {
+func open(ctx context.Context, raw string, o Options) (objects.Store, error) {
 	scheme, rest, found := strings.Cut(raw, "://")
 	switch {
 	case !found:
@@ -85,7 +106,7 @@ func open(raw string, o Options) (objects.Store, error) {
 	case strings.EqualFold(scheme, "s3"):
 		return openBucket(rest, o)
 	case strings.EqualFold(scheme, "file"):
-		return openFolder(raw, o)
+		return openFolder(ctx, raw, o)
 	}
 	return nil, fmt.Errorf("%w: it begins with %.20q", ErrURL, scheme+"://")
 }
@@ -106,7 +127,7 @@ func openBucket(rest string, o Options) (objects.Store, error) {
 	return s, nil
 }
 
-func openFolder(raw string, o Options) (objects.Store, error) {
+func openFolder(ctx context.Context, raw string, o Options) (objects.Store, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
@@ -118,13 +139,7 @@ func openFolder(raw string, o Options) (objects.Store, error) {
 	case u.Path == "" || !filepath.IsAbs(u.Path):
 		return nil, fmt.Errorf("%w: it has no folder that begins with a slash", ErrURL)
 	}
-	dir := filepath.Clean(u.Path)
-	if o.Make {
-		if err := folder.Make(dir); err != nil {
-			return nil, err
-		}
-	}
-	s, err := folder.Open(dir)
+	s, err := folder.OpenContext(ctx, filepath.Clean(u.Path), o.Make)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,119 @@
+package folder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/motefs/motefs/mirror/objects"
+)
+
+const (
+	// maxCalls bounds the calls into the filesystem that are under way in a store. One that hangs
+	// takes a thread of the process, and nobody can end it but the filesystem.
+	maxCalls = 64
+	// grace is how long a call is waited for whose caller has given up: most end soon, and nothing
+	// of them is left then.
+	grace = 500 * time.Millisecond
+	// hangsAfter is how long a call may take, and slowest how many bytes of a body are written a second at
+	// least, so that who tries again hears of a filesystem that hangs.
+	hangsAfter = 30 * time.Second
+	slowest    = 1 << 20
+)
+
+// errHangs says that a call did not return in time.
+var errHangs = fmt.Errorf("the filesystem does not answer: %w", objects.ErrAway)
+
+// call is a call into the filesystem. Once ctx has ended, or hangsAfter is over, and then grace, it is
+// left to itself, and late gets what it returns then, where it is not nil.
+func call[T any](ctx context.Context, s *Store, fn func() (T, error), late func(T)) (T, error) {
+	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter, errHangs)
+	defer stop()
+	return inTurn(ctx, s, fn, late)
+}
+
+// inTurn is await, once there is a place among the calls.
+func inTurn[T any](ctx context.Context, s *Store, fn func() (T, error), late func(T)) (T, error) {
+	if err := s.calls.Acquire(ctx, 1); err != nil {
+		var none T
+		return none, gaveUp(ctx)
+	}
+	return await(ctx, func() (T, error) {
+		defer s.calls.Release(1)
+		return fn()
+	}, late)
+}
+
+// gaveUp is the error of a call that was left to itself.
+func gaveUp(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, errHangs) {
+		return fmt.Errorf("%w: %w", cause, errHangs)
+	}
+	return errHangs
+}
+
+// await is call for what is in no store.
+func await[T any](ctx context.Context, fn func() (T, error), late func(T)) (T, error) {
+	if ctx.Done() == nil {
+		return fn()
+	}
+	type result struct {
+		value T
+		err   error
+	}
+	done, left := make(chan result), make(chan struct{})
+	go func() {
+		value, err := fn()
+		select {
+		case done <- result{value, err}:
+		case <-left:
+			if err == nil && late != nil {
+				late(value)
+			}
+		}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-time.After(grace):
+		close(left)
+		var none T
+		return none, gaveUp(ctx)
+	}
+}
+
+// act is call for what returns nothing else, and writes so many bytes. fn's context ends with it.
+func act(ctx context.Context, s *Store, bytes int64, fn func(context.Context) error) error {
+	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter+time.Duration(bytes/slowest)*time.Second, errHangs)
+	defer stop()
+	_, err := inTurn(ctx, s, func() (struct{}, error) { return struct{}{}, fn(ctx) }, nil)
+	return err
+}
+
+// closeSoon closes a file, of which nothing is waited for where that hangs: it was read only.
+func closeSoon(f *os.File) error {
+	ctx, stop := context.WithTimeout(context.Background(), grace)
+	defer stop()
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, f.Close() }, nil)
+	return err
+}
+
+// OpenContext is Open that ends with ctx also where the filesystem hangs. Where wanted, the folder is
+// made first.
+func OpenContext(ctx context.Context, dir string, wanted bool) (*Store, error) {
+	return await(ctx, func() (*Store, error) {
+		if wanted {
+			if err := Make(dir); err != nil {
+				return nil, err
+			}
+		}
+		return Open(dir)
+	}, func(s *Store) { _ = s.Close() })
+}
