@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -139,10 +140,10 @@ func TestFailsAsLeaseIsLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		terms := 0
+		var asked atomic.Int64
 		lost := func() {
 			_ = bus.lease.Release(ctx)
-			if terms++; terms > 3 {
+			if asked.Add(1) > 3 {
 				cancel()
 			}
 		}
