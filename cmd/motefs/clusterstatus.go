@@ -235,6 +235,12 @@ func clusterStatusOf(m *natsbus.Mirror) *clusterStatus {
 		st.Processes = append(st.Processes, r)
 	}
 	_, st.Totals = heard(st.Processes)
+	var end cluster.Report // of one that has ended
+	if json.Unmarshal(m.Complete, &end) == nil && end.Complete {
+		if st.Complete = true; end.Leader != nil {
+			st.Totals = end.Leader
+		}
+	}
 	for i := range st.Processes {
 		r := &st.Processes[i]
 		if st.Complete = st.Complete || r.Complete; r.Complete && r.Leader != nil {

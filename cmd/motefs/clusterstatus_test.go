@@ -36,6 +36,11 @@ func TestClusterStatusAtTheEnd(t *testing.T) {
 			t.Errorf("%q is missing in %s", want, text)
 		}
 	}
+	left := natsbus.Mirror{ID: "id", Complete: []byte(`{"complete":true,"leader":{"listed":30,"listing_complete":true,"segments":3,"sealed":3,"fetched":30}}`)}
+	text = strings.Join(clusterStatusOf(&left).lines(), "\n")
+	if want := "mirror id: complete\n  listed    30\n  fetched   30"; !strings.Contains(text, want) {
+		t.Errorf("with nobody there it says %s", text)
+	}
 	s := serveTest(t, serve.Options{}, synthetic(300))
 	url := "file://" + filepath.Join(t.TempDir(), "objects")
 	args := []string{"status", "--cluster", "nats://127.0.0.1:1", "--segments", url}
