@@ -25,9 +25,10 @@ func (c *Contents) Fetch(ctx context.Context, parent cache.Inode, name string) (
 	r := c.r
 	lacks := 0 // how often it was not in the table that is here
 	for range fetchRounds {
+		complete := r.catalog.Load().complete // asked before: what comes in between is not looked for
 		e, err := r.find(ctx, parent, name)
 		switch {
-		case errors.Is(err, cache.ErrNotFound) && r.opts.Unlisted != nil && !r.catalog.Load().complete:
+		case errors.Is(err, cache.ErrNotFound) && r.opts.Unlisted != nil && !complete:
 			return r.opts.Unlisted(ctx, parent, name)
 		case err != nil:
 			return cache.Entry{}, r.noted(ctx, err)

@@ -62,9 +62,11 @@ func local(err error) error {
 	return fmt.Errorf("%w: %w", errLocal, err)
 }
 
-// mark notes what of a segment is in the local store.
+// mark notes what of a segment is in the local store. Names that are here stay.
 func (r *Replica) mark(s *segment) error {
-	s.dirs.Store(s.Part.Dirs == 0)
+	if s.Part.Dirs == 0 {
+		s.dirs.Store(true)
+	}
 	if s.Part.First == s.Part.End {
 		s.names.Store(true)
 		return nil

@@ -170,9 +170,16 @@ type Names struct {
 // Names returns what a mount reads.
 func (r *Replica) Names() *Names { return &Names{Store: r.store, r: r} }
 
-// Lookup is that of fs.Store.
+// Lookup is that of fs.Store. A file of which it is not known here yet what became of it is none.
 func (n *Names) Lookup(parent cache.Inode, name string) (cache.Entry, error) {
+	whole := n.r.lacking.Load() == 0
 	e, err := n.Store.Lookup(parent, name)
+	if err == nil && !whole && e.Kind == cache.File && e.State == cache.Pending {
+		if s := n.r.catalog.Load().of(e.Inode); s == nil || !s.names.Load() {
+			return cache.Entry{}, fmt.Errorf("what became of inode %d is not here: %w", e.Inode, cache.ErrNotFound)
+		}
+		e, err = n.Store.Lookup(parent, name) // it may have come in between
+	}
 	if err == nil && e.Kind == cache.File {
 		n.r.touch(e.Inode)
 	}

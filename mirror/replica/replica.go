@@ -113,8 +113,7 @@ func (r *Replica) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept := known.kept()
-	m, err := r.mirror(ctx, kept)
+	m, err := r.mirror(ctx, known.kept())
 	if err != nil {
 		return err
 	}
@@ -135,11 +134,15 @@ func (r *Replica) open(ctx context.Context) error {
 	if err := r.makeFolder(); err != nil {
 		return err
 	}
+	// Another process may have had the store until it was opened, and have remembered more.
+	if known, err = loadIndex(r.dir); err != nil {
+		return err
+	}
 	whole, err := r.restore(known)
 	switch {
 	case err != nil:
 		return err
-	case !kept || !whole:
+	case !known.kept() || !whole:
 		return r.learn(ctx)
 	case m == nil:
 		return nil // the object store is away

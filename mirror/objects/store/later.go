@@ -2,9 +2,12 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/motefs/motefs/mirror/objects"
 )
@@ -14,10 +17,12 @@ const openPatience = 3 * time.Second
 
 var _ objects.Store = (*later)(nil)
 
-// later is a store that could not be opened yet: it is tried again with whatever is asked for.
+// later is a store that could not be opened yet: it is tried again with whatever is asked for, once
+// however many ask. That may hang with a folder's filesystem, and takes a thread of the process then.
 type later struct {
-	open func(context.Context) (objects.Store, error)
-	mu   struct {
+	open    func(context.Context) (objects.Store, error)
+	flights singleflight.Group
+	mu      struct {
 		sync.Mutex
 		store  objects.Store // nil until it could be
 		closed bool
@@ -38,22 +43,37 @@ func (l *later) reach(ctx context.Context) (objects.Store, error) {
 	if s, err := l.store(); s != nil || err != nil {
 		return s, err
 	}
-	opened, err := l.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	if l.mu.store == nil && !l.mu.closed {
-		l.mu.store = opened
-		opened = nil
-	}
-	l.mu.Unlock()
-	if opened != nil { // another was faster
-		if err := opened.Close(); err != nil {
-			return nil, err
+	done := l.flights.DoChan("", func() (any, error) { return nil, l.try() })
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("open the object store: %w: %w", context.Cause(ctx), objects.ErrAway)
+	case result := <-done:
+		if result.Err != nil {
+			return nil, result.Err
 		}
 	}
 	return l.store()
+}
+
+// try opens the store. It takes as long as it takes: no other try would be faster.
+func (l *later) try() error {
+	if s, err := l.store(); s != nil || err != nil {
+		return err // another was faster
+	}
+	opened, err := l.open(context.Background())
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	closed := l.mu.closed
+	if !closed {
+		l.mu.store = opened
+	}
+	l.mu.Unlock()
+	if closed {
+		return opened.Close()
+	}
+	return nil
 }
 
 // Put implements objects.Store.

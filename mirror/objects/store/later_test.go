@@ -118,3 +118,33 @@ func TestLaterFolder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLaterHangs has what opens a store hang, as a folder of a server that is away: however many
+// ask, and however often, one call waits, and who asks is told when its context ends.
+func TestLaterHangs(t *testing.T) {
+	memory := objectstest.New(objectstest.Options{})
+	var calls atomic.Int32
+	answers := make(chan struct{})
+	l := &later{open: func(context.Context) (objects.Store, error) {
+		calls.Add(1)
+		<-answers
+		return memory, nil
+	}}
+	for range 20 {
+		ctx, stop := context.WithTimeout(t.Context(), time.Millisecond)
+		if _, _, err := l.Get(ctx, "a", 0, -1); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, objects.ErrAway) {
+			t.Error(err)
+		}
+		stop()
+	}
+	close(answers)
+	if err := l.Put(t.Context(), "a", objects.BytesBody([]byte("text"))); err != nil {
+		t.Error(err)
+	}
+	if n := calls.Load(); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
