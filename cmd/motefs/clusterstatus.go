@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -147,6 +148,9 @@ func (w *clusterWatch) mirrors(ctx context.Context) (all []*clusterStatus, err e
 	}
 	complete, storeErr := w.complete(ctx)
 	if !complete {
+		for i := range all { // NATS is believed where the object store says nothing
+			all[i].Complete = all[i].Complete && storeErr != nil
+		}
 		return all, errors.Join(err, storeErr)
 	}
 	if len(all) == 0 {
@@ -235,6 +239,11 @@ func clusterStatusOf(m *natsbus.Mirror) *clusterStatus {
 		st.Processes = append(st.Processes, r)
 	}
 	_, st.Totals = heard(st.Processes)
+	var note cluster.Report
+	if m.Complete != nil && json.Unmarshal(m.Complete, &note) == nil {
+		st.Complete = true
+		st.Totals = cmp.Or(note.Leader, st.Totals)
+	}
 	for i := range st.Processes {
 		r := &st.Processes[i]
 		if st.Complete = st.Complete || r.Complete; r.Complete && r.Leader != nil {
