@@ -147,6 +147,9 @@ func (w *clusterWatch) mirrors(ctx context.Context) (all []*clusterStatus, err e
 	}
 	complete, storeErr := w.complete(ctx)
 	if !complete {
+		for i := range all { // NATS is believed where the object store says nothing
+			all[i].Complete = all[i].Complete && storeErr != nil
+		}
 		return all, errors.Join(err, storeErr)
 	}
 	if len(all) == 0 {

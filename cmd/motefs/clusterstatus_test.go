@@ -22,6 +22,22 @@ func TestClusterStatusNames(t *testing.T) {
 	}
 }
 
+// TestClusterStatusNote: the note that NATS keeps of a mirror that is complete says so when all
+// processes have ended.
+func TestClusterStatusNote(t *testing.T) {
+	m := natsbus.Mirror{ID: "id", Complete: []byte(`{"complete":true,"leader":{"listed":30,"listing_complete":true,"segments":3,"sealed":3,"fetched":30}}`)}
+	text := strings.Join(clusterStatusOf(&m).lines(), "\n")
+	for _, want := range []string{"mirror id: complete\n", "listed    30\n", "fetched   30", "0 left"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in %s", want, text)
+		}
+	}
+	m.Complete = []byte("another version's")
+	if st := clusterStatusOf(&m); st.Complete {
+		t.Errorf("%+v of a note that is none", st)
+	}
+}
+
 // TestClusterStatusAtTheEnd: a mirror that is complete is said to be, by what was reported last, and
 // by the object store where nobody is there any more, nor NATS.
 func TestClusterStatusAtTheEnd(t *testing.T) {

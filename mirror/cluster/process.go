@@ -132,6 +132,9 @@ func (p *Process) Run(ctx context.Context) (Result, error) {
 		if err := sleep(ctx, p.o.soon(joinAgain)); err != nil {
 			return Result{}, err
 		}
+		p.mu.Lock()
+		p.mu.full = time.Time{} // room is waited for as long again
+		p.mu.Unlock()
 	}
 }
 

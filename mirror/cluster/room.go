@@ -6,10 +6,15 @@ import (
 )
 
 // awaitRoom waits, after the local disk had no room for a segment, until that may be tried again.
-// The segment is another's meanwhile. The error is ctx's, or why where there has been none for as
-// long as an outage may last.
-func (p *Process) awaitRoom(ctx context.Context, why error) error {
+// The segment, which was begun then, is another's meanwhile. The error is ctx's, or why where there
+// has been none for as long as an outage may last, and no segment has been worked at for longer: such
+// a one has the room that it needs, and gives it back as it ends.
+func (p *Process) awaitRoom(ctx context.Context, why error, began time.Time) error {
 	p.mu.Lock()
+	older := false
+	for _, at := range p.mu.working {
+		older = older || at.Before(began)
+	}
 	since := p.mu.full
 	if since.IsZero() {
 		p.mu.full = time.Now()
@@ -19,7 +24,7 @@ func (p *Process) awaitRoom(ctx context.Context, why error) error {
 	switch {
 	case since.IsZero():
 		p.o.Log.Warn().Err(why).Msg("no room on the local disk: what was worked at is handed back, and another segment begun when there is room")
-	case most >= 0 && time.Since(since) > most:
+	case most >= 0 && time.Since(since) > most && !older:
 		return why
 	}
 	if most >= 0 {

@@ -68,3 +68,41 @@ func TestNoRoom(t *testing.T) {
 		})
 	}
 }
+
+// tight is a source whose local disk has room for one segment, that takes so long.
+type tight struct {
+	*fakeSource
+	takes time.Duration
+	room  chan struct{} // has a token of who has it
+}
+
+func (f *tight) Fetch(ctx context.Context, seg *named, out output) (cache.ContentCounts, error) {
+	select {
+	case f.room <- struct{}{}:
+		defer func() { <-f.room }()
+	default:
+		return cache.ContentCounts{}, fmt.Errorf("read the names: %w", syscall.ENOSPC)
+	}
+	if err := sleep(ctx, f.takes); err != nil {
+		return cache.ContentCounts{}, err
+	}
+	return f.fakeSource.Fetch(ctx, seg, out)
+}
+
+// TestTightRoom has the local disk have room for one segment of two, for longer than an outage may
+// last. The one that has it ends, and then the other.
+func TestTightRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		o := newTestProcess(t, NewLocal()).o
+		o.source, o.SegmentNames = &tight{o.source.(*fakeSource), 5 * time.Minute, make(chan struct{}, 1)}, 1
+		p, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result, err := p.Run(ctx); err != nil || result.Segments != 2 {
+			t.Errorf("%+v, %v", result, err)
+		}
+	})
+}

@@ -116,10 +116,13 @@ func (p *Process) begin(seq uint64) bool {
 	return true
 }
 
-func (p *Process) finish(seq uint64) {
+// finish ends what begin noted, and says when that was.
+func (p *Process) finish(seq uint64) (began time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	began = p.mu.working[seq]
 	delete(p.mu.working, seq)
+	return began
 }
 
 // process works at a segment and tells the bus how that ended. Its error ends the process.
@@ -129,7 +132,7 @@ func (p *Process) process(ctx context.Context, seq uint64, item Item, waiting fu
 		return nil
 	}
 	err := p.attempt(ctx, seq, item, waiting)
-	p.finish(seq)
+	began := p.finish(seq)
 	switch {
 	case err == nil:
 		if item == nil {
@@ -144,7 +147,7 @@ func (p *Process) process(ctx context.Context, seq uint64, item Item, waiting fu
 	}
 	p.back(ctx, seq, item, 0)
 	if ctx.Err() == nil && cache.NoRoom(err) {
-		return p.awaitRoom(ctx, err)
+		return p.awaitRoom(ctx, err, began)
 	}
 	return err
 }

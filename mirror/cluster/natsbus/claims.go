@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/nats-io/nats.go/jetstream"
@@ -58,6 +59,14 @@ func (b *Bus) Claims(ctx context.Context, store objects.Store) (objects.Store, e
 		return nil, fmt.Errorf("claims by NATS: %w", err)
 	}
 	return c, nil
+}
+
+// Away is that of the object store, where it knows: since when it gives no answer, and why.
+func (c *claims) Away() (since time.Time, why error) {
+	if store, ok := c.Store.(interface{ Away() (time.Time, error) }); ok {
+		return store.Away()
+	}
+	return time.Time{}, nil
 }
 
 // open finds the bucket, or makes it where there has been none.

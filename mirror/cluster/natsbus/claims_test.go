@@ -236,3 +236,22 @@ func TestClaimsAway(t *testing.T) {
 		t.Errorf("%q is there", got)
 	}
 }
+
+// unreached is an object store that has been away for an hour.
+type unreached struct{ *careless }
+
+func (unreached) Away() (since time.Time, why error) { return time.Now().Add(-time.Hour), errDies }
+
+// TestClaimsTellAway: who asks whether the object store is away hears so through claims too.
+func TestClaimsTellAway(t *testing.T) {
+	bus := join(t, options(t, natstest.New(t, 1).URL()))
+	store, err := bus.Claims(deadline(t), unreached{&careless{bodies: map[string][]byte{}}})
+	must(t, err)
+	asked, ok := store.(interface{ Away() (time.Time, error) })
+	if !ok {
+		t.Fatal("it does not know")
+	}
+	if since, why := asked.Away(); since.IsZero() || !errors.Is(why, errDies) {
+		t.Errorf("away since %v: %v", since, why)
+	}
+}
