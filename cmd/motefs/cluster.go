@@ -67,6 +67,10 @@ func (f *clusterFlags) validate(segments string) error {
 	return nil
 }
 
+// helps reports whether there are servers that remember who was first. One in this process forgets it
+// as that ends, with which the mirror could not be gone on with.
+func (f *clusterFlags) helps() bool { return f.servers != "" && f.servers != embedded }
+
 // validateWatch is validate for who only looks.
 func (f *clusterFlags) validateWatch(segments string) error {
 	switch {

@@ -186,7 +186,7 @@ func (a *app) openMirror(ctx context.Context, f *mirrorFlags, m *segmentsMirror,
 	if !begun && !helped && f.cluster.haste == 1 { // tests start too many to try that each time
 		a.doing("trying whether %s lets one of many win", m.url)
 		err := objects.Probe(ctx, m.objects)
-		if errors.Is(err, objects.ErrUnfit) && f.cluster.servers != "" {
+		if errors.Is(err, objects.ErrUnfit) && f.cluster.helps() {
 			log.Warn().Err(err).Msg("the object store cannot say who was first, so NATS does: every process needs --cluster with the same servers, and what they have must not be lost before the mirror is complete")
 			helped, err = true, nil
 		}
@@ -208,7 +208,7 @@ func (a *app) openMirror(ctx context.Context, f *mirrorFlags, m *segmentsMirror,
 
 // help has NATS say who was first, for an object store that cannot.
 func (f *mirrorFlags) help(ctx context.Context, m *segmentsMirror, process string, log zerolog.Logger) (err error) {
-	if f.cluster.servers == "" {
+	if !f.cluster.helps() {
 		return usagef("%s is made with the help of NATS, as its object store cannot say who was first: give --cluster with the same servers", m.url)
 	}
 	identity, err := f.segments.identity()
@@ -287,6 +287,11 @@ func (m *segmentsMirror) close() error {
 
 // segmentsResult says how a mirror in segments ended.
 func (a *app) segmentsResult(m *segmentsMirror, r cluster.Result, runErr error, took time.Duration) error {
+	if runErr != nil && r.Complete {
+		m.status.Set(status.Complete)
+		a.tell("the mirror is complete; what nobody refers to may be left in %s, and the same command removes it", m.url)
+		return runErr
+	}
 	if runErr != nil {
 		m.status.Set(status.Stopped)
 		if errors.Is(runErr, context.Canceled) {

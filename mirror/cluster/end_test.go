@@ -155,3 +155,29 @@ func (h *hearing) Complete(_ context.Context, report []byte) error {
 	h.ended = append(h.ended, report)
 	return nil
 }
+
+// stopping is a bus at which a process is stopped while it waits for the others to know that all is
+// done.
+type stopping struct {
+	Bus
+	stop context.CancelFunc
+}
+
+func (b *stopping) Report(ctx context.Context, text []byte) error {
+	if strings.Contains(string(text), `"complete":true`) {
+		b.stop()
+	}
+	return b.Bus.Report(ctx, text)
+}
+
+// TestStoppedAtTheEnd: who is stopped once the mirror is complete knows that it is.
+func TestStoppedAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		p := newTestProcess(t, &stopping{NewLocal(), cancel})
+		if result, err := p.Run(ctx); !result.Complete || err == nil {
+			t.Errorf("%+v, %v", result, err)
+		}
+	})
+}

@@ -107,7 +107,7 @@ func (p *Process) Close() error {
 // Result is what a Run has come to.
 type Result struct {
 	// Complete says that each file of the listing is fetched, gone, or recorded as failed, and
-	// that a manifest says so.
+	// that a manifest says so. It may be said beside an error, of what was to be done after that.
 	Complete bool
 	Totals
 }
@@ -173,7 +173,7 @@ func (p *Process) all(ctx context.Context) (Result, error) {
 	}
 	var all segments.Index
 	if _, err := p.reader.Follow(ctx, &all); err != nil {
-		return Result{}, err
+		return Result{Complete: true}, err
 	}
 	if !all.Complete {
 		return Result{}, fmt.Errorf("%w: its newest manifest does not say any more that it is complete", segments.ErrBad)

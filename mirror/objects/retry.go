@@ -42,18 +42,28 @@ func (r *Retrier) Away() (since time.Time, why error) { return r.health.state() 
 
 // attempts are the tries of one operation.
 type attempts struct {
-	r    *Retrier
-	op   string
-	name string
-	wait *backoff.ExponentialBackOff
+	r       *Retrier
+	op      string
+	name    string
+	write   bool
+	failing bool // it is a write that is tried again
+	wait    *backoff.ExponentialBackOff
 }
 
 func (r *Retrier) attempts(op, name string) *attempts { return &attempts{r: r, op: op, name: name} }
 
 // good says that a try brought something.
 func (a *attempts) good() {
-	a.r.health.good()
+	a.r.health.good(a.write)
 	a.wait = nil
+}
+
+// ended says that there is no other try.
+func (a *attempts) ended() {
+	if a.failing {
+		a.failing = false
+		a.r.health.failing(-1)
+	}
 }
 
 // again waits after a try that failed, and returns nil where there is to be another one.
@@ -67,7 +77,11 @@ func (a *attempts) again(ctx context.Context, err error) error {
 		}
 		return err
 	}
-	a.r.health.bad(err)
+	if a.write && !a.failing {
+		a.failing = true
+		a.r.health.failing(1)
+	}
+	a.r.health.bad(a.write, err)
 	if a.wait == nil {
 		a.wait = backoff.NewExponentialBackOff()
 		a.wait.InitialInterval, a.wait.MaxInterval = firstPause, mostPause
@@ -91,9 +105,16 @@ func (*attempts) answered(err error) bool {
 	return errors.Is(err, ErrExists) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrRange)
 }
 
-// do tries until try returns nil or what does not pass.
-func (r *Retrier) do(ctx context.Context, op, name string, try func() error) error {
+// write is do for what writes.
+func (r *Retrier) write(ctx context.Context, op, name string, try func() error) error {
 	a := r.attempts(op, name)
+	a.write = true
+	defer a.ended()
+	return a.do(ctx, try)
+}
+
+// do tries until try returns nil or what does not pass.
+func (a *attempts) do(ctx context.Context, try func() error) error {
 	for {
 		err := try()
 		if err == nil {
@@ -108,17 +129,17 @@ func (r *Retrier) do(ctx context.Context, op, name string, try func() error) err
 
 // Put implements Store.
 func (r *Retrier) Put(ctx context.Context, name string, body Body) error {
-	return r.do(ctx, "put", name, func() error { return r.store.Put(ctx, name, body) })
+	return r.write(ctx, "put", name, func() error { return r.store.Put(ctx, name, body) })
 }
 
 // Create implements Store.
 func (r *Retrier) Create(ctx context.Context, name string, body Body) error {
-	return r.do(ctx, "create", name, func() error { return r.store.Create(ctx, name, body) })
+	return r.write(ctx, "create", name, func() error { return r.store.Create(ctx, name, body) })
 }
 
 // Delete implements Store.
 func (r *Retrier) Delete(ctx context.Context, name string) error {
-	return r.do(ctx, "delete", name, func() error { return r.store.Delete(ctx, name) })
+	return r.write(ctx, "delete", name, func() error { return r.store.Delete(ctx, name) })
 }
 
 // List implements Store. fn hears of no object twice.
@@ -142,7 +163,7 @@ func (r *Retrier) List(ctx context.Context, prefix, after string, fn func(Info) 
 
 // Get implements Store.
 func (r *Retrier) Get(ctx context.Context, name string, off, n int64) (body io.ReadCloser, size int64, err error) {
-	err = r.do(ctx, "get", name, func() error {
+	err = r.attempts("get", name).do(ctx, func() error {
 		body, size, err = r.store.Get(ctx, name, off, n)
 		return err
 	})

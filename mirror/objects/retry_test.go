@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,4 +242,69 @@ func TestProbeFinds(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
+}
+
+// full is a store that takes nothing for now.
+type full struct {
+	objects.Store
+	now atomic.Bool
+}
+
+func (f *full) Put(ctx context.Context, name string, body objects.Body) error {
+	if f.now.Load() {
+		return objects.ErrAway
+	}
+	return f.Store.Put(ctx, name, body)
+}
+
+// TestRetryFull: a store that takes nothing is away, though it can be read, until it takes something
+// or nobody writes any more.
+func TestRetryFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		store := &full{Store: objectstest.New(objectstest.Options{})}
+		store.now.Store(true)
+		s := objects.Retry(store, zerolog.New(&log).Level(zerolog.InfoLevel))
+		defer s.Close()
+		list := func() {
+			t.Helper()
+			if err := s.List(t.Context(), "", "", func(objects.Info) bool { return true }); err != nil {
+				t.Error(err)
+			}
+		}
+		start := time.Now()
+		put := func(ctx context.Context) <-chan error {
+			done := make(chan error, 1)
+			go func() { done <- s.Put(ctx, "a", objects.BytesBody(nil)) }()
+			return done
+		}
+		done := put(t.Context())
+		for range 60 {
+			time.Sleep(time.Second)
+			list()
+		}
+		if since, why := s.Away(); !since.Equal(start) || !errors.Is(why, objects.ErrAway) {
+			t.Errorf("away since %v: %v", since, why)
+		}
+		if away, back := strings.Count(log.String(), "is away"), strings.Count(log.String(), "is back"); away != 2 || back != 0 {
+			t.Errorf("told %d times that it is away, and %d times that it is back: %s", away, back, log.String())
+		}
+		store.now.Store(false)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if since, _ := s.Away(); !since.IsZero() || strings.Count(log.String(), "is back") != 1 {
+			t.Errorf("away since %v: %s", since, log.String())
+		}
+		store.now.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := <-put(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		list()
+		if since, why := s.Away(); !since.IsZero() || why != nil {
+			t.Errorf("nobody writes, and it is away since %v: %v", since, why)
+		}
+	})
 }
