@@ -14,24 +14,28 @@ const (
 	endTimeout = 3 * time.Second
 	// endEvery is how often it tells them meanwhile, and how often at most commits are told.
 	endEvery = 200 * time.Millisecond
+	// hurryFrom is with how few segments left, as the leader knew last, a commit is told at once.
+	hurryFrom = 4 * nearEnd
 )
 
-// hasCommitted notes a commit of this process. Once all is listed the others are to hear of it at
-// once.
+// hasCommitted notes a commit of this process. Near the end the others are to hear of it at once.
 func (p *Process) hasCommitted() {
 	p.mu.Lock()
 	p.mu.commits++
 	p.mu.unsealed++
-	last := p.mu.leading != nil && p.mu.leading.ListingComplete
+	near := p.mu.leading.nearEnd()
 	for i := range p.mu.others {
-		last = last || p.mu.others[i].Leader != nil && p.mu.others[i].Leader.ListingComplete
+		near = near || p.mu.others[i].Leader.nearEnd()
 	}
 	p.mu.Unlock()
 	token(p.news)
-	if last {
+	if near {
 		token(p.hurry)
 	}
 }
+
+// nearEnd reports whether few segments are left, by what a leader says; nil: there is none.
+func (l *Leading) nearEnd() bool { return l != nil && l.ListingComplete && l.Left() <= hurryFrom }
 
 // token puts a token where there is none.
 func token(to chan<- struct{}) {

@@ -155,7 +155,7 @@ func do(err error) string {
 			return rights
 		}
 		if refusal.Code == "" && !mirror.Temporary(err) {
-			return "that is no answer of S3: check the bucket's name and --endpoint-url"
+			return "that is no answer of S3: check the bucket's name and --segments-endpoint-url"
 		}
 		return refusal.Advice()
 	}
@@ -171,7 +171,7 @@ func do(err error) string {
 	case errors.Is(err, iofs.ErrPermission):
 		return "this user needs to read the folder, and who writes to write there"
 	case errors.Is(err, objects.ErrAway):
-		return "check the URL, --endpoint-url and --region, and that the server is up"
+		return "check the URL, --segments-endpoint-url and --segments-region, and that the server is up"
 	}
 	return ""
 }
