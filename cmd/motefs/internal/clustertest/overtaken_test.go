@@ -26,7 +26,7 @@ func TestOvertaken(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := w.begin(t, 500, 10*time.Millisecond, 150*time.Millisecond)
+			r := w.begin(t, 1000, 10*time.Millisecond, 150*time.Millisecond)
 			r.apart = true
 			t.Parallel()
 			for range 3 {
@@ -35,13 +35,18 @@ func TestOvertaken(t *testing.T) {
 			r.committed(r.segments() / 4)
 			lister := r.awaitLister()
 			workers := slices.DeleteFunc(r.live(), func(m *member) bool { return m == lister })
-			if len(workers) < 2 {
-				t.Fatal("they have ended before anything happens")
-			}
-			tc.begin(workers[0])
+			var slow *member // one that takes part by now
+			r.until("a worker that has fetched", func() bool {
+				k := slices.IndexFunc(workers, func(m *member) bool { return fetches.MatchString(m.Stderr.String()) })
+				if k >= 0 {
+					slow = workers[k]
+				}
+				return k >= 0
+			})
+			tc.begin(slow)
 			if tc.end != nil {
 				r.until("the end of the lister", lister.Ended)
-				tc.end(workers[0])
+				tc.end(slow)
 			}
 			r.finish()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
