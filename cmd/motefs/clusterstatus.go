@@ -155,25 +155,8 @@ func (w *clusterWatch) mirrors(ctx context.Context) (all []*clusterStatus, err e
 	if len(all) == 0 {
 		all = []*clusterStatus{clusterStatusOf(&natsbus.Mirror{ID: w.reader.Mirror})}
 	}
-	all[0].Complete, all[0].Totals = true, totalsOf(&w.index)
+	all[0].Complete, all[0].Totals = true, cluster.Completed(&w.index)
 	return all, nil
-}
-
-// totalsOf are the totals of a complete mirror.
-func totalsOf(x *segments.Index) *cluster.Leading {
-	n := uint64(len(x.Segments))
-	t := cluster.Totals{Segments: n, Sealed: n}
-	for i := range x.Segments {
-		s := &x.Segments[i]
-		t.Files += s.Part.Files
-		t.Dirs += s.Part.Dirs
-		t.Skipped += s.Part.Skipped
-		t.Fetched += s.Counts.Fetched
-		t.Bytes += s.Counts.Bytes
-		t.Gone += s.Counts.Gone
-		t.Failed += s.Counts.Failed
-	}
-	return &cluster.Leading{Listed: t.Files, ListingComplete: true, Totals: t}
 }
 
 // sleepFor waits, and returns false where ctx ends meanwhile.

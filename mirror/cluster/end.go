@@ -91,8 +91,7 @@ func (p *Process) tidyBus(ctx context.Context, all *segments.Index) {
 	if !ok {
 		return
 	}
-	t := totals(all, 0)
-	r := Report{Process: p.o.Process, Complete: true, Leader: &Leading{Listed: t.Files, ListingComplete: true, Totals: t}}
+	r := Report{Process: p.o.Process, Complete: true, Leader: Completed(all)}
 	text, err := json.Marshal(r)
 	if err == nil {
 		leaving, cancel := context.WithTimeout(ctx, endTimeout)

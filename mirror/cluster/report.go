@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/segments"
 )
 
 // Report is what a process tells the others, and status.
@@ -61,6 +62,12 @@ type Totals struct {
 	Gone     uint64 `json:"gone,omitempty"`
 	Failed   uint64 `json:"failed,omitempty"`
 	Skipped  uint64 `json:"skipped,omitempty"`
+}
+
+// Completed is what is known of a mirror of which all is sealed.
+func Completed(all *segments.Index) *Leading {
+	t := totals(all, 0)
+	return &Leading{Listed: t.Files, ListingComplete: true, Totals: t}
 }
 
 // Left is how many name segments have no commit that was read.

@@ -97,7 +97,7 @@ func (q *queue) made() uint64 {
 	return q.mu.made
 }
 
-// over has nothing be made again. The caller has the lock.
+// over has nothing be made again. The caller has its turn (lock), so nothing is being made.
 func (q *queue) over() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
