@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,13 +21,7 @@ type testDisk struct {
 
 func newDisk(t *testing.T, mib int) *testDisk {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("only root can mount a disk")
-	}
-	d := &testDisk{t, t.TempDir()}
-	process.MustRun(t, "mount", "-t", "tmpfs", "-o", fmt.Sprintf("mode=700,size=%dm", mib), "tmpfs", d.dir)
-	t.Cleanup(func() { _ = exec.Command("umount", "-l", d.dir).Run() })
-	return d
+	return &testDisk{t, process.SmallDisk(t, mib)}
 }
 
 func (d *testDisk) store() string { return filepath.Join(d.dir, "store") }

@@ -226,6 +226,19 @@ func MustRun(tb testing.TB, name string, args ...string) string {
 	return out
 }
 
+// SmallDisk mounts a disk in memory, of so many MiB, for as long as the test runs, and returns where.
+// It skips a test that may not mount.
+func SmallDisk(tb testing.TB, mib int) (dir string) {
+	tb.Helper()
+	if os.Getuid() != 0 {
+		tb.Skip("only root can mount a disk")
+	}
+	dir = tb.TempDir()
+	MustRun(tb, "mount", "-t", "tmpfs", "-o", fmt.Sprintf("mode=700,size=%dm", mib), "tmpfs", dir)
+	tb.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
+	return dir
+}
+
 // MustFail is Run of a program that must fail and say want.
 func MustFail(tb testing.TB, want, name string, args ...string) {
 	tb.Helper()

@@ -3,7 +3,6 @@ package clustertest
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -17,12 +16,7 @@ import (
 // with room again it takes part again.
 func TestWorkerWithoutRoom(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("only root can mount a disk")
-	}
-	disk := t.TempDir()
-	process.MustRun(t, "mount", "-t", "tmpfs", "-o", "mode=700,size=24m", "tmpfs", disk)
-	t.Cleanup(func() { _ = exec.Command("umount", "-l", disk).Run() })
+	disk := process.SmallDisk(t, 24)
 	r := newWorld(t).begin(t, 1500, 200*time.Millisecond, 0)
 	lister := r.join()
 	r.until("a lister", func() bool { return r.lister() == lister })
