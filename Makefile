@@ -7,6 +7,9 @@ LINT_VERSION := v2.15.0
 LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 VULN_VERSION := v1.9.0
 VULN         := $(TOOLS)/govulncheck-$(VULN_VERSION)
+# Of a long run it prints what failed, and that at the end.
+GOTESTSUM_VERSION := v1.13.0
+export GOTESTSUM  := $(TOOLS)/gotestsum-$(GOTESTSUM_VERSION)
 VERSITYGW_VERSION := v1.8.0
 VERSITYGW    := $(TOOLS)/versitygw-$(VERSITYGW_VERSION)
 # The race detector needs cgo, and so a C compiler.
@@ -16,6 +19,9 @@ RACE         ?= -race
 WITHOUT_RACE := Allocations|TestClusterModel|TestCrashes|TestErrorSweep|TestFullAtAnyOperation|TestModel|TestNamesKilled|TestPrintable|TestPromisesAreKept|TestRefreshCrashes|TestRefreshKilled|TestRefreshModel|TestRepairIsCutOff|TestSameResult|TestSegmentModel
 # .ci/gotest also fails where a test is skipped.
 GOTEST       ?= $(GO) test
+ifeq ($(GOTEST),.ci/gotest)
+test: $(GOTESTSUM)
+endif
 FUZZTIME     ?= 20s
 
 .PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak soak-cluster screenshots clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser needs-cc needs-bench needs-bench-mount
@@ -126,6 +132,10 @@ $(VULN):
 	mv $(TOOLS)/govulncheck $@
 
 # An S3 server to be held to; it takes some two minutes to build.
+$(GOTESTSUM):
+	GOBIN=$(TOOLS) $(GO) install gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
+	mv $(TOOLS)/gotestsum $@
+
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
 	mv $(TOOLS)/versitygw $@
