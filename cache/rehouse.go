@@ -9,7 +9,7 @@ import (
 
 // rehouse puts the names of entries that are in no run into new runs.
 func (m *mender) rehouse() error {
-	if m.numbers == (blobTally{}) {
+	if m.numbers.balanced() {
 		return nil
 	}
 	err := m.walk(keyEntry, func(key, value []byte) error {

@@ -70,12 +70,12 @@ func (t *tally) run() error {
 	if err := t.walk(keyFailed, func(_, _ []byte) error { t.count.Failed++; return nil }); err != nil {
 		return err
 	}
-	if *t.numbers != (blobTally{}) {
+	if !t.numbers.balanced() {
 		if err := t.punch(); err != nil {
 			return err
 		}
 	}
-	if *t.numbers != (blobTally{}) {
+	if !t.numbers.balanced() {
 		return fmt.Errorf("%w: the names of directories and their entries do not agree", ErrCorrupt)
 	}
 	return t.apply(true)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/cespare/xxhash/v2"
@@ -22,6 +23,12 @@ func (t *blobTally) toggle(id uint64) {
 
 // odd reports whether id may be in one set only.
 func (t *blobTally) odd(id uint64) bool { return t[blobHash(id)%uint64(len(t))] != 0 }
+
+// balanced reports whether both sets are the same. It does not compare with a blobTally{},
+// which the compiler would put into the program, all 512 KiB of it.
+func (t *blobTally) balanced() bool {
+	return !slices.ContainsFunc(t[:], func(b uint64) bool { return b != 0 })
+}
 
 // blobHash spreads numbers that lie close together.
 func blobHash(id uint64) uint64 {
@@ -82,7 +89,7 @@ func (v *verifier) unreferenced() error {
 	if err := v.blobFiles(func(id uint64) error {
 		v.blobs.toggle(id)
 		return nil
-	}, func(shard, name string) { v.unknownBlob(shard, name) }); err != nil || v.blobs == (blobTally{}) {
+	}, func(shard, name string) { v.unknownBlob(shard, name) }); err != nil || v.blobs.balanced() {
 		return err
 	}
 	suspects := make(map[uint64]struct{})

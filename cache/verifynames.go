@@ -62,7 +62,7 @@ func indexHash(first, parent Inode) uint64 { return blobHash(uint64(first)) + ui
 // names looks up the names of runs that the entries do not have with the same numbers,
 // and checks that no entry is left over.
 func (v *verifier) names() error {
-	if v.named != (blobTally{}) {
+	if !v.named.balanced() {
 		if err := v.lookUp(); err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (v *verifier) index() error {
 	if n != v.report.Runs && !v.short {
 		v.problem("%d runs have %d indexes", v.report.Runs, n)
 	}
-	if v.indexed == (blobTally{}) {
+	if v.indexed.balanced() {
 		return nil
 	}
 	return v.eachRun(func(r *cachedRun, err error) {
