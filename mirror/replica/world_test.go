@@ -371,7 +371,7 @@ func diskUsage(tb testing.TB, dir string) (n int64) {
 func opened(tb testing.TB, dir string, from objects.Store, change ...func(*Options)) *Replica {
 	tb.Helper()
 	o := Options{
-		Objects: from, Store: optionsOf(dir), Poll: 5 * time.Millisecond, Patience: 5 * time.Second, backoff: time.Millisecond,
+		Objects: from, Store: optionsOf(dir), Poll: 5 * time.Millisecond, Patience: time.Minute, backoff: time.Millisecond,
 		Log: zerolog.New(zerolog.NewTestWriter(tb)),
 	}
 	for _, c := range change {
