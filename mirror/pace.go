@@ -26,6 +26,7 @@ type pace struct {
 	mu       struct {
 		sync.Mutex
 		until     time.Time // nothing is asked for before
+		asked     time.Time // the part of it that the origin has said here
 		limiter   *rate.Limiter
 		cutAt     time.Time
 		cutTo     float64 // files a second, at cutAt
@@ -99,6 +100,16 @@ func (p *pace) share(limitFiles, limitRate, n int64) {
 // Counts.Slowdowns.
 func (e *Engine) Slow() { e.pace.slow() }
 
+// Pause has the engine ask the origin for nothing, for so long from now on and at most Options.Outage,
+// because the origin wants to be left alone by another who mirrors it; see Counts.LeftAlone. Readers
+// are not kept waiting.
+func (e *Engine) Pause(d time.Duration) {
+	if e.opts.Outage >= 0 {
+		d = min(d, e.opts.Outage)
+	}
+	e.pace.pause(d)
+}
+
 // burst is how many files are asked for at once at a limited rate.
 func burst(filesPerSecond float64) int { return max(1, int(filesPerSecond/pieces)) }
 
@@ -163,9 +174,8 @@ func (p *pace) throttled(asked, after time.Duration) {
 	if asked < leastRetryAfter && (recent || !p.tooFastLocked(now)) {
 		return
 	}
-	if until := now.Add(after); until.After(p.mu.until) {
-		p.mu.until = until
-	}
+	p.mu.asked = later(p.mu.asked, now.Add(after))
+	p.mu.until = later(p.mu.until, p.mu.asked)
 	if recent {
 		return
 	}
@@ -181,6 +191,41 @@ func (p *pace) slow() {
 	if p.mu.limiter == nil || now.Sub(p.mu.cutAt) >= heardLate {
 		p.cutLocked(now, 0)
 	}
+}
+
+// pause has nothing be asked for, for so long from now on.
+func (p *pace) pause(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.until = later(p.mu.until, time.Now().Add(d))
+	p.slowed.Store(true)
+}
+
+// rest waits until something may be asked for, however much.
+func (p *pace) rest(ctx context.Context) error {
+	for {
+		until, _ := p.state(time.Now())
+		if until.IsZero() {
+			return nil
+		}
+		if err := sleep(ctx, time.Until(until)); err != nil {
+			return err
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// leftAlone is Counts.LeftAlone.
+func (p *pace) leftAlone(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(p.mu.asked.Sub(now), 0)
 }
 
 // slowdowns is Counts.Slowdowns.

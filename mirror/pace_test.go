@@ -167,6 +167,32 @@ func TestRetryAfterPausesAll(t *testing.T) {
 	})
 }
 
+// TestPausedForAnother has the origin want to be left alone by another who asks it too: for as long as it
+// says nothing is asked for here, and nobody is told that it was said here.
+func TestPausedForAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(0, 0)
+		p.pause(30 * time.Second)
+		p.pause(10 * time.Second) // shorter than what is known
+		start := time.Now()
+		if n, err := p.take(t.Context(), 1000); n != 1000 || err != nil || time.Since(start) != 30*time.Second {
+			t.Errorf("%d may be asked for after %v, %v", n, time.Since(start), err)
+		}
+		if left := p.leftAlone(start); left != 0 {
+			t.Errorf("it says itself to leave the origin alone for %v", left)
+		}
+		p.throttled(5*time.Second, 5*time.Second)
+		p.pause(time.Minute)
+		if left := p.leftAlone(time.Now()); left != 5*time.Second {
+			t.Errorf("what it was told itself is %v", left)
+		}
+		start = time.Now()
+		if err := p.rest(t.Context()); err != nil || time.Since(start) != time.Minute {
+			t.Errorf("the listing goes on after %v, %v", time.Since(start), err)
+		}
+	})
+}
+
 func TestPaceIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(1, 1)

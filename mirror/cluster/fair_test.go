@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/motefs/motefs/mirror"
 )
@@ -11,11 +12,13 @@ import (
 type pacedSource struct {
 	source
 	slowed, share int
+	paused        time.Duration // what it was told last
 	counts        mirror.Counts
 }
 
 func (s *pacedSource) Share(n int)           { s.share = n }
 func (s *pacedSource) Slow()                 { s.slowed++ }
+func (s *pacedSource) Pause(d time.Duration) { s.paused = d }
 func (s *pacedSource) Counts() mirror.Counts { return s.counts }
 
 // cutOff is a bus that says whether anybody can be heard.
@@ -54,6 +57,39 @@ func TestSlowedTogether(t *testing.T) {
 	}
 	src.counts.Slowdowns = 3
 	if r := p.Report(); r.Throttled != 3 {
+		t.Errorf("the others hear %+v", r)
+	}
+}
+
+// TestLeftAloneTogether has the origin want to be left alone by another, and by this process. Each new
+// report of the other's counts once, for as long as it says and a bound, and goes to nobody else.
+func TestLeftAloneTogether(t *testing.T) {
+	bus := &telling{NewLocal(), map[string][]byte{}}
+	p := newTestProcess(t, bus)
+	src := &pacedSource{source: p.src}
+	p.src = src
+	hear := func(pause float64, want time.Duration) {
+		t.Helper()
+		text, err := json.Marshal(Report{Pause: pause})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bus.said["other"], src.paused = text, 0
+		if _, err := p.hear(t.Context()); err != nil || src.paused != want {
+			t.Errorf("of %v s: it pauses for %v, not %v; %v", pause, src.paused, want, err)
+		}
+	}
+	hear(30, 30*time.Second) // also of one that is heard of for the first time
+	hear(30, 0)              // its last report, again
+	hear(28.5, 28500*time.Millisecond)
+	hear(-5, 0)
+	hear(0, 0)
+	hear(1e300, mostPause)
+	if r := p.Report(); r.Pause != 0 {
+		t.Errorf("what another said goes round: %+v", r)
+	}
+	src.counts.LeftAlone = 3 * time.Second
+	if r := p.Report(); r.Pause != 3 {
 		t.Errorf("the others hear %+v", r)
 	}
 }

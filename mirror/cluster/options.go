@@ -93,6 +93,9 @@ const (
 	reportEvery = time.Second
 	// reportTimeout is how long a report may take; the next one is as good.
 	reportTimeout = 2 * time.Second
+	// mostPause bounds for how long a process asks for nothing because another says so; see also
+	// mirror.Engine.Pause.
+	mostPause = 10 * time.Minute
 	// maxReportItems bounds the items in a report.
 	maxReportItems = 64
 	// handBackAfter is how long a process that waits for ever keeps the lease and items in an

@@ -49,10 +49,8 @@ type Process struct {
 	// news has a token where something was committed since the keeper looked, as far as this process
 	// has heard, and hurry where the next report is to come at once.
 	news, hurry chan struct{}
-	// The goroutine of report has these: what the reports before said, by how many limits are
-	// divided, and how many manifests there were.
-	throttled map[string]int64
-	commits   map[string]uint64
+	// The goroutine of report has these: by how many limits are divided, and how many manifests
+	// there were.
 	sharing   int
 	manifests uint64
 	mu        struct {
