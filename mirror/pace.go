@@ -19,6 +19,9 @@ import (
 // nothing limits a mirror, pace costs it one atomic load for each batch.
 type pace struct {
 	files, bytes *rate.Limiter // nil: no limit
+	guards       func() int64  // nil: there are none; see Guarder
+	guarded      atomic.Int64  // of them those that files has counted
+	lengths      lengths       // where bytes are limited
 
 	slowed   atomic.Bool // mu holds something to look at
 	answered atomic.Int64
@@ -74,6 +77,7 @@ func newPace(limitFiles, limitRate int64) *pace {
 		p.bytes = rate.NewLimiter(rate.Limit(limitRate), max(1, int(limitRate/pieces)))
 	}
 	p.mu.sampled = time.Now()
+	p.lengths.mean.Store(unknownLength)
 	return p
 }
 
@@ -123,6 +127,12 @@ func (p *pace) take(ctx context.Context, want int) (int, error) {
 	}
 	if p.files == nil {
 		return want, nil
+	}
+	if p.guards != nil {
+		all := p.guards()
+		if err := waitAll(ctx, p.files, max(all-p.guarded.Swap(all), 0)); err != nil {
+			return 0, err
+		}
 	}
 	want = min(want, p.files.Burst())
 	return want, waitN(ctx, p.files, want)
@@ -269,18 +279,14 @@ func (p *pace) rateLocked(now time.Time) float64 {
 	return max(was, 1)
 }
 
-// got takes note of answered files and waits where they were too many bytes.
-func (p *pace) got(ctx context.Context, files int, bytes int64) error {
-	p.answered.Add(int64(files))
-	if p.bytes == nil {
-		return nil
-	}
-	for bytes > 0 {
-		n := min(bytes, int64(p.bytes.Burst()))
-		if err := waitN(ctx, p.bytes, int(n)); err != nil {
+// waitAll waits for n, however many.
+func waitAll(ctx context.Context, limiter *rate.Limiter, n int64) error {
+	for n > 0 {
+		piece := min(n, int64(limiter.Burst()))
+		if err := waitN(ctx, limiter, int(piece)); err != nil {
 			return err
 		}
-		bytes -= n
+		n -= piece
 	}
 	return nil
 }
