@@ -14,6 +14,8 @@ const (
 	endTimeout = 3 * time.Second
 	// endEvery is how often it tells them meanwhile, and how often at most commits are told.
 	endEvery = 200 * time.Millisecond
+	// goodbyeTimeout is how long it may take to tell the others that this process ends before that.
+	goodbyeTimeout = time.Second
 	// hurryFrom is with how few segments left, as the leader knew last, a commit is told at once.
 	hurryFrom = 4 * nearEnd
 )
@@ -62,6 +64,16 @@ func (p *Process) leave(ctx context.Context) {
 	}
 	if err != nil {
 		p.o.Log.Debug().Err(err).Msg("it is not certain that all others know that the mirror is complete")
+	}
+}
+
+// goodbye tells the others that this process takes part no more, so that its part of the limits is theirs
+// at once.
+func (p *Process) goodbye(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.o.soon(goodbyeTimeout))
+	defer cancel()
+	if err := p.o.Bus.Report(ctx, nil); err != nil {
+		p.o.Log.Debug().Err(err).Msg("the others have not heard that this process ends")
 	}
 }
 

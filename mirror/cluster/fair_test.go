@@ -1,10 +1,17 @@
 package cluster
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 )
 
@@ -119,4 +126,73 @@ func TestShareWhileCutOff(t *testing.T) {
 			t.Errorf("step %d: limits are divided by %d, not by %d; %v", i, src.share, step.want, err)
 		}
 	}
+}
+
+// TestLimitsAsOneComes has a process join another while there are limits, and end. The two never have more
+// than the limits together, and who stays has all of them at once.
+func TestLimitsAsOneComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seed := rand.Uint64()
+		t.Logf("seed %d", seed)
+		rng := rand.New(rand.NewPCG(seed, 1))
+		h := newHub(rng, 0)
+		first := newTestProcess(t, NewLocal()).o
+		first.Engine.LimitFiles = 100
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		var fetching [2]atomic.Bool
+		var share [2]atomic.Int64
+		var ended [2]chan error
+		join := func(ctx context.Context, i int) {
+			o := first
+			l := newLife()
+			o.Process, o.Bus = fmt.Sprint("p", i), h.join(fmt.Sprint("p", i), l)
+			o.source = &shareSource{&fakeSource{l: l, rng: rng, origin: &fakeOrigin{names: []string{"a", "b", "c", "d"}, page: 1}}, &fetching[i], &share[i]}
+			o.SegmentNames = 1
+			p, err := Open(o)
+			if err != nil {
+				t.Error(err)
+			}
+			ended[i] = make(chan error, 1)
+			go func() { _, err := p.Run(ctx); ended[i] <- err }()
+		}
+		join(ctx, 0)
+		time.Sleep(time.Minute + time.Duration(rng.Int64N(int64(time.Second))))
+		if n := share[0].Load(); n != 1 || !fetching[0].Load() {
+			t.Fatalf("alone: the limits are divided by %d, it fetches: %v", n, fetching[0].Load())
+		}
+		leaving, leave := context.WithCancelCause(ctx)
+		join(leaving, 1)
+		for !fetching[1].Load() {
+			time.Sleep(time.Millisecond)
+		}
+		if a, b := share[0].Load(), share[1].Load(); a != 2 || b != 2 {
+			t.Errorf("as the second one begins to fetch: the limits are divided by %d and by %d", a, b)
+		}
+		leave(errStopped)
+		if err := <-ended[1]; !errors.Is(err, errStopped) {
+			t.Error(err)
+		}
+		time.Sleep(reportEvery + time.Millisecond)
+		if n := share[0].Load(); n != 1 {
+			t.Errorf("a second after the other ended the limits are divided by %d", n)
+		}
+		cancel(errStopped)
+		<-ended[0]
+	})
+}
+
+// shareSource is a source that is for ever at each segment, and says so, and by how many limits are divided.
+type shareSource struct {
+	*fakeSource
+	fetching *atomic.Bool
+	share    *atomic.Int64
+}
+
+func (s *shareSource) Share(n int) { s.share.Store(int64(n)) }
+
+func (s *shareSource) Fetch(ctx context.Context, _ *named, _ output) (cache.ContentCounts, error) {
+	s.fetching.Store(true)
+	<-ctx.Done()
+	return cache.ContentCounts{}, context.Cause(ctx)
 }

@@ -197,6 +197,15 @@ func (p *Process) lastReports() map[string]Report {
 	return last
 }
 
+// meet waits, where there are limits, until the others have divided them among one more, and this process
+// has heard of all of them.
+func (p *Process) meet(ctx context.Context) error {
+	if p.alone || p.o.Engine.LimitFiles == 0 && p.o.Engine.LimitRate == 0 {
+		return nil
+	}
+	return sleep(ctx, p.o.soon(meetTime))
+}
+
 // awayBus is a bus that knows when nobody can be heard.
 type awayBus interface{ Away() bool }
 

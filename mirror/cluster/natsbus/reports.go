@@ -84,11 +84,16 @@ func (r *reports) subject(process string) string {
 	return strings.TrimSuffix(r.pattern, "*") + process
 }
 
-// keep keeps a report, if there is room.
+// keep keeps a report, if there is room, and none of who says goodbye with an empty one.
 func (r *reports) keep(subject string, data []byte, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.mu.by[subject]
+	if len(data) == 0 {
+		r.mu.bytes -= len(old.data)
+		delete(r.mu.by, subject)
+		return
+	}
 	if len(data) > maxReport || len(subject) > 256 {
 		return
 	}
