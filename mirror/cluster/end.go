@@ -96,6 +96,32 @@ type completing interface {
 	Complete(ctx context.Context, report []byte) error
 }
 
+// endingBus is a bus that has heard, from whoever removed what it kept, that the mirror is complete.
+type endingBus interface {
+	Over() bool
+	// GoOn has it go on all the same, as the object store says otherwise.
+	GoOn(ctx context.Context) error
+}
+
+// busOver looks whether the mirror is complete where the bus has heard so. Who told it has seen so in
+// the object store before; where that says otherwise now, it counts.
+func (p *Process) busOver(ctx context.Context) (complete bool, err error) {
+	bus, ok := p.o.Bus.(endingBus)
+	if !ok || !bus.Over() {
+		return false, nil
+	}
+	if complete, err = p.isComplete(ctx); complete || err != nil {
+		return complete, err
+	}
+	p.o.Log.Warn().Msg("the bus says that the mirror is complete, and the object store does not: it is gone on with")
+	going, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	if err := bus.GoOn(going); err != nil && ctx.Err() == nil {
+		p.o.Log.Debug().Err(err).Msg("the bus does not go on so far") // it is asked again
+	}
+	return false, nil
+}
+
 // tidyBus has the bus remove what it keeps. All do so as they end: one that was not heard of for a
 // while may have made it again.
 func (p *Process) tidyBus(ctx context.Context, all *segments.Index) {

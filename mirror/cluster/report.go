@@ -94,6 +94,9 @@ func (p *Process) report(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if over, err := p.busOver(ctx); over || err != nil {
+			return cmp.Or(err, errComplete)
+		}
 		// The leader says so itself when it is done with all that there is to do then. One that says
 		// so though it is not is believed less and less.
 		wait := p.o.soon(lookEvery)

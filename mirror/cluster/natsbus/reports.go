@@ -29,9 +29,9 @@ func (b *Bus) Report(ctx context.Context, report []byte) error {
 	if len(report) > maxReport {
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(report), maxReport)
 	}
-	return b.try(ctx, "report", func(context.Context) error {
+	return b.insist(ctx, "report", func(context.Context) error {
 		return b.conn.Publish(b.inbox.subject(b.o.Process), report)
-	})
+	}, func(error) {})
 }
 
 // Reports returns what the others have reported lately, by their ids.
