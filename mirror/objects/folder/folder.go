@@ -162,7 +162,7 @@ func (r *reader) readAt(p []byte) (int, error) {
 	}
 	buf, off := r.buf[:len(p)], r.off
 	n, err := call(r.ctx, r.s, func() (int, error) { return r.f.ReadAt(buf, off) }, nil)
-	if errors.Is(err, errHangs) {
+	if errors.Is(err, ErrHangs) {
 		r.buf = nil // it may be written to yet
 		return 0, err
 	}

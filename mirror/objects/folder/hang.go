@@ -23,13 +23,13 @@ const (
 	slowest    = 1 << 20
 )
 
-// errHangs says that a call did not return in time.
-var errHangs = fmt.Errorf("the filesystem does not answer: %w", objects.ErrAway)
+// ErrHangs says that the filesystem did not answer in time: mirror.Temporary holds.
+var ErrHangs = fmt.Errorf("the filesystem does not answer: %w", objects.ErrAway)
 
 // call is a call into the filesystem. Once ctx has ended, or hangsAfter is over, and then grace, it is
 // left to itself, and late gets what it returns then, where it is not nil.
 func call[T any](ctx context.Context, s *Store, fn func() (T, error), late func(T)) (T, error) {
-	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter, errHangs)
+	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter, ErrHangs)
 	defer stop()
 	return inTurn(ctx, s, fn, late)
 }
@@ -48,10 +48,10 @@ func inTurn[T any](ctx context.Context, s *Store, fn func() (T, error), late fun
 
 // gaveUp is the error of a call that was left to itself.
 func gaveUp(ctx context.Context) error {
-	if cause := context.Cause(ctx); !errors.Is(cause, errHangs) {
-		return fmt.Errorf("%w: %w", cause, errHangs)
+	if cause := context.Cause(ctx); !errors.Is(cause, ErrHangs) {
+		return fmt.Errorf("%w: %w", cause, ErrHangs)
 	}
-	return errHangs
+	return ErrHangs
 }
 
 // await is call for what is in no store.
@@ -91,7 +91,7 @@ func await[T any](ctx context.Context, fn func() (T, error), late func(T)) (T, e
 
 // act is call for what returns nothing else, and writes so many bytes. fn's context ends with it.
 func act(ctx context.Context, s *Store, bytes int64, fn func(context.Context) error) error {
-	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter+time.Duration(bytes/slowest)*time.Second, errHangs)
+	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter+time.Duration(bytes/slowest)*time.Second, ErrHangs)
 	defer stop()
 	_, err := inTurn(ctx, s, func() (struct{}, error) { return struct{}{}, fn(ctx) }, nil)
 	return err
