@@ -27,7 +27,7 @@ const (
 var ErrHangs = fmt.Errorf("the filesystem does not answer: %w", objects.ErrAway)
 
 // call is a call into the filesystem. Once ctx has ended, or hangsAfter is over, and then grace, it is
-// left to itself, and late gets what it returns then, where it is not nil.
+// left to itself, and late gets what it returns then, nothing where it has not begun; late may be nil.
 func call[T any](ctx context.Context, s *Store, fn func() (T, error), late func(T)) (T, error) {
 	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter, ErrHangs)
 	defer stop()
@@ -38,6 +38,9 @@ func call[T any](ctx context.Context, s *Store, fn func() (T, error), late func(
 func inTurn[T any](ctx context.Context, s *Store, fn func() (T, error), late func(T)) (T, error) {
 	if err := s.calls.Acquire(ctx, 1); err != nil {
 		var none T
+		if late != nil {
+			late(none)
+		}
 		return none, gaveUp(ctx)
 	}
 	return await(ctx, func() (T, error) {
@@ -69,7 +72,7 @@ func await[T any](ctx context.Context, fn func() (T, error), late func(T)) (T, e
 		select {
 		case done <- result{value, err}:
 		case <-left:
-			if err == nil && late != nil {
+			if late != nil {
 				late(value)
 			}
 		}
@@ -97,23 +100,45 @@ func act(ctx context.Context, s *Store, bytes int64, fn func(context.Context) er
 	return err
 }
 
-// closeSoon closes a file, of which nothing is waited for where that hangs: it was read only.
-func closeSoon(f *os.File) error {
+// closeSoon closes a file that was only read, of which no error matters. Where that hangs nobody waits
+// for it. It takes its turn among the calls, also then: goroutines that wait for theirs are as many
+// as readers were open.
+func (s *Store) closeSoon(f *os.File) {
 	ctx, stop := context.WithTimeout(context.Background(), grace)
 	defer stop()
-	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, f.Close() }, nil)
-	return err
+	if s.calls.Acquire(ctx, 1) != nil {
+		go func() {
+			if s.calls.Acquire(context.Background(), 1) == nil {
+				defer s.calls.Release(1)
+				_ = f.Close()
+			}
+		}()
+		return
+	}
+	_, _ = await(ctx, func() (struct{}, error) {
+		defer s.calls.Release(1)
+		return struct{}{}, f.Close()
+	}, nil)
 }
 
-// OpenContext is Open that ends with ctx also where the filesystem hangs. Where wanted, the folder is
-// made first.
+// OpenContext is Open that ends with ctx, or after hangsAfter, also where the filesystem hangs. Where
+// wanted, the folder is made first.
 func OpenContext(ctx context.Context, dir string, wanted bool) (*Store, error) {
+	ctx, stop := context.WithTimeoutCause(ctx, hangsAfter, ErrHangs)
+	defer stop()
 	return await(ctx, func() (*Store, error) {
 		if wanted {
 			if err := Make(dir); err != nil {
 				return nil, err
 			}
 		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx) // nobody wants it any more
+		}
 		return Open(dir)
-	}, func(s *Store) { _ = s.Close() })
+	}, func(s *Store) {
+		if s != nil {
+			_ = s.Close()
+		}
+	})
 }
