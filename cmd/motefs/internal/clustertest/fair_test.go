@@ -19,11 +19,10 @@ type asked struct {
 }
 
 // TestLimitsOfAll has three processes share a limit, of which one is killed and another joins. In no
-// stretch of time is the origin asked for more than the limit and what a few seconds of it are, in which
-// the processes hear of each other, or have asked already. Only the first time counts that a file is asked
-// for: some are asked for again as guards, see package wire.
+// stretch of time is the origin asked for more than the limit and what a second or two of it are, as what
+// is asked for is on its way, and guards (see package wire) are counted as they are asked for.
 func TestLimitsOfAll(t *testing.T) {
-	const files, bodySize, filesLimit, slack = 1400, 200, 140, 4 // slack in seconds
+	const files, bodySize, filesLimit, slack = 1400, 200, 140, 2 // slack in seconds
 	w := newWorld(t)
 	for _, limit := range []struct {
 		flag  string
@@ -45,14 +44,14 @@ func TestLimitsOfAll(t *testing.T) {
 			r.origin.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
 				mu.Lock()
 				defer mu.Unlock()
-				much, left := sizes[string(name)]
+				much, first := sizes[string(name)]
 				if !limit.bytes {
 					much = 1
 				}
-				if left {
+				if first || !limit.bytes {
 					all = append(all, asked{time.Now(), much})
-					delete(sizes, string(name))
 				}
+				delete(sizes, string(name))
 				return origintest.Fault{}
 			}})
 			flags := []string{limit.flag, fmt.Sprint(limit.much)}
