@@ -24,7 +24,7 @@ test: $(GOTESTSUM)
 endif
 FUZZTIME     ?= 20s
 
-.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak soak-cluster screenshots clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser needs-cc needs-bench needs-bench-mount
+.PHONY: build test lint demo bench bench-mount bench-go bench-store cover crash damage model fuzz soak soak-cluster long screenshots clean needs-go needs-fuse needs-nginx needs-programs needs-s3 needs-browser needs-cc needs-bench needs-bench-mount
 
 build: needs-go
 	$(GO) build -o bin/motefs ./cmd/motefs
@@ -115,6 +115,12 @@ fuzz: needs-go
 soak: export SOAK ?= 10m
 soak: needs-go needs-fuse needs-programs
 	$(GO) test -run '^(TestSoak|TestTroubledOrigin|TestNameComesBackElsewhere|TestCableIsPulled)$$' -count 1 -timeout 0 -v ./cmd/motefs
+
+# Tests of more names, and of more worlds, than make test has.
+long: export MOTEFS_TEST_LONG = 1
+long: needs-go needs-fuse needs-browser
+	$(GO) test -count 1 -timeout 0 ./mirror/replica
+	$(GO) test -run '^TestPagesThroughManyNames$$' -count 1 -timeout 0 ./cmd/motefs/internal/page
 
 # The pictures of the page in the documents, of a mirror in a real browser.
 screenshots: needs-go needs-fuse needs-browser
