@@ -16,7 +16,7 @@ VERSITYGW    := $(TOOLS)/versitygw-$(VERSITYGW_VERSION)
 RACE         ?= -race
 # Tests that the race detector is in the way of: of allocations, for it has its own, and
 # long ones, of which it has a short form or none.
-WITHOUT_RACE := Allocations|TestClusterModel|TestCrashes|TestErrorSweep|TestFullAtAnyOperation|TestModel|TestNamesKilled|TestPrintable|TestPromisesAreKept|TestRefreshCrashes|TestRefreshKilled|TestRefreshModel|TestRepairIsCutOff|TestSameResult|TestSegmentModel
+WITHOUT_RACE := Allocations|TestClusterModel|TestCrashes|TestErrorSweep|TestFullAtAnyOperation|TestModel|TestNameFilter|TestNamesKilled|TestPrintable|TestPromisesAreKept|TestRefreshCrashes|TestRefreshKilled|TestRefreshModel|TestRepairIsCutOff|TestSameResult|TestSegmentModel
 # .ci/gotest also fails where a test is skipped.
 GOTEST       ?= $(GO) test
 ifeq ($(GOTEST),.ci/gotest)

@@ -8,11 +8,12 @@ import (
 // TestNameFilter adds as many names as a filter is made for, and then more: it never
 // misses one, and is wrong of a few others.
 func TestNameFilter(t *testing.T) {
-	f := nameFilter{sizes: []int{4 << 10, 16 << 10, 64 << 10}}
+	const kib = 1 << 10 / share
+	f := nameFilter{sizes: []int{4 * kib, 16 * kib, 64 * kib}}
 	if f.has(nameHash(1, "a")) {
 		t.Error("an empty filter has a name")
 	}
-	made := 84 << 10 * 8 / filterBits
+	made := 84 * kib * 8 / filterBits
 	for _, n := range []int{made, 20 * made} {
 		for i := f.added; i < n; i++ {
 			f.add(nameHash(Inode(i%7), fmt.Sprint(i)))
