@@ -199,6 +199,9 @@ func serveTest(t *testing.T, o serve.Options, src serve.Source) *origintest.Serv
 	return s
 }
 
+// shortOutage has failed files be asked for three times instead of five: that takes 6 seconds, and not 36.
+const shortOutage = "5s"
+
 func synthetic(n int64) *serve.Synthetic {
 	return serve.NewSynthetic(serve.SyntheticOptions{Files: n})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/page/pagetest"
@@ -40,27 +42,44 @@ const ended = `/motefs ended at|Connection lost at/.test(document.querySelector(
 // TestPageOfAMirror looks at a mirror while it runs, and at its end.
 func TestPageOfAMirror(t *testing.T) {
 	b := pagetest.Start(t)
-	o := serveTest(t, serve.Options{}, synthetic(30_000))
+	const files, steps, failed = 6000, 4, 6 // one of each thousand fails
+	o := serveTest(t, serve.Options{}, synthetic(files))
+	// The origin has the files in steps, each after the page has shown the one before.
+	var begun [steps]chan struct{}
+	var begin [steps]func()
+	for i := range begun {
+		begun[i] = make(chan struct{})
+		begin[i] = sync.OnceFunc(func() { close(begun[i]) })
+		t.Cleanup(begin[i])
+	}
 	o.SetFaults(origintest.Faults{OnGet: func(name []byte, _ int) origintest.Fault {
-		if strings.HasSuffix(string(name), "0777") {
+		i, err := strconv.Atoi(string(name[len(name)-6:]))
+		if err != nil {
+			t.Error(err)
+		}
+		<-begun[i*steps/files]
+		if i%1000 == 777 {
 			return origintest.Fault{Status: 403}
 		}
 		return origintest.Fault{}
 	}})
-	p := start(t, "mirror", "--store", filepath.Join(t.TempDir(), "store"), "--limit-files", "3000", "--metrics", "127.0.0.1:0", o.URL())
+	p := start(t, "mirror", "--outage", shortOutage, "--store", filepath.Join(t.TempDir(), "store"), "--metrics", "127.0.0.1:0", o.URL())
 	address := pageOf(t, p)
 	eventually.True(t, "the session", func() bool { return answered(address) == http.StatusOK })
 	tab := b.Open(address, pagetest.Desktop)
 	tab.Until(`document.querySelector("#state").textContent === "mirroring"`)
 	fetched := `document.querySelector(".tile-fetched b").textContent`
-	for range 3 { // it grows, without a reload
-		tab.Until(fetched + " !== " + strconv.Quote(tab.Eval(fetched)))
+	for _, more := range begin[:steps-1] { // it grows, without a reload
+		before := tab.Eval(fetched)
+		more()
+		tab.Until(fetched + " !== " + strconv.Quote(before))
 	}
 	tab.Until(`document.querySelector(".chart canvas") && document.querySelectorAll("#overview .levels, #overview td").length >= 7`)
 	tab.Outlives()
-	tab.Until(`document.querySelector(".tile-failed b").textContent === "3"`)
+	begin[steps-1]()
+	tab.Until(fmt.Sprintf(`document.querySelector(".tile-failed b").textContent === "%d"`, failed))
 	tab.Eval(`location.hash = "#/failures"`)
-	tab.Until(`document.querySelectorAll("#failures tbody tr").length === 3 || document.querySelector("#connection").textContent.includes("ended")`)
+	tab.Until(fmt.Sprintf(`document.querySelectorAll("#failures tbody tr").length === %d || document.querySelector("#connection").textContent.includes("ended")`, failed))
 	if status := p.Wait(); status != exitFailed {
 		t.Errorf("status %d: %s", status, p)
 	}

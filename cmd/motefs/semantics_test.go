@@ -150,7 +150,7 @@ func TestFailedFileIsTriedAgain(t *testing.T) {
 		return f
 	}
 	s.SetFaults(origintest.Faults{OnGet: refuse})
-	m := startMount(t, s.URL(), "--prefetch-all")
+	m := startMount(t, s.URL(), "--prefetch-all", "--outage", shortOutage)
 	m.Logs("but for the files that failed")
 	if got := process.MustRun(t, "ls", m.dir); got != "bad\ngood\n" {
 		t.Errorf("ls shows %q", got)

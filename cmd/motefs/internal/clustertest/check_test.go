@@ -67,14 +67,20 @@ func (r *run) overtakes() (n int) {
 	return n
 }
 
-// again is how many segments were fetched once more, as the processes say.
-func (r *run) again() (again int) {
+// fetched is how often each segment was fetched, as the processes say.
+func (r *run) fetched() map[string]int {
 	times := map[string]int{}
 	for _, m := range r.members {
 		for _, found := range fetches.FindAllStringSubmatch(m.Stderr.String(), -1) {
 			times[found[1]]++
 		}
 	}
+	return times
+}
+
+// again is how many segments were fetched once more.
+func (r *run) again() (again int) {
+	times := r.fetched()
 	if len(times) < r.segments() {
 		r.t.Errorf("%d of %d segments are said to be fetched", len(times), r.segments())
 	}

@@ -1,6 +1,11 @@
 package clustertest
 
-import "sync"
+import (
+	"sync"
+	"time"
+
+	"github.com/motefs/motefs/mirror/origin/origintest"
+)
 
 // gate lets requests pass, but for while it is shut. The zero value is open.
 type gate struct {
@@ -35,4 +40,29 @@ func (g *gate) pass() {
 	if opened != nil {
 		<-opened
 	}
+}
+
+// openPages are the first pages of a listing, with names for more than seven segments.
+const openPages = 6
+
+// takes is how long the origin takes for a file, and for a page of names.
+func (r *run) takes(delay, listing time.Duration) {
+	r.origin.SetFaults(origintest.Faults{
+		OnGet: func([]byte, int) origintest.Fault {
+			r.files.pass()
+			return origintest.Fault{Delay: delay}
+		},
+		OnList: func(_ string, n int) origintest.Fault {
+			if n >= openPages {
+				r.pages.pass()
+			}
+			return origintest.Fault{Delay: listing}
+		},
+	})
+}
+
+// goOn opens the origin's gates.
+func (r *run) goOn() {
+	r.files.open()
+	r.pages.open()
 }

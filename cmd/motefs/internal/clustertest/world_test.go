@@ -100,7 +100,6 @@ type run struct {
 		relisted time.Duration
 	}
 	kills, sleeps int
-	twice         bool // segments were given out twice
 }
 
 // member is a process that takes part.
@@ -154,31 +153,6 @@ func (w *world) beginOf(t *testing.T, o serve.SyntheticOptions, delay, listing t
 		}
 	})
 	return r
-}
-
-// openPages are the first pages of a listing, with names for more than seven segments.
-const openPages = 6
-
-// takes is how long the origin takes for a file, and for a page of names.
-func (r *run) takes(delay, listing time.Duration) {
-	r.origin.SetFaults(origintest.Faults{
-		OnGet: func([]byte, int) origintest.Fault {
-			r.files.pass()
-			return origintest.Fault{Delay: delay}
-		},
-		OnList: func(_ string, n int) origintest.Fault {
-			if n >= openPages {
-				r.pages.pass()
-			}
-			return origintest.Fault{Delay: listing}
-		},
-	})
-}
-
-// goOn opens the origin's gates.
-func (r *run) goOn() {
-	r.files.open()
-	r.pages.open()
 }
 
 // segments is how many segments the listing makes at least.
