@@ -85,13 +85,13 @@ func TestVerifyBesideAMirror(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1_000_000, LargeEvery: 200, LargeSize: 70_000})
 	s := serveTest(t, serve.Options{}, src)
 	store := filepath.Join(t.TempDir(), "store")
-	mirror := start(t, "mirror", "--limit-files", "4000", "--store", store, s.URL())
+	mirror := start(t, "mirror", "--limit-files", "2000", "--store", store, s.URL())
 	eventually.True(t, "files are on the disk", func() bool {
 		p := start(t, "verify", "--store", store)
 		return p.Wait() == exitOK && !strings.Contains(p.Stdout.String(), "store is sound, and empty")
 	})
 	sound := 0
-	for range 6 {
+	for range 10 {
 		p := start(t, "verify", "--store", store)
 		switch status := p.Wait(); {
 		case status == exitOK && strings.Contains(p.Stdout.String(), "the store is sound"):
