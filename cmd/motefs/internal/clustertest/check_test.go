@@ -54,12 +54,16 @@ func (r *run) complete(ctx context.Context) (segments.Reader, *segments.Index) {
 
 var fetches = regexp.MustCompile(`a segment is fetched segment=([0-9]+) tries=([0-9]+)`)
 
-// overtakes is how many segments somebody fetched who had nothing else to do, while another was at them: it
-// was not given out for that.
-func (r *run) overtakes() (n int) {
+// givenAgain is how many segments were given out more than once. Who fetches one that another is at, as there
+// is nothing else to do, was given none.
+func (r *run) givenAgain() (n int) {
+	times := map[string]int{}
 	for _, m := range r.members {
 		for _, found := range fetches.FindAllStringSubmatch(m.Stderr.String(), -1) {
 			if found[2] == "0" {
+				continue
+			}
+			if times[found[1]]++; times[found[1]] == 2 {
 				n++
 			}
 		}
