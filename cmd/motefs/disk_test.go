@@ -76,6 +76,7 @@ func readsRight(t *testing.T, dir string, src *serve.Synthetic, all bool) (files
 // TestFullDisk mirrors more than the disk has room for, with and without a reserve:
 // a mirror ends with its status, a mount serves what it has and goes on by itself.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	fusetest.Need(t)
 	for _, tc := range []struct {
 		reserve   string
