@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -86,6 +87,7 @@ type run struct {
 	// files and pages are the gates of the origin: of files, and of the listing's pages from number
 	// openPages on.
 	files, pages gate
+	turned       atomic.Int64 // pages that were asked for, but the first
 
 	watch struct {
 		sync.Mutex
