@@ -22,7 +22,7 @@ func AllEnded(m *testing.M) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	os.Exit(code) //nolint:forbidigo // it is the end of TestMain, which only tests call
 }
 
 // Ended fails a test where a goroutine is left.
