@@ -83,7 +83,8 @@ func Open(o Options) (*Process, error) {
 	if stays {
 		o.Engine.Outage = o.soon(handBackAfter)
 	}
-	p := &Process{o: o, alone: alone, stays: stays, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), hurry: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
+	store := ofStore{o.Store}
+	p := &Process{o: o, alone: alone, stays: stays, store: store, reader: segments.Reader{Store: store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), hurry: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
 	p.mu.working, p.mu.overtook, p.mu.gone = map[uint64]time.Time{}, map[uint64]time.Time{}, map[uint64]time.Time{}
 	if p.src != nil {
 		return p, nil
@@ -223,14 +224,9 @@ func (p *Process) run(ctx context.Context) error {
 	return err
 }
 
-// away is a store that says since when it has given no answer.
-type away interface {
-	Away() (since time.Time, why error)
-}
-
 // watchStore ends a process whose object store is away for longer than an origin may be.
 func (p *Process) watchStore(ctx context.Context) error {
-	store, ok := p.store.(away)
+	store, ok := p.o.Store.(away)
 	if !ok || p.o.Engine.Outage < 0 {
 		<-ctx.Done()
 		return context.Cause(ctx)
@@ -246,7 +242,7 @@ func (p *Process) watchStore(ctx context.Context) error {
 			gone = 0
 		}
 		if gone > p.o.Engine.Outage {
-			return fmt.Errorf("%w for %v: %w", errStoreAway, gone, why)
+			return fmt.Errorf("%w for %v: %w", errStoreAway, gone, storeError{why})
 		}
 	}
 }
@@ -285,10 +281,15 @@ func (t *Totals) add(s *segments.Sealed) {
 // lead waits for the lease and leads for as long as it has it, again and again.
 func (p *Process) lead(ctx context.Context) error {
 	lease := p.o.Bus.Lease()
+	var full time.Time // since when this process has no room to list, and nobody else led
 	for {
+		wanted := time.Now()
 		held, epoch, err := lease.Acquire(ctx)
 		if err != nil {
 			return err
+		}
+		if time.Since(wanted) >= p.o.soon(joinAgain) {
+			full = time.Time{}
 		}
 		err = p.leadOnce(ctx, held, epoch)
 		lost := held.Err() != nil
@@ -300,9 +301,15 @@ func (p *Process) lead(ctx context.Context) error {
 			return err // whoever waits for the lease finds out by itself
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case cache.NoRoom(err):
+			if full, err = p.awaitRoomToList(ctx, err, full); err != nil {
+				return err
+			}
+			continue
 		case !lost && !errors.Is(err, errSuperseded):
 			return err
 		}
+		full = time.Time{}
 		if errors.Is(err, errSuperseded) || onlySays(err, context.Canceled, context.Cause(held)) {
 			p.o.Log.Info().Uint64("epoch", epoch).AnErr("release", released).Err(err).Msg("another process leads")
 		} else {
