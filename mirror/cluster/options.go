@@ -109,8 +109,8 @@ const (
 	bogusEvery = time.Minute
 	// sealAtOnce is how many segments are read at the same time to be sealed.
 	sealAtOnce = 8
-	// leaveTimeout is how long a process that ends waits for what it hands back.
-	leaveTimeout = 5 * time.Second
+	// leaveTimeout is how long a process that ends waits for all that it hands back.
+	leaveTimeout = 3 * time.Second
 )
 
 // EnsureDefaults fills the fields that are unset.

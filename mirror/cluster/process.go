@@ -64,6 +64,7 @@ type Process struct {
 		// gone are segments whose workers are not heard of any more, and since when.
 		gone     map[uint64]time.Time
 		full     time.Time // since when the local disk has no room; zero: it has
+		leaveBy  time.Time // until when what is handed back is waited for; zero: it goes on
 		leading  *Leading  // while this process has the lease
 		commits  uint64    // of this process
 		unsealed uint64    // commits that were heard of since the keeper looked
@@ -148,6 +149,9 @@ func mayPass(err error) bool {
 // turn takes part until an outage is too long.
 func (p *Process) turn(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	p.mu.Lock()
+	p.mu.leaveBy = time.Time{}
+	p.mu.Unlock()
 	watched := make(chan struct{})
 	go func() { // turn waits for it
 		defer close(watched)
@@ -293,7 +297,7 @@ func (p *Process) lead(ctx context.Context) error {
 		}
 		err = p.leadOnce(ctx, held, epoch)
 		lost := held.Err() != nil
-		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+		leaving, cancel := p.leaving(ctx)
 		released := lease.Release(leaving)
 		cancel()
 		switch {
@@ -319,6 +323,21 @@ func (p *Process) lead(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// leaving is a context for what is handed back, also where ctx has ended: then all of it has leaveTimeout
+// together, whatever is away.
+func (p *Process) leaving(ctx context.Context) (context.Context, context.CancelFunc) {
+	by := time.Now().Add(leaveTimeout)
+	if ctx.Err() != nil {
+		p.mu.Lock()
+		if p.mu.leaveBy.IsZero() {
+			p.mu.leaveBy = by
+		}
+		by = p.mu.leaveBy
+		p.mu.Unlock()
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), by)
 }
 
 // onlySays reports whether an error says nothing but some of these, with whatever was put around
