@@ -12,7 +12,8 @@ const (
 	// endTimeout is how long a process that ends waits until the others know that the mirror is
 	// complete, as one of them may run the bus, and then until the bus has removed what it keeps.
 	endTimeout = 3 * time.Second
-	// endEvery is how often it tells them meanwhile, and how often at most commits are told.
+	// endEvery is how often it tells them meanwhile, and how often at most commits are told and, near
+	// the end, the others are heard.
 	endEvery = 200 * time.Millisecond
 	// goodbyeTimeout is how long it may take to tell the others that this process ends before that.
 	goodbyeTimeout = time.Second
@@ -25,15 +26,22 @@ func (p *Process) hasCommitted() {
 	p.mu.Lock()
 	p.mu.commits++
 	p.mu.unsealed++
+	p.mu.Unlock()
+	token(p.news)
+	if p.nearEnd() {
+		token(p.hurry)
+	}
+}
+
+// nearEnd reports whether few segments are left, as a leader said last.
+func (p *Process) nearEnd() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	near := p.mu.leading.nearEnd()
 	for i := range p.mu.others {
 		near = near || p.mu.others[i].Leader.nearEnd()
 	}
-	p.mu.Unlock()
-	token(p.news)
-	if near {
-		token(p.hurry)
-	}
+	return near
 }
 
 // nearEnd reports whether few segments are left, by what a leader says; nil: there is none.
