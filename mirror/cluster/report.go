@@ -82,9 +82,10 @@ func (t *Totals) Left() uint64 { return t.Segments - min(t.Sealed, t.Segments) }
 func (p *Process) report(ctx context.Context) error {
 	tick := time.NewTicker(p.o.soon(reportEvery))
 	defer tick.Stop()
-	looked, patience := time.Now(), time.Duration(0)
+	looked, told, patience := time.Now(), time.Time{}, time.Duration(0)
 	for tell := true; ; {
 		if tell {
+			told = time.Now()
 			if err := p.tellOthers(ctx); err != nil {
 				return err
 			}
@@ -113,7 +114,7 @@ func (p *Process) report(ctx context.Context) error {
 		}
 		var hearSoon <-chan time.Time
 		if p.nearEnd() {
-			hearSoon = time.After(p.o.soon(endEvery))
+			hearSoon = time.After(p.o.soon(hearEvery))
 		}
 		tell = true
 		select {
@@ -121,7 +122,7 @@ func (p *Process) report(ctx context.Context) error {
 		case <-hearSoon:
 			tell = false
 		case <-p.hurry:
-			if err := sleep(ctx, p.o.soon(endEvery)); err != nil {
+			if err := sleep(ctx, time.Until(told.Add(p.o.soon(endEvery)))); err != nil {
 				return err
 			}
 		case <-ctx.Done():
