@@ -44,7 +44,7 @@ type storeError struct{ err error }
 func (e storeError) Error() string { return e.err.Error() }
 
 func (e storeError) Is(target error) bool {
-	_, number := target.(syscall.Errno) //nolint:errorlint // what is asked for is not wrapped
+	_, number := target.(syscall.Errno)
 	return !number && errors.Is(e.err, target)
 }
 
