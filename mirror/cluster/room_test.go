@@ -145,8 +145,7 @@ func TestNoRoomToList(t *testing.T) {
 			var log bytes.Buffer
 			o := newTestProcess(t, NewLocal()).o
 			origin := &fakeOrigin{names: []string{"c", "a", "b"}, page: 10}
-			rng := rand.New(rand.NewPCG(1, 1))
-			h := newHub(rng, 0)
+			h := newHub(rand.New(rand.NewPCG(1, 1)), 0)
 			open := func(id string, o Options, src source) *Process {
 				o.Process, o.source = id, src
 				if c.other {
@@ -160,7 +159,7 @@ func TestNoRoomToList(t *testing.T) {
 			}
 			first := o
 			first.Log, first.Engine.Outage = zerolog.New(zerolog.SyncWriter(&log)), c.outage
-			p := open("p1", first, &tightNames{&fakeSource{l: newLife(), rng: rng, origin: origin}, time.Now().Add(c.lasts)})
+			p := open("p1", first, &tightNames{&fakeSource{l: newLife(), rng: rand.New(rand.NewPCG(3, 3)), origin: origin}, time.Now().Add(c.lasts)})
 			ended := make(chan error, 1)
 			go func() { _, err := p.Run(ctx); ended <- err }()
 			began := time.Now()
