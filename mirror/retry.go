@@ -78,15 +78,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // list asks for one page of the listing. Its error is ErrOutage once that has
-// failed for Options.Outage, whatever becomes of files meanwhile.
+// failed for Options.Outage, whatever becomes of files meanwhile. It begins when the origin is
+// not to be left alone any more.
 func (e *Engine) list(ctx context.Context, marker string) (page Page, err error) {
+	if err := e.pace.rest(ctx); err != nil { // not within what an outage may last
+		return Page{}, err
+	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var patience func() // stops the timer
 	err = e.retry(ctx, new(int), func() (bool, error) {
-		if err := e.pace.rest(ctx); err != nil {
-			return false, err
-		}
 		page, err = e.opts.Lister.List(ctx, marker)
 		if err != nil && ctx.Err() == nil {
 			e.throttled(err)

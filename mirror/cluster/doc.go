@@ -35,7 +35,8 @@
 //     ever hands back the lease and items and takes part again (Process.Run). Meanwhile others who
 //     are idle work at its segments too.
 //   - Whose local disk is full hands back the segment at which it noticed, and begins another one
-//     after a pause (room.go).
+//     after a pause; who lists hands back the lease (room.go). That an object store is full is none of
+//     this (store.go): it is away.
 //   - An attempt's objects are removed by others only once its segment has another attempt's commit,
 //     which is final. So that needs no clock.
 //   - Near the end each commit is told at once, and looked for. Who ends waits a moment until all

@@ -12,8 +12,9 @@ const (
 	// endTimeout is how long a process that ends waits until the others know that the mirror is
 	// complete, as one of them may run the bus, and then until the bus has removed what it keeps.
 	endTimeout = 3 * time.Second
-	// endEvery is how often it tells them meanwhile, and how often at most commits are told.
-	endEvery = 200 * time.Millisecond
+	// endEvery is how often it tells them meanwhile, and how often at most commits are told near the
+	// end; hearEvery is how often the others are heard then.
+	endEvery, hearEvery = 200 * time.Millisecond, 50 * time.Millisecond
 	// goodbyeTimeout is how long it may take to tell the others that this process ends before that.
 	goodbyeTimeout = time.Second
 	// hurryFrom is with how few segments left, as the leader knew last, a commit is told at once.
@@ -25,15 +26,22 @@ func (p *Process) hasCommitted() {
 	p.mu.Lock()
 	p.mu.commits++
 	p.mu.unsealed++
+	p.mu.Unlock()
+	token(p.news)
+	if p.nearEnd() {
+		token(p.hurry)
+	}
+}
+
+// nearEnd reports whether few segments are left, as a leader said last.
+func (p *Process) nearEnd() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	near := p.mu.leading.nearEnd()
 	for i := range p.mu.others {
 		near = near || p.mu.others[i].Leader.nearEnd()
 	}
-	p.mu.Unlock()
-	token(p.news)
-	if near {
-		token(p.hurry)
-	}
+	return near
 }
 
 // nearEnd reports whether few segments are left, by what a leader says; nil: there is none.
@@ -53,14 +61,17 @@ func (p *Process) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, p.o.soon(endTimeout))
 	defer cancel()
 	text, err := json.Marshal(p.Report())
-	for err == nil {
-		if err = p.o.Bus.Report(ctx, text); err != nil {
-			break
+	for told := (time.Time{}); err == nil; {
+		if time.Since(told) >= p.o.soon(endEvery) {
+			told = time.Now()
+			if err = p.o.Bus.Report(ctx, text); err != nil {
+				break
+			}
 		}
 		if _, err = p.hear(ctx); err != nil || p.allKnow() {
 			break
 		}
-		err = sleep(ctx, p.o.soon(endEvery))
+		err = sleep(ctx, p.o.soon(hearEvery))
 	}
 	if err != nil {
 		p.o.Log.Debug().Err(err).Msg("it is not certain that all others know that the mirror is complete")

@@ -61,8 +61,8 @@ func (l late) Fetch(ctx context.Context, seg *named, out output) (cache.ContentC
 }
 
 // mostEnd is how long after the last commit all have ended: a report of who committed, one of the
-// leader, and the ticks of both.
-const mostEnd = 4 * time.Second
+// leader, and how often both are heard, and what is waited for the others.
+const mostEnd = 2 * time.Second
 
 // TestEnd has the last commit be one of a process that does not lead. The manifest of it comes as
 // soon as the leader can have heard of it, and then all end.

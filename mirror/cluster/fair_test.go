@@ -135,7 +135,8 @@ func TestLimitsAsOneComes(t *testing.T) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		rng := rand.New(rand.NewPCG(seed, 1))
-		h := newHub(rng, 0)
+		phase := time.Duration(rng.Int64N(int64(time.Second)))
+		h := newHub(rng, 0) // which has it from now on
 		first := newTestProcess(t, NewLocal()).o
 		first.Engine.LimitFiles = 100
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -147,7 +148,7 @@ func TestLimitsAsOneComes(t *testing.T) {
 			o := first
 			l := newLife()
 			o.Process, o.Bus = fmt.Sprint("p", i), h.join(fmt.Sprint("p", i), l)
-			o.source = &shareSource{&fakeSource{l: l, rng: rng, origin: &fakeOrigin{names: []string{"a", "b", "c", "d"}, page: 1}}, &fetching[i], &share[i]}
+			o.source = &shareSource{&fakeSource{l: l, rng: rand.New(rand.NewPCG(seed, uint64(2+i))), origin: &fakeOrigin{names: []string{"a", "b", "c", "d"}, page: 1}}, &fetching[i], &share[i]}
 			o.SegmentNames = 1
 			p, err := Open(o)
 			if err != nil {
@@ -157,7 +158,7 @@ func TestLimitsAsOneComes(t *testing.T) {
 			go func() { _, err := p.Run(ctx); ended[i] <- err }()
 		}
 		join(ctx, 0)
-		time.Sleep(time.Minute + time.Duration(rng.Int64N(int64(time.Second))))
+		time.Sleep(time.Minute + phase)
 		if n := share[0].Load(); n != 1 || !fetching[0].Load() {
 			t.Fatalf("alone: the limits are divided by %d, it fetches: %v", n, fetching[0].Load())
 		}

@@ -38,8 +38,8 @@ type Process struct {
 	src    source
 	close  func() error
 	slots  *semaphore.Weighted // see work
-	// alone says that there are no others.
-	alone bool
+	// alone says that there are no others, and grows that segments are smaller at first.
+	alone, grows bool
 	// stays has it take part again after an outage, which the others may not have.
 	stays bool
 	// bogus are items that name no segment of the mirror, of which warned tells the log now and
@@ -64,6 +64,7 @@ type Process struct {
 		// gone are segments whose workers are not heard of any more, and since when.
 		gone     map[uint64]time.Time
 		full     time.Time // since when the local disk has no room; zero: it has
+		leaveBy  time.Time // until when what is handed back is waited for; zero: it goes on
 		leading  *Leading  // while this process has the lease
 		commits  uint64    // of this process
 		unsealed uint64    // commits that were heard of since the keeper looked
@@ -74,16 +75,18 @@ type Process struct {
 
 // Open returns a process, which is to be closed.
 func Open(o Options) (*Process, error) {
+	_, alone := o.Bus.(*Local)
+	grows := o.SegmentNames == 0 && !alone
 	o.EnsureDefaults()
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	_, alone := o.Bus.(*Local)
 	stays := o.Engine.Outage < 0 && !alone
 	if stays {
 		o.Engine.Outage = o.soon(handBackAfter)
 	}
-	p := &Process{o: o, alone: alone, stays: stays, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), hurry: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
+	store := ofStore{o.Store}
+	p := &Process{o: o, alone: alone, grows: grows, stays: stays, store: store, reader: segments.Reader{Store: store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), hurry: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
 	p.mu.working, p.mu.overtook, p.mu.gone = map[uint64]time.Time{}, map[uint64]time.Time{}, map[uint64]time.Time{}
 	if p.src != nil {
 		return p, nil
@@ -147,6 +150,9 @@ func mayPass(err error) bool {
 // turn takes part until an outage is too long.
 func (p *Process) turn(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	p.mu.Lock()
+	p.mu.leaveBy = time.Time{}
+	p.mu.Unlock()
 	watched := make(chan struct{})
 	go func() { // turn waits for it
 		defer close(watched)
@@ -223,14 +229,9 @@ func (p *Process) run(ctx context.Context) error {
 	return err
 }
 
-// away is a store that says since when it has given no answer.
-type away interface {
-	Away() (since time.Time, why error)
-}
-
 // watchStore ends a process whose object store is away for longer than an origin may be.
 func (p *Process) watchStore(ctx context.Context) error {
-	store, ok := p.store.(away)
+	store, ok := p.o.Store.(away)
 	if !ok || p.o.Engine.Outage < 0 {
 		<-ctx.Done()
 		return context.Cause(ctx)
@@ -246,7 +247,7 @@ func (p *Process) watchStore(ctx context.Context) error {
 			gone = 0
 		}
 		if gone > p.o.Engine.Outage {
-			return fmt.Errorf("%w for %v: %w", errStoreAway, gone, why)
+			return fmt.Errorf("%w for %v: %w", errStoreAway, gone, storeError{why})
 		}
 	}
 }
@@ -285,14 +286,19 @@ func (t *Totals) add(s *segments.Sealed) {
 // lead waits for the lease and leads for as long as it has it, again and again.
 func (p *Process) lead(ctx context.Context) error {
 	lease := p.o.Bus.Lease()
+	var full time.Time // since when this process has no room to list, and nobody else led
 	for {
+		wanted := time.Now()
 		held, epoch, err := lease.Acquire(ctx)
 		if err != nil {
 			return err
 		}
+		if time.Since(wanted) >= p.o.soon(joinAgain) {
+			full = time.Time{}
+		}
 		err = p.leadOnce(ctx, held, epoch)
 		lost := held.Err() != nil
-		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+		leaving, cancel := p.leaving(ctx)
 		released := lease.Release(leaving)
 		cancel()
 		switch {
@@ -300,9 +306,15 @@ func (p *Process) lead(ctx context.Context) error {
 			return err // whoever waits for the lease finds out by itself
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case cache.NoRoom(err):
+			if full, err = p.awaitRoomToList(ctx, err, full); err != nil {
+				return err
+			}
+			continue
 		case !lost && !errors.Is(err, errSuperseded):
 			return err
 		}
+		full = time.Time{}
 		if errors.Is(err, errSuperseded) || onlySays(err, context.Canceled, context.Cause(held)) {
 			p.o.Log.Info().Uint64("epoch", epoch).AnErr("release", released).Err(err).Msg("another process leads")
 		} else {
@@ -312,6 +324,21 @@ func (p *Process) lead(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// leaving is a context for what is handed back, also where ctx has ended: then all of it has leaveTimeout
+// together, whatever is away.
+func (p *Process) leaving(ctx context.Context) (context.Context, context.CancelFunc) {
+	by := time.Now().Add(leaveTimeout)
+	if ctx.Err() != nil {
+		p.mu.Lock()
+		if p.mu.leaveBy.IsZero() {
+			p.mu.leaveBy = by
+		}
+		by = p.mu.leaveBy
+		p.mu.Unlock()
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), by)
 }
 
 // onlySays reports whether an error says nothing but some of these, with whatever was put around

@@ -78,15 +78,15 @@ func Completed(all *segments.Index) *Leading {
 func (t *Totals) Left() uint64 { return t.Segments - min(t.Sealed, t.Segments) }
 
 // report tells the others what this process does, and hears them, until the mirror is
-// complete.
+// complete. Near the end it hears them more often: what is there is all that is left to wait for.
 func (p *Process) report(ctx context.Context) error {
 	tick := time.NewTicker(p.o.soon(reportEvery))
 	defer tick.Stop()
-	looked, patience := time.Now(), time.Duration(0)
-	for {
-		mine := p.Report()
-		if text, err := json.Marshal(mine); err == nil {
-			if err := p.tellOthers(ctx, text); err != nil {
+	looked, told, patience := time.Now(), time.Time{}, time.Duration(0)
+	for tell := true; ; {
+		if tell {
+			told = time.Now()
+			if err := p.tellOthers(ctx); err != nil {
 				return err
 			}
 		}
@@ -112,10 +112,17 @@ func (p *Process) report(ctx context.Context) error {
 				patience = max(2*patience, p.o.soon(reportEvery))
 			}
 		}
+		var hearSoon <-chan time.Time
+		if p.nearEnd() {
+			hearSoon = time.After(p.o.soon(hearEvery))
+		}
+		tell = true
 		select {
 		case <-tick.C:
+		case <-hearSoon:
+			tell = false
 		case <-p.hurry:
-			if err := sleep(ctx, p.o.soon(endEvery)); err != nil {
+			if err := sleep(ctx, time.Until(told.Add(p.o.soon(endEvery)))); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -126,7 +133,11 @@ func (p *Process) report(ctx context.Context) error {
 
 // tellOthers reports. Where the bus is away it goes without: it may be so for good, as others are done
 // and have ended it, and the store says so.
-func (p *Process) tellOthers(ctx context.Context, text []byte) error {
+func (p *Process) tellOthers(ctx context.Context) error {
+	text, err := json.Marshal(p.Report())
+	if err != nil {
+		return err // a bug, if ever
+	}
 	telling, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	if err := p.o.Bus.Report(telling, text); err != nil && telling.Err() == nil {

@@ -43,3 +43,19 @@ func (p *Process) hadRoom() {
 		p.o.Log.Info().Dur("without", time.Since(since)).Msg("the local disk has room again")
 	}
 }
+
+// awaitRoomToList waits, after the local disk had no room for the names of a listing in no order and the
+// lease was handed back, until that may be tried again; another may have the lease meanwhile. It has been so
+// since a time, zero: it is new, which is returned. The error is ctx's, or why where there has been none for
+// as long as an outage may last.
+func (p *Process) awaitRoomToList(ctx context.Context, why error, since time.Time) (time.Time, error) {
+	most := p.o.Engine.Outage
+	switch {
+	case since.IsZero():
+		since = time.Now()
+		p.o.Log.Warn().Err(why).Msg("no room on the local disk to list: the lease is handed back, so that another lists, and taken again when there is room")
+	case most >= 0 && time.Since(since) > most:
+		return since, why
+	}
+	return since, sleep(ctx, p.o.soon(joinAgain))
+}

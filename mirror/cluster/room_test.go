@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/mirror/objects"
 	"github.com/rs/zerolog"
 )
 
@@ -105,4 +107,109 @@ func TestTightRoom(t *testing.T) {
 			t.Errorf("%+v, %v", result, err)
 		}
 	})
+}
+
+// tightNames is a source without room for the names of a listing in no order, for a while.
+type tightNames struct {
+	*fakeSource
+	until time.Time
+}
+
+func (f *tightNames) Numbering(state []byte) (numbering, error) {
+	n, err := f.fakeSource.Numbering(state)
+	return tightNumbering{n, f.until}, err
+}
+
+type tightNumbering struct {
+	numbering
+	until time.Time
+}
+
+func (n tightNumbering) Unordered(ctx context.Context, before []*named) error {
+	if time.Now().Before(n.until) {
+		return fmt.Errorf("open a store: %w", syscall.ENOSPC)
+	}
+	return n.numbering.Unordered(ctx, before)
+}
+
+// TestNoRoomToList has the local disk of who lists be full: one that is alone waits for room, or for as long as
+// it may; of two the other lists.
+func TestNoRoomToList(t *testing.T) {
+	for _, c := range []struct {
+		lasts, outage time.Duration
+		other, ends   bool
+	}{{time.Minute, 0, false, false}, {time.Hour, -1, false, false}, {time.Hour, 0, false, true}, {24 * time.Hour, 0, true, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+			defer cancel()
+			var log bytes.Buffer
+			o := newTestProcess(t, NewLocal()).o
+			origin := &fakeOrigin{names: []string{"c", "a", "b"}, page: 10}
+			h := newHub(rand.New(rand.NewPCG(1, 1)), 0)
+			open := func(id string, o Options, src source) *Process {
+				o.Process, o.source = id, src
+				if c.other {
+					o.Bus = h.join(id, newLife())
+				}
+				p, err := Open(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return p
+			}
+			first := o
+			first.Log, first.Engine.Outage = zerolog.New(zerolog.SyncWriter(&log)), c.outage
+			p := open("p1", first, &tightNames{&fakeSource{l: newLife(), rng: rand.New(rand.NewPCG(3, 3)), origin: origin}, time.Now().Add(c.lasts)})
+			ended := make(chan error, 1)
+			go func() { _, err := p.Run(ctx); ended <- err }()
+			began := time.Now()
+			if c.other {
+				time.Sleep(time.Second)
+				if _, err := open("p2", o, &fakeSource{l: newLife(), rng: rand.New(rand.NewPCG(2, 2)), origin: origin}).Run(ctx); err != nil {
+					t.Error(err)
+				}
+			}
+			err := <-ended
+			switch {
+			case c.ends && !errors.Is(err, syscall.ENOSPC):
+				t.Errorf("for longer than is waited: %v", err)
+			case !c.ends && err != nil:
+				t.Errorf("for %v, %+v: %v", c.lasts, c, err)
+			case c.other && time.Since(began) > time.Minute:
+				t.Errorf("another lists, and all end after %v", time.Since(began))
+			}
+			if n := strings.Count(log.String(), `"warn"`); n != 1 {
+				t.Errorf("for %v: %d warnings: %s", c.lasts, n, log.String())
+			}
+		})
+	}
+}
+
+// TestStoreFull has the folder of an object store be full, and not be written. That is not the local disk's,
+// for which another segment would be begun again and again.
+func TestStoreFull(t *testing.T) {
+	for _, why := range []error{syscall.ENOSPC, syscall.EROFS} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newTestProcess(t, NewLocal()).o
+			o.Store = refusing{o.Store, why}
+			p, err := Open(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = p.Run(t.Context())
+			if err == nil || cache.NoRoom(err) || !errors.Is(err, errDenied) || !strings.Contains(err.Error(), why.Error()) {
+				t.Errorf("%v: %v", why, err)
+			}
+		})
+	}
+}
+
+// refusing is a store that takes no contents.
+type refusing struct {
+	objects.Store
+	why error
+}
+
+func (s refusing) Put(context.Context, string, objects.Body) error {
+	return fmt.Errorf("%w: %w", errDenied, s.why)
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -75,4 +76,67 @@ func TestOriginAwayForEver(t *testing.T) {
 		t.Fatalf("%d times the leader: %v", led.Load(), err)
 	}
 	r.compare(t.Context(), files, nil)
+}
+
+// hanging is a bus that has given out all that there is, and then hangs for ever in whatever is asked of it.
+type hanging struct {
+	*Local
+	hangs atomic.Bool
+}
+
+func (h *hanging) wait(ctx context.Context) error {
+	if !h.hangs.Load() {
+		return nil
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+func (h *hanging) Report(ctx context.Context, _ []byte) error { return h.wait(ctx) }
+func (h *hanging) Lease() Lease                               { return h }
+func (h *hanging) Release(ctx context.Context) error          { return h.wait(ctx) }
+
+func (h *hanging) Acquire(ctx context.Context) (context.Context, uint64, error) {
+	return h.Local.Lease().Acquire(ctx)
+}
+
+func (h *hanging) Pull(ctx context.Context) (Item, error) {
+	item, err := h.Local.Pull(ctx)
+	return hangingItem{item, h}, err
+}
+
+type hangingItem struct {
+	Item
+	h *hanging
+}
+
+func (i hangingItem) Working(ctx context.Context) error               { return i.h.wait(ctx) }
+func (i hangingItem) Done(ctx context.Context) error                  { return i.h.wait(ctx) }
+func (i hangingItem) Back(ctx context.Context, _ time.Duration) error { return i.h.wait(ctx) }
+
+// TestEndsWithAllAway has bus and object store be away as a process is to end that fetches and leads.
+func TestEndsWithAllAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &hanging{Local: NewLocal()}
+		o := newTestProcess(t, bus).o
+		client := o.Store.(*objectstest.Memory).Client(objectstest.Options{})
+		o.Store, o.SegmentNames = objects.Retry(client, zerolog.Nop()), 1
+		o.source = late{o.source.(*fakeSource), time.Hour}
+		p, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		ended := make(chan error, 1)
+		go func() { _, err := p.Run(ctx); ended <- err }()
+		time.Sleep(time.Minute)
+		bus.hangs.Store(true)
+		client.SetAway(true)
+		time.Sleep(5 * time.Second)
+		began := time.Now()
+		cancel(errStopped)
+		if err := <-ended; !errors.Is(err, errStopped) || time.Since(began) > leaveTimeout+goodbyeTimeout {
+			t.Errorf("it ends after %v: %v", time.Since(began), err)
+		}
+	})
 }

@@ -157,7 +157,7 @@ func (p *Process) back(ctx context.Context, seq uint64, item Item, after time.Du
 	if item == nil {
 		return
 	}
-	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	leaving, cancel := p.leaving(ctx)
 	defer cancel()
 	if err := item.Back(leaving, after); err != nil {
 		p.o.Log.Debug().Err(err).Uint64("segment", seq).Msg("the bus has not heard that a segment is given back")
@@ -259,7 +259,7 @@ func (p *Process) keepItem(ctx context.Context, seq uint64, item Item) {
 
 // lose removes what an attempt wrote that cannot be committed any more, and returns why.
 func (p *Process) lose(ctx context.Context, out *written, why error) error {
-	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	leaving, cancel := p.leaving(ctx)
 	defer cancel()
 	if err := p.remove(leaving, out.commit.Seq, out.commit.Attempt); err != nil {
 		p.o.Log.Debug().Err(err).Uint64("segment", out.commit.Seq).Msg("the leader removes what is left of an attempt")

@@ -15,6 +15,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/motefs/motefs/mirror/filelock"
 )
 
 const (
@@ -26,9 +28,6 @@ const (
 
 // lockName is the file in a server's directory that is locked for as long as it runs.
 const lockName = "LOCK"
-
-// errLocked says that a directory has a server.
-var errLocked = errors.New("another server uses it")
 
 // Server is a NATS server in this process.
 type Server struct {
@@ -44,7 +43,7 @@ func Embedded(o EmbeddedOptions) (_ *Server, err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("embedded NATS: %w", err)
 	}
-	locked, err := lock(filepath.Join(o.Dir, lockName))
+	locked, err := filelock.Lock(filepath.Join(o.Dir, lockName), true)
 	if err != nil {
 		return nil, fmt.Errorf("embedded NATS: directory %s: %w", o.Dir, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/motefs/motefs/fs/fusetest/process"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestWorkerWithoutRoom fills the disk of a worker. It hands back what it is at, and the others go on;
@@ -54,6 +55,27 @@ func TestWorkerWithoutRoom(t *testing.T) {
 	}
 	be(trouble{})
 	r.takes(0, 0)
+	r.finish()
+	t.Logf("%d segments are fetched again", r.check())
+}
+
+// TestListerWithoutRoom has the disk of the process that lists be full as it begins with a listing in no
+// order, all names of which it is to keep there. Another lists, and it takes part.
+func TestListerWithoutRoom(t *testing.T) {
+	t.Parallel()
+	disk := process.SmallDisk(t, 24)
+	r := newWorld(t).beginOf(t, serve.SyntheticOptions{Files: 1000, FilesPerDir: 33, Shuffle: true, Validators: true}, 0, 0)
+	filler := filepath.Join(disk, "filler")
+	fill(t, filler)
+	m := r.join("--store", filepath.Join(disk, "store"), "--reserve", "0", "--outage", "0")
+	const back = "the lease is handed back, so that another lists"
+	r.until("the lease to be handed back", func() bool { return strings.Contains(m.Stderr.String(), back) || m.Ended() })
+	if m.Ended() || r.count("names") > 0 {
+		t.Fatal("it ends, or lists without room")
+	}
+	r.join()
+	r.committed(r.segments())
+	must(t, os.Remove(filler))
 	r.finish()
 	t.Logf("%d segments are fetched again", r.check())
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/motefs/motefs/mirror/filelock"
 )
 
 // Dir is a directory of one process.
@@ -38,7 +40,7 @@ func Make(base string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := tryLock(filepath.Join(hidden, lockName), os.O_CREATE)
+	lock, err := filelock.Lock(filepath.Join(hidden, lockName), true)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", hidden, err), os.RemoveAll(hidden))
 	}
@@ -74,9 +76,9 @@ func sweep(base string) error {
 			continue
 		}
 		path := filepath.Join(base, e.Name())
-		lock, err := tryLock(filepath.Join(path, lockName), 0)
+		lock, err := filelock.Lock(filepath.Join(path, lockName), false)
 		switch {
-		case errors.Is(err, errHeld) || errors.Is(err, iofs.ErrPermission):
+		case errors.Is(err, filelock.ErrHeld) || errors.Is(err, iofs.ErrPermission):
 			continue
 		case errors.Is(err, iofs.ErrNotExist): // another has just removed it
 			continue
@@ -89,6 +91,3 @@ func sweep(base string) error {
 	}
 	return nil
 }
-
-// errHeld says that another process has the lock.
-var errHeld = errors.New("held by another process")
