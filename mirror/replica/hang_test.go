@@ -1,14 +1,18 @@
 package replica
 
 import (
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/motefs/motefs/fs/fusetest"
 	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/fs/fusetest/passthrough"
 	"github.com/motefs/motefs/fs/fusetest/process"
+	"github.com/motefs/motefs/mirror/segments"
 )
 
 // TestMountOfAFolderThatHangs has the filesystem with the mirror not answer: what is here is served, what is
@@ -59,4 +63,43 @@ func TestMountOfAFolderThatHangs(t *testing.T) {
 	shown.Hang()
 	process.MustFail(t, "Input/output error", "cat", filepath.Join(m.dir, w.listing[150].Origin))
 	m.end()
+}
+
+// TestInterruptedList has ls wait for names that a filesystem does not hand out, for as long as it takes. It
+// ends at once where it is interrupted or killed, and so does the mount.
+func TestInterruptedList(t *testing.T) {
+	fusetest.Need(t)
+	at := t.TempDir()
+	objects, err := newFolder(filepath.Join(at, "objects"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = objects.Close() })
+	w := newWorld(t, 52, objects, worldOptions{files: 200, flat: true})
+	w.grow(100)
+	w.finish(100)
+	// Who opens it waits for somebody who writes to it.
+	silent := filepath.Join(at, "objects", filepath.FromSlash(segments.NamesName(1)))
+	if err := os.Remove(silent); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(silent, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := mount(t, filepath.Join(at, "objects"), filepath.Join(at, "store"), "1h")
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		ls := process.Start(t, process.Command("ls", "-U", m.dir))
+		eventually.True(t, "it waits", func() bool { return inRequest(ls.Pid()) })
+		ls.Signal(signal)
+		if status := ls.Wait(); status == 0 || strings.Contains(ls.Stdout.String(), "\n") && strings.Count(ls.Stdout.String(), "\n") > 100 {
+			t.Errorf("%v: status %d, %s", signal, status, ls)
+		}
+	}
+	m.end()
+}
+
+// inRequest reports whether a process waits for the answer of a mount.
+func inRequest(pid int) bool {
+	at, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "wchan"))
+	return strings.Contains(string(at), "request_wait_answer") || strings.Contains(string(at), "fuse")
 }

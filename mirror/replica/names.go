@@ -232,29 +232,22 @@ func (n *Names) ReadDirPlus(dir, after cache.Inode, fn func(cache.DirEntry, cach
 
 // upTo reads entries of a directory up to limit. Where a segment was sealed since Ready that comes
 // before all that is here, nothing may be handed out, which would look like the directory's
-// end: then that segment is brought first.
+// end: the error is cache.ErrNotReady then.
 func (n *Names) upTo(dir, after cache.Inode, read func(may func(cache.Inode) bool) error) error {
-	for {
-		limit, err := n.r.limit(dir, after)
-		if err != nil {
-			return err
-		}
-		some, cut := false, false
-		err = read(func(ino cache.Inode) bool {
-			cut = ino >= limit
-			some = some || !cut
-			return !cut
-		})
-		if err != nil || some || !cut {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(n.r.ctx, n.r.opts.Patience)
-		err = n.r.Ready(ctx, dir, after)
-		cancel()
-		if err != nil {
-			return err
-		}
+	limit, err := n.r.limit(dir, after)
+	if err != nil {
+		return err
 	}
+	some, cut := false, false
+	err = read(func(ino cache.Inode) bool {
+		cut = ino >= limit
+		some = some || !cut
+		return !cut
+	})
+	if err == nil && cut && !some {
+		err = fmt.Errorf("directory %d after %d: %w", dir, after, cache.ErrNotReady)
+	}
+	return err
 }
 
 // ListingComplete reports whether every name of the mirror is here.
