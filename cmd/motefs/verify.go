@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	iofs "io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/motefs/motefs/cache"
@@ -71,6 +73,9 @@ func verifyCommand(a *app) *cobra.Command {
 
 // hasStore reports whether there is a store at dir, or what may be one.
 func hasStore(dir string) bool {
+	if _, err := os.Stat(dir); errors.Is(err, iofs.ErrNotExist) {
+		return false
+	}
 	there, err := cache.Inspect(dir, "")
 	return there || err != nil
 }
