@@ -192,7 +192,7 @@ func (n *Names) Get(ino cache.Inode) (cache.Entry, error) {
 	if err != nil || e.State != cache.Blob {
 		return e, err
 	}
-	here, err := n.r.blobHere(ino)
+	here, err := n.r.store.HasBlob(ino)
 	if err == nil && !here {
 		e.State = cache.Pending
 		if e.ModTime == 0 {
