@@ -67,21 +67,22 @@ func (r *Replica) bring(ctx context.Context, l *lacking) error {
 // find brings names until an entry is found, or no segment is left that may have it: then
 // the error is cache.ErrNotFound.
 func (r *Replica) find(ctx context.Context, parent cache.Inode, name string) (cache.Entry, error) {
-	for {
+	e, err := r.store.Lookup(parent, name)
+	for errors.Is(err, cache.ErrNotFound) {
 		// Asked before the store: what comes in between is found, or missing the next time.
-		l, err := r.mayHave(parent, name)
-		if err != nil {
-			return cache.Entry{}, err
+		l, bad := r.mayHave(parent, name)
+		if bad != nil {
+			return cache.Entry{}, bad
 		}
-		e, err := r.store.Lookup(parent, name)
-		if !errors.Is(err, cache.ErrNotFound) || l.none() {
-			return e, err
+		if e, err = r.store.Lookup(parent, name); !errors.Is(err, cache.ErrNotFound) || l.none() {
+			break
 		}
 		// In order: of a directory the first of them has the entry.
 		if err := r.bring(ctx, &l); err != nil {
 			return cache.Entry{}, err
 		}
 	}
+	return e, err
 }
 
 // mayHave returns what is not here and of which the bounds do not say that it lacks the entry.
@@ -132,7 +133,8 @@ func (r *Replica) Ready(ctx context.Context, dir, after cache.Inode) error {
 // segment alone, where nothing but the limit is asked for.
 func (r *Replica) lackingIn(dir, after cache.Inode, limit bool) (l lacking, err error) {
 	l.limit = math.MaxUint64
-	if r.lacking.Load() == 0 {
+	c := r.catalog.Load()
+	if r.lacking.Load() == 0 || c.whole.has(dir, after) {
 		return l, nil
 	}
 	prefix, known := "", true
@@ -143,12 +145,14 @@ func (r *Replica) lackingIn(dir, after cache.Inode, limit bool) (l lacking, err 
 		}
 		prefix, known = name+"/", err == nil
 	}
-	c := r.catalog.Load()
 	for _, s := range c.segs[c.after(after):] {
 		more := l.add(s, func(kind cache.Kind) bool { return s.Part.MayHaveIn(kind, dir, prefix, known) })
 		if !more || limit && !l.none() {
-			break
+			return l, nil
 		}
+	}
+	if l.none() {
+		c.whole.add(dir, after)
 	}
 	return l, nil
 }
