@@ -69,7 +69,7 @@
 //
 // # Bounds
 //
-// Nothing is kept for a file. A segment costs about a kilobyte of memory. At most
+// Nothing is kept for a file. A segment costs a kilobyte or two of memory. At most
 // downloads tables and as many blobs come at a time, and of the tables at most backgroundDownloads of files and as
 // many of contents that nobody waits for, and beside them dirDownloads tables of directories, backgroundDirs that nobody
 // waits for; these are checked and ingested together, with a buffer of at most 256 KiB each. inFlight bounds
