@@ -22,6 +22,8 @@ type s3Flags struct {
 	noSign, payer             bool
 	pathStyle                 string
 	listers                   int
+	// of is what the names of the flags begin with: none, or "segments-".
+	of string
 
 	config aws.Config // see load
 }
@@ -44,6 +46,9 @@ func (f *s3Flags) register(flags *pflag.FlagSet) {
 }
 
 var pathStyles = map[string]s3.PathStyle{"auto": s3.PathAuto, "on": s3.PathOn, "off": s3.PathOff}
+
+// flag is a flag by its name.
+func (f *s3Flags) flag(name string) string { return "--" + f.of + name }
 
 func (f *s3Flags) validate() error {
 	if _, ok := pathStyles[f.pathStyle]; !ok {
@@ -75,7 +80,7 @@ func onS3(raw string) bool {
 func (f *s3Flags) identity(raw string) (id string, err error) {
 	bucket, prefix, _ := strings.Cut(raw[len(s3Scheme):], "/")
 	if bucket == "" || strings.ContainsAny(bucket, "@:?#") {
-		return "", usagef("give a bucket as s3://BUCKET or s3://BUCKET/PREFIX, and its server, if that is not Amazon, with --endpoint-url")
+		return "", usagef("give a bucket as s3://BUCKET or s3://BUCKET/PREFIX, and its server, if that is not Amazon, with %s", f.flag("endpoint-url"))
 	}
 	if err := f.load(); err != nil {
 		return "", err
@@ -89,7 +94,7 @@ func (f *s3Flags) identity(raw string) (id string, err error) {
 	}
 	server, err := originID(f.endpoint)
 	if err != nil {
-		return "", usagef("--endpoint-url: give a URL such as https://s3.example.org, without user-info, query and fragment")
+		return "", usagef("%s: give a URL such as https://s3.example.org, without user-info, query and fragment", f.flag("endpoint-url"))
 	}
 	f.endpoint = server
 	return id + atServer + server, nil
@@ -109,7 +114,7 @@ func (f *s3Flags) load() error {
 	c, err := config.LoadDefaultConfig(context.Background(), options...)
 	if err != nil {
 		if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
-			return usagef("--profile %s: AWS's configuration files have no such profile", missing.Profile)
+			return usagef("%s %s: AWS's configuration files have no such profile", f.flag("profile"), missing.Profile)
 		}
 		return usagef("AWS's configuration: %w", err)
 	}
@@ -146,10 +151,17 @@ func configuredEndpoint(c *aws.Config) (string, error) {
 	return aws.ToString(c.BaseEndpoint), nil
 }
 
-// errNoKeys tells what to do where no credentials are found.
-var errNoKeys = errors.New("none were found: " + howKeys)
+// errNoKeys says that no credentials are found.
+var errNoKeys = errors.New("none were found")
 
-const howKeys = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --profile, or --no-sign-request for a public bucket"
+// howKeys tells what to do then.
+func (f *s3Flags) howKeys() string {
+	how := "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give " + f.flag("profile")
+	if f.of == "" { // an object store has no public buckets
+		how += ", or --no-sign-request for a public bucket"
+	}
+	return how
+}
 
 // noRole is how the last in the chain says that there was nothing to find.
 const noRole = "no EC2 IMDS role found"
@@ -157,9 +169,10 @@ const noRole = "no EC2 IMDS role found"
 // keys asks AWS's standard chain for credentials: environment, configuration files, single sign-on,
 // the container's or the machine's role.
 func (f *s3Flags) keys(ctx context.Context) (s3.Keys, error) {
+	none := fmt.Errorf("%w: %s", errNoKeys, f.howKeys())
 	provider := f.config.Credentials
 	if provider == nil {
-		return s3.Keys{}, errNoKeys
+		return s3.Keys{}, none
 	}
 	if c, ok := provider.(*aws.CredentialsCache); ok {
 		c.Invalidate() // those that it has are not wanted any more
@@ -169,7 +182,7 @@ func (f *s3Flags) keys(ctx context.Context) (s3.Keys, error) {
 	case err != nil && ctx.Err() != nil:
 		return s3.Keys{}, ctx.Err()
 	case err != nil && strings.Contains(err.Error(), noRole):
-		return s3.Keys{}, errNoKeys
+		return s3.Keys{}, none
 	case err != nil:
 		return s3.Keys{}, fmt.Errorf("AWS's chain of credentials: %w", err)
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/advice"
 	"github.com/motefs/motefs/mirror/objects"
+	"github.com/motefs/motefs/mirror/objects/bucket"
 	"github.com/motefs/motefs/mirror/objects/store"
 	"github.com/motefs/motefs/mirror/s3"
 	"github.com/motefs/motefs/mirror/wire"
@@ -49,6 +51,9 @@ func (f *segmentsFlags) validate() error {
 	if _, ok := pathStyles[f.pathStyle]; !ok {
 		return usagef("--segments-path-style %q: give auto, on or off", f.pathStyle)
 	}
+	if f.region != "" && !s3.ValidRegion(f.region) {
+		return usagef("--segments-region %q: give letters, digits and hyphens", f.region)
+	}
 	if !onS3(f.url) && (f.endpoint != "" || f.region != "" || f.profile != "" || f.pathStyle != "auto") {
 		return usagef("--segments-endpoint-url, --segments-region, --segments-profile and --segments-path-style go with --segments s3://BUCKET")
 	}
@@ -66,7 +71,7 @@ func (f *segmentsFlags) identity() (string, error) {
 
 // s3 are the flags of an origin that would be there.
 func (f *segmentsFlags) s3() *s3Flags {
-	return &s3Flags{endpoint: f.endpoint, region: f.region, profile: f.profile, pathStyle: f.pathStyle, listers: 1}
+	return &s3Flags{endpoint: f.endpoint, region: f.region, profile: f.profile, pathStyle: f.pathStyle, listers: 1, of: "segments-"}
 }
 
 // open opens the object store, to be read, or to be written too.
@@ -76,25 +81,93 @@ func (f *segmentsFlags) open(ctx context.Context, trust *tls.Config, write bool,
 
 // openAs opens it with what else o says.
 func (f *segmentsFlags) openAs(ctx context.Context, trust *tls.Config, o store.Options) (objects.Store, error) {
+	s := f.s3()
 	if onS3(f.url) {
-		s := f.s3()
 		if _, err := s.identity(f.url); err != nil {
 			return nil, err
 		}
 		o.S3 = s3.Options{Endpoint: s.endpoint, Region: s.region, PathStyle: pathStyles[s.pathStyle], Keys: s.keys, Options: wire.Options{UserAgent: userAgent(), TLS: trust}}
 	}
 	opened, err := store.Open(ctx, f.url, o)
-	if errors.Is(err, store.ErrURL) {
+	if errors.Is(err, store.ErrURL) || errors.Is(err, bucket.ErrOptions) {
 		return nil, usagef("--segments: %w", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--segments: %w", err)
+		return nil, fmt.Errorf("--segments: %w", s.unanswered(ctx, err))
 	}
 	return opened, nil
 }
 
+// unanswered is why an object store gives no answers, in better words where there are such.
+func (f *s3Flags) unanswered(ctx context.Context, err error) error {
+	e, ok := errors.AsType[*store.Error](err)
+	if !ok || !onS3(e.URL) {
+		return err
+	}
+	of := advice.Origin{S3: true, Endpoint: f.endpoint != "", Flags: f.of}
+	what, do := "", ""
+	switch {
+	case errors.Is(err, errNoKeys):
+		what, do = "no credentials were found", f.howKeys()
+	case advice.WantsTLS(ctx, f.endpoint, e.Err):
+		what, do = "what listens there speaks TLS", "give "+of.URL()+" with https:// in the place of http://"
+	case errors.Is(err, objects.ErrAway):
+		what, do = of.Of(e.Err)
+	}
+	if do == "" {
+		return err
+	}
+	better := *e
+	better.Do = do
+	if what != "" {
+		better.Err = &reworded{what, e.Err}
+	}
+	return &better
+}
+
+// reworded is an error in other words.
+type reworded struct {
+	text string
+	error
+}
+
+func (r *reworded) Error() string { return r.text }
+func (r *reworded) Unwrap() error { return r.error }
+
+// about is an error of the object store, with what to do about it. One of others, as the origin, is
+// left as it is.
+func (*segmentsFlags) about(err error) error {
+	_, ours := errors.AsType[*objects.OpError](err)
+	if do := store.Advice(err); do != "" && (ours || errors.Is(err, objects.ErrUnfit)) {
+		return fmt.Errorf("%w; %s", err, do)
+	}
+	return err
+}
+
 // shown is the URL for people.
 func (f *segmentsFlags) shown() string { return strings.TrimRight(f.url, "/") }
+
+// mountCommand is how the mirror is mounted, for a shell.
+func (f *segmentsFlags) mountCommand() string {
+	words := []string{"motefs", "mount", "--segments", shellWord(f.shown())}
+	for i, value := range []string{f.endpoint, f.region, f.profile, strings.TrimPrefix(f.pathStyle, "auto")} {
+		if value != "" {
+			words = append(words, "--"+segmentsNames[i], shellWord(value))
+		}
+	}
+	return strings.Join(append(words, "MOUNTPOINT"), " ")
+}
+
+// shellWord is a word for a shell.
+func shellWord(word string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:@%+=,", c)
+	}
+	if word != "" && strings.IndexFunc(word, func(c rune) bool { return !plain(c) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
 
 // joinClose is err, with that of closing an object store.
 func joinClose(err error, store objects.Store) error { return errors.Join(err, store.Close()) }

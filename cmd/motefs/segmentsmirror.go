@@ -26,7 +26,8 @@ import (
 type segmentsMirror struct {
 	id      string // of the origin
 	url     string // of the mirror
-	shared  bool   // with others
+	of      *segmentsFlags
+	shared  bool // with others
 	client  client
 	names   *namelist.Lister // nil where the origin lists
 	objects objects.Store
@@ -85,7 +86,7 @@ func (a *app) mirrorSegments(ctx context.Context, f *mirrorFlags, raw string) (e
 
 // openSegmentsMirror opens all that takes part. What is worked at is below base.
 func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base string, monitor *monitored, log zerolog.Logger) (_ *segmentsMirror, err error) {
-	m := &segmentsMirror{id: id, url: f.segments.shown(), shared: f.cluster.servers != "", monitor: monitor}
+	m := &segmentsMirror{id: id, url: f.segments.shown(), of: &f.segments, shared: f.cluster.servers != "", monitor: monitor}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.close())
@@ -126,10 +127,13 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 	// Who comes after the end needs nobody, and may find nobody.
 	complete, _, err := segments.Reader{Store: m.objects, Mirror: of.ID}.Complete(ctx, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.url, err)
+		return nil, fmt.Errorf("%s: %w", m.url, m.of.about(err))
 	}
 	m.bus = cluster.NewLocal()
-	if f.cluster.servers != "" && !complete {
+	switch {
+	case complete && f.cluster.helps():
+		m.bus = &lateBus{Local: cluster.NewLocal(), of: f.cluster.options(of.ID, process, zerolog.Nop())}
+	case f.cluster.servers != "" && !complete:
 		a.doing("joining the others")
 		if m.bus, err = f.cluster.join(ctx, m.server, of.ID, process, log); err != nil {
 			m.bus = nil // and not a bus that is a nil pointer
@@ -169,12 +173,12 @@ func (a *app) openMirror(ctx context.Context, f *mirrorFlags, m *segmentsMirror,
 	a.doing("looking at %s", m.url)
 	_, err := segments.Open(ctx, m.objects, "", time.Time{})
 	if err != nil && !errors.Is(err, segments.ErrNone) {
-		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, err)
+		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, m.of.about(err))
 	}
 	begun := err == nil
 	helped, err := natsbus.Claimed(ctx, m.objects)
 	if err != nil {
-		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, err)
+		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, m.of.about(err))
 	}
 	if !begun {
 		a.doing("asking %s for its first names", m.id)
@@ -191,7 +195,7 @@ func (a *app) openMirror(ctx context.Context, f *mirrorFlags, m *segmentsMirror,
 			helped, err = true, nil
 		}
 		if err != nil {
-			return segments.Mirror{}, fmt.Errorf("%s cannot hold a mirror: %w", m.url, err)
+			return segments.Mirror{}, fmt.Errorf("%s cannot hold a mirror: %w", m.url, m.of.about(err))
 		}
 	}
 	if helped {
@@ -201,7 +205,7 @@ func (a *app) openMirror(ctx context.Context, f *mirrorFlags, m *segmentsMirror,
 	}
 	of, err := segments.Open(ctx, m.objects, m.id, time.Now())
 	if err != nil {
-		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, err)
+		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, m.of.about(err))
 	}
 	return of, nil
 }
@@ -216,7 +220,7 @@ func (f *mirrorFlags) help(ctx context.Context, m *segmentsMirror, process strin
 		return err
 	}
 	sum := sha256.Sum256([]byte(identity))
-	if m.helper, err = f.cluster.join(ctx, m.server, "claims-"+hex.EncodeToString(sum[:8]), process, log); err != nil {
+	if m.helper, err = f.cluster.joinForClaims(ctx, m.server, "claims-"+hex.EncodeToString(sum[:8]), process, log); err != nil {
 		m.helper = nil
 		return err
 	}
@@ -299,7 +303,7 @@ func (a *app) segmentsResult(m *segmentsMirror, r cluster.Result, runErr error, 
 			return runErr
 		}
 		m.status.Fail(runErr)
-		return fmt.Errorf("%w; the mirror of %s in %s is not complete, run the same command again to go on", runErr, m.id, m.url)
+		return fmt.Errorf("%w; the mirror of %s in %s is not complete, run the same command again to go on", m.of.about(runErr), m.id, m.url)
 	}
 	p := cache.Progress{Files: r.Files, Fetched: r.Fetched, Bytes: r.Bytes, Gone: r.Gone, Failed: r.Failed, Skipped: r.Skipped}
 	text := summary(p, p, 0)
@@ -312,6 +316,6 @@ func (a *app) segmentsResult(m *segmentsMirror, r cluster.Result, runErr error, 
 		return fmt.Errorf("%w: %d of %d; a mount of %s says which, with motefs failures", errFailedFiles, r.Failed, r.Files, m.url)
 	}
 	m.status.Set(status.Complete)
-	a.tell("the mirror is complete; use it with: motefs mount --segments %s MOUNTPOINT", m.url)
+	a.tell("the mirror is complete; use it with: %s", m.of.mountCommand())
 	return nil
 }

@@ -85,7 +85,7 @@ func openReplica(ctx context.Context, o sessionOptions, f *mountFlags) (_ *sessi
 		}
 	}
 	if s.replica, err = replica.Open(ctx, ro); err != nil {
-		return nil, fmt.Errorf("%s cannot be mounted: %w", o.id, joinClose(err, s.objects))
+		return nil, fmt.Errorf("%s cannot be mounted: %w", o.id, joinClose(f.segments.about(err), s.objects))
 	}
 	s.store, s.filesURL = s.replica.Store(), s.replica.Origin()
 	if err := s.openUnlisted(o, f, ro.Store); err != nil {

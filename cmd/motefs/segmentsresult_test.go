@@ -26,7 +26,7 @@ func TestStoppedWhenComplete(t *testing.T) {
 	for _, why := range []error{context.Canceled, errors.New("remove contents/1: denied")} {
 		var out bytes.Buffer
 		a := newApp(&out, &out)
-		m := &segmentsMirror{url: "file:///objects", status: status.New(status.Options{Store: noProgress{}})}
+		m := &segmentsMirror{url: "file:///objects", of: &segmentsFlags{url: "file:///objects"}, status: status.New(status.Options{Store: noProgress{}})}
 		defer m.status.Close()
 		err := a.segmentsResult(m, cluster.Result{Complete: true}, why, time.Second)
 		if text := out.String(); !errors.Is(err, why) || strings.Contains(text+err.Error(), "not complete") || !strings.Contains(text, "is complete") {

@@ -173,7 +173,7 @@ func (s *session) probe(ctx context.Context) error {
 	case errors.Is(err, mirror.ErrGone) && strings.HasSuffix(s.server, "/list"):
 		do = "leave out /list at the end of the URL: that is where the listing is looked for"
 	case errors.Is(err, errNoKeys):
-		what, do = "no credentials were found", howKeys
+		what, do = "no credentials were found", (&s3Flags{}).howKeys()
 	}
 	verb := "listed"
 	if s.names != nil {

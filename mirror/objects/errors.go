@@ -2,6 +2,7 @@ package objects
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/motefs/motefs/mirror"
 )
@@ -26,6 +27,28 @@ var (
 	// ErrUnfit says that a store cannot do what this package promises of it; see Probe.
 	ErrUnfit = errors.New("unfit as an object store")
 )
+
+// OpError is what went wrong with a store.
+type OpError struct {
+	Op   string // as "put"
+	Name string // of the object, or what those begin with that were listed; may be empty
+	Dir  string // the folder that has it, empty of a bucket
+	Err  error
+}
+
+func (e *OpError) Error() string {
+	text := e.Op
+	if e.Name != "" {
+		text += fmt.Sprintf(" %q", e.Name)
+	}
+	if e.Dir != "" {
+		text += " in " + e.Dir
+	}
+	return text + ": " + e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *OpError) Unwrap() error { return e.Err }
 
 type passing string
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/motefs/motefs/mirror"
@@ -26,18 +27,23 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	text := r.status.Error()
-	if r.Code != "" {
-		text = fmt.Sprintf("S3 answered %d, %s", r.status.Code, wire.Clip(r.Code))
-		if r.Message != "" {
-			text += ": " + wire.Clip(r.Message)
+	if r.Code == "" {
+		text := fmt.Sprintf("the server answered %d", r.status.Code)
+		if status := http.StatusText(r.status.Code); status != "" {
+			text += " (" + status + ")"
 		}
+		return text
+	}
+	text := fmt.Sprintf("S3 answered %d, %s", r.status.Code, wire.Clip(r.Code))
+	if r.Message != "" {
+		text += ": " + strings.TrimRight(wire.Clip(r.Message), ".")
 	}
 	return text
 }
 
-// Advice says what to do about the refusal; empty where nobody knows.
-func (r *Refusal) Advice() string { return advice[r.Code] }
+// Advice says what to do about the refusal; empty where nobody knows. flags is what the flags'
+// names begin with that say how the bucket is reached, as "--".
+func (r *Refusal) Advice(flags string) string { return strings.ReplaceAll(advice[r.Code], "--", flags) }
 
 // Unwrap is the status.
 func (r *Refusal) Unwrap() error { return r.status }
@@ -61,6 +67,7 @@ var advice = map[string]string{
 	"RequestTimeTooSkewed":         "set the clock",
 	"SignatureDoesNotMatch":        checkKeys,
 	"TokenRefreshRequired":         logInAgain,
+	"XAdminUserNotFound":           checkKeys, // of versitygw
 }
 
 // refusalOf reads the document of an error, behind the tag that begins it or from its

@@ -166,8 +166,8 @@ func TestFinalRefusals(t *testing.T) {
 
 // adviceOf is what to do about an error, or what it says.
 func adviceOf(err error) string {
-	if r, ok := errors.AsType[*Refusal](err); ok && r.Advice() != "" {
-		return r.Advice()
+	if r, ok := errors.AsType[*Refusal](err); ok && r.Advice("--") != "" {
+		return r.Advice("--")
 	}
 	return fmt.Sprint(err)
 }

@@ -31,6 +31,9 @@ const (
 	leastSkew = time.Minute
 )
 
+// ErrOptions says that New has options that cannot be.
+var ErrOptions = errors.New("S3 options")
+
 // Store is a bucket, or what has a prefix in it. Its methods may be called from any goroutine.
 type Store struct {
 	o         s3.Options
@@ -57,11 +60,11 @@ type region struct {
 func New(o s3.Options) (*Store, error) {
 	o.EnsureDefaults()
 	if err := errors.Join(o.Validate(), checkPrefix(o.Prefix)); err != nil {
-		return nil, fmt.Errorf("S3 options: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	u, err := o.BucketURL(o.Region)
 	if err != nil {
-		return nil, fmt.Errorf("S3 options: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	s := &Store{o: o, singleBytes: singleBytes, partBytes: partBytes}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -96,7 +99,7 @@ func checkPrefix(prefix string) error {
 	parts := strings.Split(prefix, "/")
 	last := len(parts) - 1
 	if parts[last] != "" || slices.ContainsFunc(parts[:last], func(p string) bool { return p == "" || p == "." || p == ".." }) {
-		return fmt.Errorf("prefix %q: give folders, with a slash behind each", prefix)
+		return fmt.Errorf("prefix %q: none of the names between its slashes may be empty, . or .., and a slash ends it", prefix)
 	}
 	return nil
 }
@@ -113,6 +116,11 @@ type request struct {
 	body   *body // nil: none
 }
 
+// keyless is that there are no keys to sign with. Others may come, as after an answer that was lost.
+type keyless struct{ error }
+
+func (k keyless) Unwrap() []error { return []error{objects.ErrAway, k.error} }
+
 // send sends a request and returns the response of one that succeeded, to be closed. Its body ends
 // with ctx and with the store. The error of another is its *s3.Refusal, or that there was no
 // answer (objects.ErrAway).
@@ -122,7 +130,7 @@ func (s *Store) send(ctx context.Context, r *request) (*http.Response, error) {
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			return nil, fmt.Errorf("%w: %w", objects.ErrAway, err)
+			return nil, keyless{err}
 		}
 		at, keys := s.region.Load(), s.keys.Load()
 		response, err := s.once(ctx, r, at, keys)
@@ -249,7 +257,7 @@ func (s *Store) mend(ctx context.Context, r *s3.Refusal, at *region, keys *s3.Ke
 		return false, err
 	}
 	if s.region.CompareAndSwap(at, &region{r.Region, u}) {
-		s.o.Log.Info().Str("region", r.Region).Str("instead_of", at.name).Msg("the bucket is in another region; --region spares finding that out")
+		s.o.Log.Info().Str("region", r.Region).Str("instead_of", at.name).Msg("the bucket is in another region; --segments-region spares finding that out")
 	}
 	return true, nil
 }

@@ -98,8 +98,8 @@ func about(op, name string, err error) error {
 		switch refusal.Code {
 		case "ConditionalRequestConflict", "OperationAborted":
 			// Its status is that of what does not pass.
-			return fmt.Errorf("%s %q: %w: %s", op, name, objects.ErrBusy, refusal.Error())
+			err = fmt.Errorf("%w: %s", objects.ErrBusy, refusal.Error())
 		}
 	}
-	return fmt.Errorf("%s %q: %w", op, name, err)
+	return &objects.OpError{Op: op, Name: name, Err: err}
 }

@@ -30,8 +30,9 @@ func (s *Store) explain(op, name string, err error) error {
 	}
 	for _, e := range mayPass {
 		if errors.Is(err, e) {
-			return fmt.Errorf("%s %q in %s: %w: %w", op, name, s.dir, objects.ErrAway, err)
+			err = fmt.Errorf("%w: %w", objects.ErrAway, err)
+			break
 		}
 	}
-	return fmt.Errorf("%s %q in %s: %w", op, name, s.dir, err)
+	return &objects.OpError{Op: op, Name: name, Dir: s.dir, Err: err}
 }

@@ -34,6 +34,8 @@ type Store struct {
 	root   *os.Root
 	closed atomic.Bool
 	link   func(temp, name string) error // gives a file a name that is free
+	// readDir reads the next entries of a folder: (*os.File).ReadDir, but for tests.
+	readDir func(f *os.File, n int) ([]iofs.DirEntry, error)
 	// These are the constants, but for tests.
 	listAtOnce int
 	hangsAfter time.Duration
@@ -60,7 +62,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, root: root, listAtOnce: listAtOnce, hangsAfter: hangsAfter, calls: semaphore.NewWeighted(maxCalls)}
+	s := &Store{dir: dir, root: root, readDir: (*os.File).ReadDir, listAtOnce: listAtOnce, hangsAfter: hangsAfter, calls: semaphore.NewWeighted(maxCalls)}
 	s.link = s.linkOrRename
 	return s, nil
 }
@@ -81,7 +83,11 @@ func (s *Store) Get(ctx context.Context, name string, off, n int64) (io.ReadClos
 	if err := s.check(ctx, "get", name); err != nil {
 		return nil, 0, err
 	}
-	r, err := call(ctx, s, func() (*reader, error) { return s.open(name, off, n) }, func(r *reader) { _ = r.f.Close() })
+	r, err := call(ctx, s, func() (*reader, error) { return s.open(name, off, n) }, func(r *reader) {
+		if r != nil {
+			s.closeSoon(r.f)
+		}
+	})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -162,27 +168,34 @@ func (r *reader) readAt(p []byte) (int, error) {
 	}
 	buf, off := r.buf[:len(p)], r.off
 	n, err := call(r.ctx, r.s, func() (int, error) { return r.f.ReadAt(buf, off) }, nil)
-	if errors.Is(err, errHangs) {
+	if errors.Is(err, ErrHangs) {
 		r.buf = nil // it may be written to yet
 		return 0, err
 	}
 	return copy(p, buf[:n]), err
 }
 
-func (r *reader) Close() error { return closeSoon(r.f) }
+// Close returns no error: all that was wanted of the file was read.
+func (r *reader) Close() error {
+	r.s.closeSoon(r.f)
+	return nil
+}
 
 // Delete implements objects.Store.
 func (s *Store) Delete(ctx context.Context, name string) error {
 	if err := s.check(ctx, "delete", name); err != nil {
 		return err
 	}
-	return act(ctx, s, 0, func(context.Context) error { return s.remove(name) })
+	return act(ctx, s, 0, func(ctx context.Context) error { return s.remove(ctx, name) })
 }
 
-func (s *Store) remove(name string) error {
+func (s *Store) remove(ctx context.Context, name string) error {
 	info, err := s.root.Lstat(name)
 	if missing(err) || err == nil && info.IsDir() {
 		return nil
+	}
+	if err == nil {
+		err = context.Cause(ctx) // it may have hung, and another may have written it again
 	}
 	if err == nil {
 		err = s.root.Remove(name)

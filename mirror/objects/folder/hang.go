@@ -23,13 +23,13 @@ const (
 	slowest    = 1 << 20
 )
 
-// errHangs says that a call did not return in time.
-var errHangs = fmt.Errorf("the filesystem does not answer: %w", objects.ErrAway)
+// ErrHangs says that the filesystem did not answer in time: mirror.Temporary holds.
+var ErrHangs = fmt.Errorf("the filesystem does not answer: %w", objects.ErrAway)
 
 // call is a call into the filesystem. Once ctx has ended, or hangsAfter is over, and then grace, it is
-// left to itself, and late gets what it returns then, where it is not nil.
+// left to itself, and late gets what it returns then, nothing where it has not begun; late may be nil.
 func call[T any](ctx context.Context, s *Store, fn func() (T, error), late func(T)) (T, error) {
-	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter, errHangs)
+	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter, ErrHangs)
 	defer stop()
 	return inTurn(ctx, s, fn, late)
 }
@@ -38,6 +38,9 @@ func call[T any](ctx context.Context, s *Store, fn func() (T, error), late func(
 func inTurn[T any](ctx context.Context, s *Store, fn func() (T, error), late func(T)) (T, error) {
 	if err := s.calls.Acquire(ctx, 1); err != nil {
 		var none T
+		if late != nil {
+			late(none)
+		}
 		return none, gaveUp(ctx)
 	}
 	return await(ctx, func() (T, error) {
@@ -48,10 +51,10 @@ func inTurn[T any](ctx context.Context, s *Store, fn func() (T, error), late fun
 
 // gaveUp is the error of a call that was left to itself.
 func gaveUp(ctx context.Context) error {
-	if cause := context.Cause(ctx); !errors.Is(cause, errHangs) {
-		return fmt.Errorf("%w: %w", cause, errHangs)
+	if cause := context.Cause(ctx); !errors.Is(cause, ErrHangs) {
+		return fmt.Errorf("%w: %w", cause, ErrHangs)
 	}
-	return errHangs
+	return ErrHangs
 }
 
 // await is call for what is in no store.
@@ -69,7 +72,7 @@ func await[T any](ctx context.Context, fn func() (T, error), late func(T)) (T, e
 		select {
 		case done <- result{value, err}:
 		case <-left:
-			if err == nil && late != nil {
+			if late != nil {
 				late(value)
 			}
 		}
@@ -91,29 +94,51 @@ func await[T any](ctx context.Context, fn func() (T, error), late func(T)) (T, e
 
 // act is call for what returns nothing else, and writes so many bytes. fn's context ends with it.
 func act(ctx context.Context, s *Store, bytes int64, fn func(context.Context) error) error {
-	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter+time.Duration(bytes/slowest)*time.Second, errHangs)
+	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter+time.Duration(bytes/slowest)*time.Second, ErrHangs)
 	defer stop()
 	_, err := inTurn(ctx, s, func() (struct{}, error) { return struct{}{}, fn(ctx) }, nil)
 	return err
 }
 
-// closeSoon closes a file, of which nothing is waited for where that hangs: it was read only.
-func closeSoon(f *os.File) error {
+// closeSoon closes a file that was only read, of which no error matters. Where that hangs nobody waits
+// for it. It takes its turn among the calls, also then: goroutines that wait for theirs are as many
+// as readers were open.
+func (s *Store) closeSoon(f *os.File) {
 	ctx, stop := context.WithTimeout(context.Background(), grace)
 	defer stop()
-	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, f.Close() }, nil)
-	return err
+	if s.calls.Acquire(ctx, 1) != nil {
+		go func() {
+			if s.calls.Acquire(context.Background(), 1) == nil {
+				defer s.calls.Release(1)
+				_ = f.Close()
+			}
+		}()
+		return
+	}
+	_, _ = await(ctx, func() (struct{}, error) {
+		defer s.calls.Release(1)
+		return struct{}{}, f.Close()
+	}, nil)
 }
 
-// OpenContext is Open that ends with ctx also where the filesystem hangs. Where wanted, the folder is
-// made first.
+// OpenContext is Open that ends with ctx, or after hangsAfter, also where the filesystem hangs. Where
+// wanted, the folder is made first.
 func OpenContext(ctx context.Context, dir string, wanted bool) (*Store, error) {
+	ctx, stop := context.WithTimeoutCause(ctx, hangsAfter, ErrHangs)
+	defer stop()
 	return await(ctx, func() (*Store, error) {
 		if wanted {
 			if err := Make(dir); err != nil {
 				return nil, err
 			}
 		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx) // nobody wants it any more
+		}
 		return Open(dir)
-	}, func(s *Store) { _ = s.Close() })
+	}, func(s *Store) {
+		if s != nil {
+			_ = s.Close()
+		}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	iofs "io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -53,7 +54,7 @@ func (l *listing) folder(dir string, depth int) (more bool, err error) {
 		return true, nil // nothing there is an object
 	}
 	for behind := ""; ; {
-		found, err := call(l.ctx, l.s, func() (entries, error) { return l.read(dir, behind) }, nil)
+		found, err := l.read(dir, behind)
 		if err != nil {
 			return false, err
 		}
@@ -94,22 +95,38 @@ type entries struct {
 	all  bool
 }
 
-// read returns the first keys of a folder behind one.
+// read returns the first keys of a folder behind one. However long that takes, each piece is a call
+// of its own.
 func (l *listing) read(dir, behind string) (entries, error) {
-	f, err := l.s.root.Open(dir + ".")
+	f, err := call(l.ctx, l.s, func() (*os.File, error) { return l.s.root.Open(dir + ".") }, func(f *os.File) {
+		if f != nil {
+			l.s.closeSoon(f)
+		}
+	})
 	if missing(err) {
 		return entries{all: true}, nil
 	}
 	if err != nil {
 		return entries{}, l.s.explain("list", dir, err)
 	}
-	defer f.Close()
+	// Who reads a folder reads into a buffer that Close gives to others: so it comes after that, however
+	// late.
+	left := false
+	defer func() {
+		if !left {
+			l.s.closeSoon(f)
+		}
+	}()
 	first := &smallest{most: l.most}
 	for {
 		if l.ctx.Err() != nil {
 			return entries{}, context.Cause(l.ctx)
 		}
-		some, err := f.ReadDir(readAtOnce)
+		some, err := call(l.ctx, l.s, func() ([]iofs.DirEntry, error) { return l.s.readDir(f, readAtOnce) }, func([]iofs.DirEntry) { l.s.closeSoon(f) })
+		if errors.Is(err, ErrHangs) {
+			left = true
+			return entries{}, err
+		}
 		for _, e := range some {
 			if key := dir + e.Name(); objects.ValidPart(e.Name()) && (e.IsDir() || e.Type().IsRegular()) {
 				if e.IsDir() {

@@ -15,6 +15,8 @@ const (
 	unfinished = ".unfinished"
 	// staleAfter is how old a file there is that nobody writes any more.
 	staleAfter = 24 * time.Hour
+	// sweepMost bounds how many are looked at: the next process goes on.
+	sweepMost = 4096
 )
 
 // create makes a file that is no object yet.
@@ -30,9 +32,11 @@ func (s *Store) create() (f *os.File, temp string, err error) {
 	return f, temp, err
 }
 
-// sweepOnce sweeps before this process's first file.
+// sweepOnce sweeps before this process's first file. Who writes meanwhile does not wait for it.
 func (s *Store) sweepOnce() error {
-	s.first.Lock()
+	if !s.first.TryLock() {
+		return nil
+	}
 	defer s.first.Unlock()
 	if s.swept {
 		return nil
@@ -57,8 +61,9 @@ func (s *Store) sweep() error {
 		return err
 	}
 	defer dir.Close()
-	for {
+	for seen := 0; seen < sweepMost; {
 		entries, err := dir.ReadDir(readAtOnce)
+		seen += len(entries)
 		for _, e := range entries {
 			old, err := e.Info()
 			if err != nil || now.ModTime().Sub(old.ModTime()) < staleAfter {
@@ -76,4 +81,5 @@ func (s *Store) sweep() error {
 			return err
 		}
 	}
+	return nil
 }

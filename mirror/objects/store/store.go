@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/objects"
@@ -43,7 +44,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := fmt.Sprintf("object store %s: %v", e.URL, e.Err)
 	if e.Do != "" {
-		text += ": " + e.Do
+		text += "; " + e.Do
 	}
 	return text
 }
@@ -80,7 +81,7 @@ func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) 
 		return objects.Retry(&later{open: func(ctx context.Context) (objects.Store, error) { return reach(ctx, raw, o) }}, o.Log), nil
 	}
 	if err != nil {
-		return nil, &Error{raw, err, do(err)}
+		return nil, &Error{raw, err, Advice(err)}
 	}
 	first := func(objects.Info) bool { return false }
 	err = s.List(soon, "", "", first)
@@ -96,7 +97,7 @@ func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) 
 		err = objects.Probe(ctx, retrying)
 	}
 	if err != nil {
-		return nil, &Error{raw, errors.Join(err, retrying.Close()), do(err)}
+		return nil, &Error{raw, errors.Join(err, retrying.Close()), Advice(err)}
 	}
 	return retrying, nil
 }
@@ -171,10 +172,16 @@ func openFolder(ctx context.Context, raw string, o Options) (objects.Store, erro
 	return s, nil
 }
 
+// inFolder reports whether an error is that of a folder.
+func inFolder(err error) bool {
+	op, ok := errors.AsType[*objects.OpError](err)
+	return ok && op.Dir != ""
+}
+
 const rights = "the credentials need s3:ListBucket of the bucket, and s3:GetObject of what is in it; who writes needs s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload too"
 
-// do is what to do about an error.
-func do(err error) string {
+// Advice is what to do about an error of a store; empty where nobody knows.
+func Advice(err error) string {
 	if refusal, ok := errors.AsType[*s3.Refusal](err); ok {
 		if refusal.Code == "AccessDenied" {
 			return rights
@@ -182,7 +189,7 @@ func do(err error) string {
 		if refusal.Code == "" && !mirror.Temporary(err) {
 			return "that is no answer of S3: check the bucket's name and --segments-endpoint-url"
 		}
-		return refusal.Advice()
+		return refusal.Advice("--segments-")
 	}
 	switch {
 	case errors.Is(err, ErrURL):
@@ -195,7 +202,13 @@ func do(err error) string {
 		return "check the path, and that the filesystem is mounted"
 	case errors.Is(err, iofs.ErrPermission):
 		return "this user needs to read the folder, and who writes to write there"
-	case errors.Is(err, objects.ErrAway):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "make room there"
+	case errors.Is(err, syscall.EROFS):
+		return "who writes a mirror needs a filesystem that can be written to"
+	case errors.Is(err, folder.ErrHangs):
+		return "check that the server of that filesystem is up"
+	case errors.Is(err, objects.ErrAway) && !inFolder(err):
 		return "check the URL, --segments-endpoint-url and --segments-region, and that the server is up"
 	}
 	return ""

@@ -24,15 +24,18 @@ type Origin struct {
 	S3 bool
 	// Endpoint: of S3, whether the user has named the server.
 	Endpoint bool
+	// Flags is what the names of its flags begin with behind "--": none, or "segments-" of an
+	// object store.
+	Flags string
 }
 
 // URL is what the user gave that says where the origin is.
 func (o Origin) URL() string {
 	switch {
 	case o.Endpoint:
-		return "--endpoint-url"
+		return "--" + o.Flags + "endpoint-url"
 	case o.S3:
-		return "the bucket's name and --region"
+		return "the bucket's name and --" + o.Flags + "region"
 	}
 	return "the URL"
 }
@@ -40,8 +43,10 @@ func (o Origin) URL() string {
 // Of is what err says of an origin, and what to do about it. Each is empty where there
 // is nothing better than the error's own text.
 func (o Origin) Of(err error) (what, do string) {
-	if refusal, ok := errors.AsType[*s3.Refusal](err); ok && refusal.Advice() != "" {
-		return "", refusal.Advice()
+	if refusal, ok := errors.AsType[*s3.Refusal](err); ok {
+		if do := refusal.Advice("--" + o.Flags); do != "" {
+			return "", do
+		}
 	}
 	if proxy, ok := errors.AsType[*wire.ProxyError](err); ok {
 		return proxy.Error(), "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
