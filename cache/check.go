@@ -235,7 +235,7 @@ func (n *nameCheck) end() error {
 			return errTable("run %d is missing", n.indexes[k].first)
 		}
 	}
-	if want := n.c.named(n.kind); n.housed != n.names || n.names != want || n.c.Unchecked != 0 {
+	if want := n.c.named(n.kind); n.housed != n.names || n.names != want {
 		return errTable("it has %d names, %d of them in runs, and should have %d", n.names, n.housed, want)
 	}
 	if keys := n.c.keys(n.kind); !bytes.Equal(n.keys.Min, keys.Min) || !bytes.Equal(n.keys.Max, keys.Max) {

@@ -41,6 +41,9 @@ func (s *Store) IngestContents(ctx context.Context, first Inode, part int, t Tab
 		if seg.Parts == nil {
 			seg.Parts = map[int]SegmentPart{}
 		}
+		if seg.overlaps(&o.part) {
+			return errTable("its contents lie among those of another part")
+		}
 		seg.Parts[part] = o.part
 		all := SegmentPart{}
 		for _, p := range seg.Parts {

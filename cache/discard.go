@@ -20,7 +20,7 @@ func (s *Store) Discard(ctx context.Context, from Inode, bytes int64, want func(
 		if page, next, err = s.askedFrom(ctx, next, bytes-freed, want); err != nil {
 			return 0, freed, err
 		}
-		n, err := s.discard(ctx, page)
+		n, err := s.discard(ctx, page, want)
 		if freed += n; err != nil {
 			return 0, freed, err
 		}
@@ -70,12 +70,12 @@ func (s *Store) askedFrom(ctx context.Context, from Inode, bytes int64, want fun
 	return page, 0, nil
 }
 
-// discard removes files that are still what they were.
-func (s *Store) discard(ctx context.Context, page []asked) (freed int64, err error) {
+// discard removes files that are still what they were, and wanted.
+func (s *Store) discard(ctx context.Context, page []asked, want func(*Entry) bool) (freed int64, err error) {
 	if len(page) == 0 {
 		return 0, nil
 	}
-	freed, err = s.unask(page)
+	freed, err = s.unask(page, want)
 	if err != nil {
 		return 0, fmt.Errorf("discard files: %w", err)
 	}
@@ -86,7 +86,7 @@ func (s *Store) discard(ctx context.Context, page []asked) (freed int64, err err
 	return freed, s.sweep(ctx)
 }
 
-func (s *Store) unask(page []asked) (freed int64, err error) {
+func (s *Store) unask(page []asked, want func(*Entry) bool) (freed int64, err error) {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	batch := s.db.NewBatch()
@@ -95,7 +95,7 @@ func (s *Store) unask(page []asked) (freed int64, err error) {
 	var gone []Inode
 	for _, a := range page {
 		e, err := s.lookupKey(a.key)
-		if errors.Is(err, ErrNotFound) || err == nil && (e.Inode != a.ino || !e.Here()) {
+		if errors.Is(err, ErrNotFound) || err == nil && (e.Inode != a.ino || !e.Here() || !want(&e)) {
 			continue
 		}
 		var value string

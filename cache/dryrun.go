@@ -40,7 +40,7 @@ func (s *Store) find(origin string) (Entry, error) {
 			kind = File
 		}
 		e, err := s.Lookup(dir.Inode, name)
-		if other := otherForm(name); other != "" && (errors.Is(err, ErrNotFound) || err == nil && e.Kind != kind) {
+		if other := OtherForm(name); other != "" && (errors.Is(err, ErrNotFound) || err == nil && e.Kind != kind) {
 			e, err = s.Lookup(dir.Inode, other)
 		}
 		if err != nil {

@@ -40,6 +40,10 @@ var (
 	// the same call may succeed later.
 	ErrTransient = errors.New("cannot be done now")
 
+	// ErrNotReady is the error of who stands in front of a store and reads a directory of which
+	// names are lacking before all that are there: to be tried again once those have come.
+	ErrNotReady = errors.New("names of a directory are not here yet")
+
 	// ErrClosed is returned by a store after Close.
 	ErrClosed = errors.New("store closed")
 

@@ -130,7 +130,7 @@ func FuzzPath(f *testing.F) {
 			t.Fatalf("%q is canonical: %v; its own path is %q", typed, canonical(path), own)
 		}
 		last := len(own) - 1
-		other := otherForm(own[last])
+		other := OtherForm(own[last])
 		if other == "" {
 			return
 		}

@@ -348,7 +348,31 @@ func TestHostileContents(t *testing.T) {
 	if s.Progress() != before {
 		t.Error("something of them was taken")
 	}
-	if err := s.IngestContents(ctx, c.First, 1, table(contents(second.Files, func(*Entry) {}))); err != nil {
+	// What lies among the contents of another part could not be told from them when they are taken back.
+	all := contents(second.Files, func(*Entry) {})
+	if len(all) != 4 {
+		t.Fatal(len(all))
+	}
+	if err := s.IngestContents(ctx, c.First, 2, table([]keyValue{all[0], all[2]})); err != nil {
+		t.Fatal(err)
+	}
+	for name, among := range map[string][]keyValue{"one": {all[1]}, "one and another": {all[1], all[3]}} {
+		if err := s.IngestContents(ctx, c.First, 1, table(among)); !errors.Is(err, ErrTable) {
+			t.Errorf("%s among those of another part: %v", name, err)
+		}
+	}
+	if err := s.IngestContents(ctx, c.First, 1, table(all[3:])); err != nil {
+		t.Error(err)
+	}
+	for part := 1; part <= 2; part++ {
+		if _, err := s.TakeBack(ctx, c.First, part); err != nil {
+			t.Errorf("part %d is taken back: %v", part, err)
+		}
+	}
+	if s.Progress() != before {
+		t.Errorf("%+v is left of %+v", s.Progress(), before)
+	}
+	if err := s.IngestContents(ctx, c.First, 1, table(all)); err != nil {
 		t.Fatal(err)
 	}
 	verifyClean(t, s)

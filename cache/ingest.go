@@ -31,6 +31,17 @@ type SegmentPart struct {
 	Max     []byte `json:"max"`
 }
 
+// overlaps reports whether there are contents of a part that is here among those of p, or the
+// other way round: TakeBack could not tell them apart.
+func (s *Segment) overlaps(p *SegmentPart) bool {
+	for _, other := range s.Parts {
+		if p.Fetched > 0 && other.Fetched > 0 && bytes.Compare(p.Min, other.Max) <= 0 && bytes.Compare(other.Min, p.Max) <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *Segment) encode() ([]byte, error) { return json.Marshal(s) }
 
 func decodeSegment(value []byte) (Segment, error) {

@@ -45,7 +45,7 @@ func SplitName(dst []string, name string) ([]string, error) {
 }
 
 // JoinName returns the origin's name that path stands for, the inverse of
-// SplitName. It also accepts what otherForm makes. The error is ErrName.
+// SplitName. It also accepts what OtherForm makes. The error is ErrName.
 func JoinName(path []string) (string, error) {
 	var b strings.Builder
 	continued := true // no slash before the first component
@@ -102,13 +102,13 @@ func escapeSome(c string) (escaped, rest string) {
 	return b.String(), c[i:]
 }
 
-// otherForm returns a second name for the entry called c: that of whichever of
+// OtherForm returns a second name for the entry called c: that of whichever of
 // a file and a directory of one name comes second. It stands for the same
 // origin's name. It is "" where it would be over MaxComponent bytes.
 //
 //	c       %%c
 //	%%c     %%%_c
-func otherForm(c string) string {
+func OtherForm(c string) string {
 	if escaped, ok := strings.CutPrefix(c, escapePrefix); ok {
 		c = escapePrefix + "%_" + escaped
 	} else {
@@ -163,7 +163,7 @@ func decodeComponent(b *strings.Builder, c string) (continued, ok bool) {
 		case strings.HasPrefix(rest, "25"):
 			b.WriteByte('%')
 			rest = rest[2:]
-		case rest[0] == '_': // see otherForm
+		case rest[0] == '_': // see OtherForm
 			rest = rest[1:]
 		default:
 			return false, false

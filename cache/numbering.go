@@ -199,7 +199,7 @@ func (n *Numbering) resolve(name string) (parent int32, shown string, err error)
 		at, shown = n.levels(at, name[begin:end], begin)
 		skip := false
 		if s.isFile(end) {
-			if shown = otherForm(shown); shown == "" {
+			if shown = OtherForm(shown); shown == "" {
 				skip = true
 			}
 		}

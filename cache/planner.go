@@ -269,7 +269,7 @@ func (pl *Planner) child(parent *knownDir, name string) (*knownDir, error) {
 		return &knownDir{inode: ino}, err
 	}
 	if taken {
-		escaped := otherForm(name)
+		escaped := OtherForm(name)
 		if escaped == "" {
 			return nil, fmt.Errorf("%w: a file stands where the directory %q should be", ErrName, name)
 		}
@@ -389,7 +389,7 @@ func (pl *Planner) yield(d *madeDir) error {
 	if err != nil || e.Kind == Dir {
 		return err
 	}
-	escaped := otherForm(d.name)
+	escaped := OtherForm(d.name)
 	if escaped == "" {
 		return fmt.Errorf("%w: %q", errTakenSince, d.name)
 	}

@@ -208,7 +208,7 @@ func (c *carrier) removeDir(dir Inode) error {
 // giveBack gives a name of a directory that was removed to who stands there under its
 // other form, and so on with the one that has that of the other form. Numbers stay.
 func (c *carrier) giveBack(dir Inode, name string) error {
-	other := otherForm(name)
+	other := OtherForm(name)
 	if other == "" || c.removed[dir][other] {
 		return nil
 	}

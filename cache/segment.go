@@ -8,12 +8,11 @@ type NameCounts struct {
 	First Inode `json:"first"` // its numbers are from First on and below End
 	// Spare are the last of its numbers, from it on: for files that turn out to be another
 	// than was listed. Those before are given out.
-	Spare     Inode  `json:"spare"`
-	End       Inode  `json:"end"`
-	Files     uint64 `json:"files"`
-	Dirs      uint64 `json:"dirs"`
-	Skipped   uint64 `json:"skipped,omitempty"`
-	Unchecked uint64 `json:"unchecked,omitempty"`
+	Spare   Inode  `json:"spare"`
+	End     Inode  `json:"end"`
+	Files   uint64 `json:"files"`
+	Dirs    uint64 `json:"dirs"`
+	Skipped uint64 `json:"skipped,omitempty"`
 	// DirKeys and FileKeys are where the entries of its new directories stand, and those of
 	// its files.
 	DirKeys  KeyRange `json:"dir_keys"`

@@ -36,7 +36,7 @@ func (p *Page) restore(slot *slot, raw []byte) error {
 // escape moves a file to the other form of its name because a directory, whose entry
 // is dir, has it.
 func (p *Page) escape(slot *slot, dir []byte) error {
-	name := otherForm(slot.name)
+	name := OtherForm(slot.name)
 	if slot.state == slotCame {
 		e, body, err := p.inBatchEntry(slot.parent, slot.name)
 		if err != nil {

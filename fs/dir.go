@@ -85,14 +85,18 @@ func (f *fsys) list(cancel <-chan struct{}, in *fuse.ReadIn, dot func(fuse.DirEn
 	if after < cache.FirstInode {
 		after = 0
 	}
-	err := f.awaitNames(cancel, dir, after)
-	if err == nil {
-		err = rest(dir, after)
+	for {
+		err := f.awaitNames(cancel, dir, after)
+		if err == nil {
+			err = rest(dir, after)
+		}
+		switch {
+		case err == nil:
+			return fuse.OK
+		case f.ready == nil || !errors.Is(err, cache.ErrNotReady):
+			return f.fail(opReadDir, dir, "", err)
+		}
 	}
-	if err != nil {
-		return f.fail(opReadDir, dir, "", err)
-	}
-	return fuse.OK
 }
 
 // awaitNames waits until names of dir that come after the number after can be read.

@@ -149,7 +149,8 @@ type Options struct {
 	NextChange func() time.Time
 	// Ready, where it is set, is called before names of dir are read that come after the
 	// number after, and returns once the Store has some of them, or all where there are none.
-	// It returns promptly when ctx ends. Default: the Store has what there is.
+	// It returns promptly when ctx ends. It is called again where the Store then answers
+	// cache.ErrNotReady. Default: the Store has what there is.
 	Ready func(ctx context.Context, dir, after cache.Inode) error
 	// Log gets errors, at a bounded rate. Default: silent.
 	Log *zerolog.Logger

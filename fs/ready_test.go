@@ -66,3 +66,46 @@ func TestReadDirWithoutNames(t *testing.T) {
 		t.Errorf("interrupted: %v", status)
 	}
 }
+
+// lateStore is a store in front of whose names others come, after it was said that all are there.
+type lateStore struct {
+	*fakeStore
+	late int // how often
+}
+
+func (s *lateStore) ReadDir(dir, after cache.Inode, fn func(cache.DirEntry) bool) error {
+	if s.late > 0 {
+		s.late--
+		return fmt.Errorf("directory %d: %w", dir, cache.ErrNotReady)
+	}
+	return s.fakeStore.ReadDir(dir, after, fn)
+}
+
+// Names that come in front of those that were ready are waited for by who reads the directory: it is not at its
+// end, and an interrupted program does not wait.
+func TestReadDirOfLateNames(t *testing.T) {
+	s := newFakeStore()
+	s.file(1, "file", "x")
+	f := newTestFsys(t, s, nil)
+	late := &lateStore{fakeStore: s, late: 2}
+	f.store = late
+	asked := 0
+	f.ready = func(context.Context, cache.Inode, cache.Inode) error { asked++; return nil }
+	if entries, _ := readAll(t, f, 1, 4096, false); len(entries) != 3 || asked < 3 {
+		t.Errorf("asked %d times, %+v", asked, entries)
+	}
+	late.late, asked = 2, 0
+	cancel := make(chan struct{})
+	f.ready = func(ctx context.Context, _, _ cache.Inode) error {
+		if asked++; asked == 1 {
+			return nil
+		}
+		close(cancel)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	in := fuse.ReadIn{InHeader: fuse.InHeader{NodeId: 1}, Offset: cookieDotDot}
+	if status := f.ReadDir(cancel, &in, fuse.NewDirEntryList(make([]byte, 4096), in.Offset)); status != fuse.EINTR {
+		t.Errorf("interrupted: %v", status)
+	}
+}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -57,5 +59,54 @@ func TestMountStartsWithoutItsObjectStore(t *testing.T) {
 	p = mount(filepath.Join(t.TempDir(), "new"))
 	if status := p.Wait(); status == exitOK {
 		t.Errorf("with nothing here it ends well: %s", p)
+	}
+}
+
+// TestMountStartsWithoutItsFolder mounts a mirror in a folder once more while its filesystem is not mounted:
+// what was brought is served, nothing is made in its place, and once it is there the rest comes.
+func TestMountStartsWithoutItsFolder(t *testing.T) {
+	t.Parallel()
+	fusetest.Need(t)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 3000, FilesPerDir: 1000})
+	s := serveTest(t, serve.Options{}, src)
+	at := t.TempDir()
+	folder, away := filepath.Join(at, "folder"), filepath.Join(at, "away")
+	url := "file://" + folder
+	finish(t, exitOK, "mirror", "--segments", url, "--segment-names", "1000", "--store", filepath.Join(t.TempDir(), "work"), s.URL())
+	m := startSegments(t, url)
+	read := func(k int64) {
+		t.Helper()
+		if got := shell(t, `cat "$1/$2"`, m.dir, src.Name(k)); got != string(src.Body(k)) {
+			t.Errorf("file %d reads %q", k, got)
+		}
+	}
+	read(7)
+	shell(t, `find "$1" | wc -l`, m.dir) // all names come
+	m.stop()
+	later := int64(1007)
+	for _, empty := range []bool{false, true} {
+		if err := os.Rename(folder, away); err != nil {
+			t.Fatal(err)
+		}
+		if empty {
+			if err := os.Mkdir(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again := process.Start(t, motefs(t, "mount", "--store", m.store, "--segments", url, m.dir))
+		again.Says("serving")
+		read(7)
+		if names, err := os.ReadDir(folder); err == nil != empty || len(names) > 0 {
+			t.Errorf("where the folder was is %v, %v", names, err)
+		}
+		if err := errors.Join(os.RemoveAll(folder), os.Rename(away, folder)); err != nil {
+			t.Fatal(err)
+		}
+		read(later)
+		later += 1000
+		finish(t, exitOK, "unmount", m.dir)
+		if status := again.Wait(); status != exitOK {
+			t.Errorf("status %d: %s", status, again)
+		}
 	}
 }

@@ -79,6 +79,7 @@ func openReplica(ctx context.Context, o sessionOptions, f *mountFlags) (_ *sessi
 		Store: limited(cache.Options{Dir: o.dir, Holder: holder(), Reserve: o.flags.reserved(), Log: o.log}),
 	}
 	if f.origin != "" {
+		ro.CacheSize -= ro.CacheSize / unlistedRoom
 		ro.Unlisted = func(ctx context.Context, parent cache.Inode, name string) (cache.Entry, error) {
 			return s.unlisted.Fetch(ctx, parent, name)
 		}
@@ -87,10 +88,8 @@ func openReplica(ctx context.Context, o sessionOptions, f *mountFlags) (_ *sessi
 		return nil, fmt.Errorf("%s cannot be mounted: %w", o.id, joinClose(f.segments.about(err), s.objects))
 	}
 	s.store, s.filesURL = s.replica.Store(), s.replica.Origin()
-	if f.origin != "" {
-		if err := s.openUnlisted(o, f, ro.Store); err != nil {
-			return nil, errors.Join(err, s.close())
-		}
+	if err := s.openUnlisted(o, f, ro.Store); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	s.status = serveStatus(status.Options{Command: o.command, Version: version(), Store: s.store, Prefetch: o.prefetch}, o.log)
 	s.monitor.attach(s.watched())
@@ -132,16 +131,28 @@ func (s *session) served() (fs.Store, fs.Contents) {
 // unlistedDir is where, in the local store's folder, files stand that came from the origin.
 const unlistedDir = "unlisted"
 
-// openUnlisted has files come from the mirror's origin that no segment has yet. local says how the
-// local store of the mirror was opened.
+// openUnlisted has files come from the mirror's origin that no segment has yet, where --origin says so. local
+// says how the local store of the mirror was opened. Once all names of a complete mirror are here there
+// are none, and what came before is removed: nobody has it open.
 func (s *session) openUnlisted(o sessionOptions, f *mountFlags, local cache.Options) error {
-	id, err := f.originOf(f.origin)
-	if err != nil {
-		return err
+	id := ""
+	if f.origin != "" {
+		var err error
+		if id, err = f.originOf(f.origin); err != nil {
+			return err
+		}
+		if of := s.replica.Origin(); id != of {
+			return usagef("--origin %s is not what %s is a mirror of: that is %s", id, o.id, of)
+		}
 	}
-	if of := s.replica.Origin(); id != of {
-		return usagef("--origin %s is not what %s is a mirror of: that is %s", id, o.id, of)
+	if s.replica.Names().ListingComplete() {
+		removeUnlisted(o)
+		return nil
 	}
+	if id == "" {
+		return nil
+	}
+	var err error
 	if s.client, err = f.client(id, cache.DefaultInlineLimit, o.monitor.counts(), o.log); err != nil {
 		return err
 	}
@@ -149,7 +160,7 @@ func (s *session) openUnlisted(o sessionOptions, f *mountFlags, local cache.Opti
 	local.Dir, local.Origin = filepath.Join(o.dir, unlistedDir), id
 	local.Descriptors /= unlistedShare
 	s.unlisted, err = unlisted.Open(unlisted.Options{
-		Store: local, Tree: s.store, Lister: s.client, Fetcher: s.client, MaxFile: int64(f.maxFileSize), Gone: o.events.Gone,
+		Store: local, Tree: s.replica.Names(), Bytes: int64(f.cacheSize) / unlistedRoom, Lister: s.client, Fetcher: s.client, MaxFile: int64(f.maxFileSize), Gone: o.events.Gone,
 	})
 	if err != nil {
 		return fmt.Errorf("the store for files of %s: %w", id, err)
@@ -157,8 +168,20 @@ func (s *session) openUnlisted(o sessionOptions, f *mountFlags, local cache.Opti
 	return nil
 }
 
-// unlistedShare is the part of the descriptors that the store of openUnlisted may have.
-const unlistedShare = 4
+// unlistedShare is the part of the descriptors that the store of openUnlisted may have, unlistedRoom that of
+// --cache-size.
+const unlistedShare, unlistedRoom = 4, 8
+
+// removeUnlisted removes what openUnlisted has made.
+func removeUnlisted(o sessionOptions) {
+	dir := filepath.Join(o.dir, unlistedDir)
+	if !hasStore(dir) {
+		return
+	}
+	if _, err := cache.Remove(dir); err != nil {
+		o.log.Warn().Err(err).Msgf("%s cannot be removed, which nothing needs any more", dir)
+	}
+}
 
 // nextSegment is until when a name certainly stays what it is, where one that came from the origin
 // may be found in a segment at any time; see fs.Options.NextChange.

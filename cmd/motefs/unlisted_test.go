@@ -154,6 +154,10 @@ func TestUnlistedFromTheOrigin(t *testing.T) {
 		return err != nil && strings.Contains(out+err.Error(), "No such file")
 	})
 	without.stop()
+	side := filepath.Join(with.store, unlistedDir)
+	if out := process.MustRun(t, motefs(t).Path, "verify", "--store", with.store); strings.Count(out, "is sound") != 2 || !strings.Contains(out, side) {
+		t.Errorf("verify says %s", out)
+	}
 	with.Signal(os.Interrupt)
 	if status := with.Wait(); status != exitOK || len(mountsBelow(with.dir)) > 0 {
 		t.Errorf("status %d, and the mounts %q: %s", status, mountsBelow(with.dir), with)
@@ -161,6 +165,14 @@ func TestUnlistedFromTheOrigin(t *testing.T) {
 	if n := strings.Count(with.Stderr.String(), " ERR "); n != 1 { // of who read while the origin was away
 		t.Errorf("it logs %d errors:\n%s", n, with.Stderr)
 	}
+	again := startSegments(t, g.url, "--origin", g.origin.URL(), "--store", with.store)
+	if _, err := os.Stat(side); !os.IsNotExist(err) {
+		t.Errorf("what no segment had is still here: %v", err)
+	}
+	if got := shell(t, `cat "$1/$2"`, again.dir, g.src.Name(short)); got != string(g.src.Body(short)) {
+		t.Errorf("then it reads %q", got)
+	}
+	again.stop()
 }
 
 // TestOriginOfAnotherMirror: --origin is the mirror's, or nothing is mounted.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	iofs "io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
@@ -47,10 +50,18 @@ func verifyCommand(a *app) *cobra.Command {
 			if err := a.openLog(); err != nil {
 				return err
 			}
-			if repair {
-				return a.repair(cmd.Context(), dir, id)
+			check := func(dir, id string) error {
+				if repair {
+					return a.repair(cmd.Context(), dir, id)
+				}
+				return a.verify(cmd.Context(), dir, id, reclaim)
 			}
-			return a.verify(cmd.Context(), dir, id, reclaim)
+			err = check(dir, id)
+			// A mount of a mirror in segments has a store in it.
+			if side := filepath.Join(dir, unlistedDir); hasStore(side) {
+				err = errors.Join(err, check(side, ""))
+			}
+			return err
 		},
 	}
 	a.registerLogFile(cmd.Flags())
@@ -58,6 +69,15 @@ func verifyCommand(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&reclaim, "reclaim", false, "of a store that is sound, remove the blob files that belong to no entry")
 	cmd.Flags().BoolVar(&repair, "repair", false, "drop what is damaged, so that the next mirror fetches it again")
 	return cmd
+}
+
+// hasStore reports whether there is a store at dir, or what may be one.
+func hasStore(dir string) bool {
+	if _, err := os.Stat(dir); errors.Is(err, iofs.ErrNotExist) {
+		return false
+	}
+	there, err := cache.Inspect(dir, "")
+	return there || err != nil
 }
 
 // problemsShown bounds the problems that are printed; all are counted.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror/segments"
@@ -16,6 +17,36 @@ type catalog struct {
 	// next is the number of the manifest that comes next.
 	next     uint64
 	complete bool
+	whole    wholeDirs
+}
+
+// wholeDirs are directories of which nothing lacks behind a number: as names stay, that is so for as
+// long as the catalog is. A directory is read in many pieces, and all segments were looked at for each.
+type wholeDirs struct {
+	mu   sync.Mutex
+	from map[cache.Inode]cache.Inode // at most maxWhole
+}
+
+// maxWhole bounds wholeDirs, at some 40 bytes each.
+const maxWhole = 4096
+
+func (w *wholeDirs) has(dir, after cache.Inode) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	from, known := w.from[dir]
+	return known && from <= after
+}
+
+func (w *wholeDirs) add(dir, after cache.Inode) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if from, known := w.from[dir]; known && from <= after {
+		return
+	}
+	if w.from == nil || len(w.from) >= maxWhole {
+		w.from = map[cache.Inode]cache.Inode{}
+	}
+	w.from[dir] = after
 }
 
 // with returns the catalog after more segments are sealed. The error is segments.ErrBad where they

@@ -107,3 +107,21 @@ func TestManifestsThatLie(t *testing.T) {
 		t.Error("what is known was changed")
 	}
 }
+
+// TestWholeDirs: what is known of directories that are read is bounded, and is of no other catalog.
+func TestWholeDirs(t *testing.T) {
+	c := &catalog{}
+	for dir := range cache.Inode(3 * maxWhole) {
+		c.whole.add(dir, 7)
+		if !c.whole.has(dir, 7) || c.whole.has(dir, 6) || !c.whole.has(dir, 8) {
+			t.Fatalf("directory %d", dir)
+		}
+	}
+	c.whole.add(3*maxWhole-1, 9)
+	if n := len(c.whole.from); n > maxWhole || !c.whole.has(3*maxWhole-1, 7) {
+		t.Errorf("%d directories", n)
+	}
+	if next, err := c.with(nil, 1, false); err != nil || next.whole.has(3*maxWhole-1, 9) {
+		t.Errorf("the next catalog knows it: %v", err)
+	}
+}

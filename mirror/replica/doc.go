@@ -69,9 +69,9 @@
 //
 // # Bounds
 //
-// Nothing is kept for a file. A segment costs about a kilobyte of memory. At most
-// downloads tables and as many blobs come at a time, and of the tables at most backgroundDownloads
-// that nobody waits for, and beside them dirDownloads tables of directories, backgroundDirs that nobody
+// Nothing is kept for a file. A segment costs a kilobyte or two of memory. At most
+// downloads tables and as many blobs come at a time, and of the tables at most backgroundDownloads of files and as
+// many of contents that nobody waits for, and beside them dirDownloads tables of directories, backgroundDirs that nobody
 // waits for; these are checked and ingested together, with a buffer of at most 256 KiB each. inFlight bounds
 // the bytes of tables, which are on the disk. See Options.CacheSize for the bound of the local store. What
 // is taken back keeps its length and time, so that who has it open goes on: it is brought again. What came

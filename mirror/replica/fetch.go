@@ -37,7 +37,7 @@ func (c *Contents) Fetch(ctx context.Context, parent cache.Inode, name string) (
 		case e.State == cache.Gone:
 			return cache.Entry{}, fmt.Errorf("%w: gone at the origin", cache.ErrNotFound)
 		case e.State == cache.Blob:
-			here, err := r.blobHere(e.Inode)
+			here, err := r.store.HasBlob(e.Inode)
 			if err == nil && !here {
 				err = r.bringBlob(ctx, &e)
 			}

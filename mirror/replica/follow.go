@@ -59,11 +59,16 @@ func (r *Replica) poll(ctx context.Context, from *patience) error {
 	if c.complete {
 		return nil
 	}
+	reader := segments.Reader{Store: from, Mirror: r.id}
+	newer, err := reader.Newer(ctx, c.next)
+	if err != nil || newer.None() {
+		return err
+	}
 	index := segments.Index{Next: c.next, Complete: c.complete, Segments: make([]segments.Sealed, len(c.segs))}
 	for k, s := range c.segs {
 		index.Segments[k] = s.Sealed
 	}
-	news, err := segments.Reader{Store: from, Mirror: r.id}.Follow(ctx, &index)
+	news, err := reader.Read(ctx, &index, newer)
 	if index.Next == c.next {
 		return err
 	}

@@ -57,6 +57,8 @@ type remembered struct {
 	segments.Index
 	mirror string // empty where it says nothing
 	size   int64  // of the lines that count, in bytes
+	// file is what INDEX was when it was read, nil where there was none.
+	file iofs.FileInfo
 	// bad is why what it says is not all that readers were told.
 	bad error
 }
@@ -73,6 +75,9 @@ func loadIndex(dir string) (k *remembered, err error) {
 		return nil, err
 	}
 	defer file.Close()
+	if k.file, err = file.Stat(); err != nil {
+		return nil, err
+	}
 	for lines := bufio.NewReader(file); ; {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
@@ -93,6 +98,15 @@ func loadIndex(dir string) (k *remembered, err error) {
 		k.Segments = append(k.Segments, i.Segments...)
 		k.size += int64(len(line))
 	}
+}
+
+// still reports whether INDEX is what it was when it was read. It only grows.
+func (k *remembered) still(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, indexFile))
+	if err != nil || k.file == nil {
+		return errors.Is(err, iofs.ErrNotExist) && k.file == nil
+	}
+	return os.SameFile(info, k.file) && info.Size() == k.file.Size() && info.ModTime().Equal(k.file.ModTime())
 }
 
 // Kept reports whether the local store dir has a replica that can be opened while the object

@@ -165,9 +165,6 @@ func (r *Replica) restoreOrder() error {
 	return nil
 }
 
-// blobHere reports whether the content of a Blob can be read.
-func (r *Replica) blobHere(ino cache.Inode) (bool, error) { return r.store.HasBlob(ino) }
-
 func blobMissing(err error) bool {
 	_, missing := errors.AsType[*cache.BlobMissingError](err)
 	return missing
@@ -181,7 +178,7 @@ func (r *Replica) bringBlob(ctx context.Context, e *cache.Entry) error {
 		return fmt.Errorf("inode %d is of no segment", e.Inode) // a bug, if ever
 	}
 	return r.demand(ctx, s, "blobs/"+strconv.FormatUint(uint64(e.Inode), 10), func(ctx context.Context) error {
-		if here, err := r.blobHere(e.Inode); err != nil || here {
+		if here, err := r.store.HasBlob(e.Inode); err != nil || here {
 			return local(err)
 		}
 		err := r.retry(ctx, func(ctx context.Context, p *patience) error { return r.getBlob(ctx, p, s, e) })

@@ -183,6 +183,9 @@ func (m *middles) read(r *middle) error {
 			return take(d)
 		})
 	}
+	if errors.Is(err, cache.ErrNotReady) && len(r.seen) == before {
+		return nil // it goes on with its next step
+	}
 	if err != nil || len(r.seen) > before {
 		return err
 	}

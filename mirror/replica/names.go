@@ -67,21 +67,22 @@ func (r *Replica) bring(ctx context.Context, l *lacking) error {
 // find brings names until an entry is found, or no segment is left that may have it: then
 // the error is cache.ErrNotFound.
 func (r *Replica) find(ctx context.Context, parent cache.Inode, name string) (cache.Entry, error) {
-	for {
+	e, err := r.store.Lookup(parent, name)
+	for errors.Is(err, cache.ErrNotFound) {
 		// Asked before the store: what comes in between is found, or missing the next time.
-		l, err := r.mayHave(parent, name)
-		if err != nil {
-			return cache.Entry{}, err
+		l, bad := r.mayHave(parent, name)
+		if bad != nil {
+			return cache.Entry{}, bad
 		}
-		e, err := r.store.Lookup(parent, name)
-		if !errors.Is(err, cache.ErrNotFound) || l.none() {
-			return e, err
+		if e, err = r.store.Lookup(parent, name); !errors.Is(err, cache.ErrNotFound) || l.none() {
+			break
 		}
 		// In order: of a directory the first of them has the entry.
 		if err := r.bring(ctx, &l); err != nil {
 			return cache.Entry{}, err
 		}
 	}
+	return e, err
 }
 
 // mayHave returns what is not here and of which the bounds do not say that it lacks the entry.
@@ -132,7 +133,8 @@ func (r *Replica) Ready(ctx context.Context, dir, after cache.Inode) error {
 // segment alone, where nothing but the limit is asked for.
 func (r *Replica) lackingIn(dir, after cache.Inode, limit bool) (l lacking, err error) {
 	l.limit = math.MaxUint64
-	if r.lacking.Load() == 0 {
+	c := r.catalog.Load()
+	if r.lacking.Load() == 0 || c.whole.has(dir, after) {
 		return l, nil
 	}
 	prefix, known := "", true
@@ -143,12 +145,14 @@ func (r *Replica) lackingIn(dir, after cache.Inode, limit bool) (l lacking, err 
 		}
 		prefix, known = name+"/", err == nil
 	}
-	c := r.catalog.Load()
 	for _, s := range c.segs[c.after(after):] {
 		more := l.add(s, func(kind cache.Kind) bool { return s.Part.MayHaveIn(kind, dir, prefix, known) })
 		if !more || limit && !l.none() {
-			break
+			return l, nil
 		}
+	}
+	if l.none() {
+		c.whole.add(dir, after)
 	}
 	return l, nil
 }
@@ -192,7 +196,7 @@ func (n *Names) Get(ino cache.Inode) (cache.Entry, error) {
 	if err != nil || e.State != cache.Blob {
 		return e, err
 	}
-	here, err := n.r.blobHere(ino)
+	here, err := n.r.store.HasBlob(ino)
 	if err == nil && !here {
 		e.State = cache.Pending
 		if e.ModTime == 0 {
@@ -232,29 +236,22 @@ func (n *Names) ReadDirPlus(dir, after cache.Inode, fn func(cache.DirEntry, cach
 
 // upTo reads entries of a directory up to limit. Where a segment was sealed since Ready that comes
 // before all that is here, nothing may be handed out, which would look like the directory's
-// end: then that segment is brought first.
+// end: the error is cache.ErrNotReady then.
 func (n *Names) upTo(dir, after cache.Inode, read func(may func(cache.Inode) bool) error) error {
-	for {
-		limit, err := n.r.limit(dir, after)
-		if err != nil {
-			return err
-		}
-		some, cut := false, false
-		err = read(func(ino cache.Inode) bool {
-			cut = ino >= limit
-			some = some || !cut
-			return !cut
-		})
-		if err != nil || some || !cut {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(n.r.ctx, n.r.opts.Patience)
-		err = n.r.Ready(ctx, dir, after)
-		cancel()
-		if err != nil {
-			return err
-		}
+	limit, err := n.r.limit(dir, after)
+	if err != nil {
+		return err
 	}
+	some, cut := false, false
+	err = read(func(ino cache.Inode) bool {
+		cut = ino >= limit
+		some = some || !cut
+		return !cut
+	})
+	if err == nil && cut && !some {
+		err = fmt.Errorf("directory %d after %d: %w", dir, after, cache.ErrNotReady)
+	}
+	return err
 }
 
 // ListingComplete reports whether every name of the mirror is here.

@@ -58,7 +58,8 @@ const (
 	closePatience = 2 * time.Second
 
 	// downloads is how many tables are downloaded at a time, and how many blobs beside;
-	// backgroundDownloads is how many of the tables at most nobody waits for.
+	// backgroundDownloads is how many segments of files nobody waits for at most, and with
+	// Options.PrefetchAll how many of contents beside.
 	downloads           = 6
 	backgroundDownloads = 2
 	// dirDownloads is how many tables of directories are downloaded at a time, and ingested
@@ -83,8 +84,10 @@ const (
 
 	// tick is how exactly it is known when a segment was last read, and how often the local
 	// store's bound is looked at. What came less than restTicks ago is not taken back.
+	// Where blobs cannot be removed, that is tried again after dropTicks.
 	tick      = 2 * time.Second
 	restTicks = 3
+	dropTicks = 30
 
 	// logBurst is how many lines about what readers meet are logged each logPeriod.
 	logBurst, logPeriod = 5, 10 * time.Second

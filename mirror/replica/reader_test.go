@@ -105,7 +105,11 @@ func (rd *reader) read(ctx context.Context, e cache.Entry) ([]byte, error) {
 
 // list reads a directory, a few names at a time.
 func (rd *reader) list(ctx context.Context, dir cache.Inode) (all []cache.DirEntry, err error) {
-	for after := cache.Inode(0); ; after = all[len(all)-1].Inode {
+	for {
+		after := cache.Inode(0)
+		if len(all) > 0 {
+			after = all[len(all)-1].Inode
+		}
 		if err := rd.r.Ready(ctx, dir, after); err != nil {
 			return all, err
 		}
@@ -127,6 +131,9 @@ func (rd *reader) list(ctx context.Context, dir cache.Inode) (all []cache.DirEnt
 				}
 				return take(d)
 			})
+		}
+		if errors.Is(err, cache.ErrNotReady) && len(all) == before {
+			continue
 		}
 		if err != nil || len(all) == before {
 			return all, err

@@ -135,8 +135,10 @@ func (r *Replica) open(ctx context.Context) error {
 		return err
 	}
 	// Another process may have had the store until it was opened, and have remembered more.
-	if known, err = loadIndex(r.dir); err != nil {
-		return err
+	if !known.still(r.dir) {
+		if known, err = loadIndex(r.dir); err != nil {
+			return err
+		}
 	}
 	whole, err := r.restore(known)
 	switch {

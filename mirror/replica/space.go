@@ -17,6 +17,9 @@ type space struct {
 	now atomic.Uint64
 	// making holds a token while somebody makes room.
 	making chan struct{}
+	// dropAgain is the tick from which on blobs that the disk has not removed are looked for again,
+	// which is a walk over all that are here. Who makes room has it.
+	dropAgain uint64
 }
 
 // roomLeft is which part of the bound is free after segments were taken back, so that it is not
@@ -123,8 +126,12 @@ func (r *Replica) makeRoom(ctx context.Context) error {
 			left[s] = true
 		}
 	}
-	if len(left) > 0 {
-		errs = append(errs, r.dropLeft(ctx, left))
+	if now := r.space.now.Load(); len(left) > 0 && now >= r.space.dropAgain {
+		err := r.dropLeft(ctx, left)
+		if err != nil {
+			r.space.dropAgain = now + dropTicks
+		}
+		errs = append(errs, err)
 	}
 	if len(gone) > 0 {
 		errs = append(errs, r.giveBack(ctx, gone))

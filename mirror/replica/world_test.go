@@ -168,6 +168,24 @@ func (w *world) makeUp() {
 func (w *world) grow(n int) {
 	w.tb.Helper()
 	names := w.listing[w.listed:min(w.listed+n, len(w.listing))]
+	w.listed += len(names)
+	sealed, tables := w.namedTables(names, w.listed == len(w.listing))
+	w.fetch(tables, &sealed)
+	w.ready = append(w.ready, sealed)
+	for _, n := range names {
+		w.readyOf[sealed.Seq] = append(w.readyOf[sealed.Seq], n.Origin)
+		w.place(n.Origin, sealed.Seq)
+	}
+}
+
+// named makes the names of a segment.
+func (w *world) named(names []cache.Name, complete bool) segments.Sealed {
+	sealed, _ := w.namedTables(names, complete)
+	return sealed
+}
+
+func (w *world) namedTables(names []cache.Name, complete bool) (segments.Sealed, *cache.NameTables) {
+	w.tb.Helper()
 	taken, err := w.numbering.Add(names)
 	if errors.Is(err, cache.ErrUnordered) {
 		w.unordered()
@@ -176,8 +194,6 @@ func (w *world) grow(n int) {
 	w.must(err)
 	tables, err := w.numbering.Finish()
 	w.must(err)
-	w.listed += len(names)
-	complete := w.listed == len(w.listing)
 	head := segments.Names{
 		Seq: w.seq, Attempt: segments.NewAttempt(), Prev: w.prev, Epoch: 1, Complete: complete, State: w.numbering.State(),
 		Part: tables.Counts, NameSizes: segments.NameSizes{DirsSum: tables.DirsSum, FilesSum: tables.FilesSum}, ContextSum: tables.ContextSum,
@@ -192,24 +208,19 @@ func (w *world) grow(n int) {
 	sealed := segments.Sealed{
 		Seq: w.seq, Names: head.Attempt, HeadSize: headSize, NameSizes: head.NameSizes, Part: head.Part, Attempt: segments.NewAttempt(),
 	}
-	w.fetch(tables, &sealed)
-	w.ready = append(w.ready, sealed)
-	for _, n := range names {
-		w.readyOf[w.seq] = append(w.readyOf[w.seq], n.Origin)
-		w.place(n.Origin)
-	}
 	w.prev = head.Attempt
 	w.seq++
+	return sealed, tables
 }
 
 // place notes that a name is in the segment that is made, with the directories that it is the first of.
-func (w *world) place(name string) {
+func (w *world) place(name string, seq uint64) {
 	for k := range name {
 		if _, known := w.segmentOf[name[:k+1]]; name[k] == '/' && !known {
-			w.segmentOf[name[:k+1]] = w.seq
+			w.segmentOf[name[:k+1]] = seq
 		}
 	}
-	w.segmentOf[name] = w.seq
+	w.segmentOf[name] = seq
 }
 
 // unordered gives the numbering a store with all names so far.

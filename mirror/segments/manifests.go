@@ -66,16 +66,36 @@ func (x *Index) whole(what string) error {
 // to it, in no order. Where x is far behind, the newest full manifest takes its place. The
 // error may leave x further than it was; it is sound all the same.
 func (r Reader) Follow(ctx context.Context, x *Index) (news []Sealed, err error) {
-	full, last, err := r.newest(ctx, x.Next)
+	n, err := r.Newer(ctx, x.Next)
 	if err != nil {
 		return nil, err
 	}
-	if full > x.Next+fullWorth {
-		if news, err = r.jump(ctx, x, full-1); err != nil {
+	return r.Read(ctx, x, n)
+}
+
+// Newer are the manifests that there are from one on.
+type Newer struct {
+	next, full, end uint64
+}
+
+// None reports whether there are none.
+func (n Newer) None() bool { return n.end == n.next }
+
+// Newer looks which manifests there are from next on, and reads none.
+func (r Reader) Newer(ctx context.Context, next uint64) (n Newer, err error) {
+	n.next = next
+	n.full, n.end, err = r.newest(ctx, next)
+	return n, err
+}
+
+// Read is Follow for who has asked for what is newer than x.Next.
+func (r Reader) Read(ctx context.Context, x *Index, n Newer) (news []Sealed, err error) {
+	if n.full > x.Next+fullWorth {
+		if news, err = r.jump(ctx, x, n.full-1); err != nil {
 			return nil, err
 		}
 	}
-	for x.Next < last {
+	for x.Next < n.end {
 		m, err := r.Manifest(ctx, x.Next, false)
 		if err != nil {
 			return news, err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -49,7 +51,7 @@ func TestLater(t *testing.T) {
 	}
 	wrong := good
 	wrong.Keys = keys("wrong")
-	for raw, o := range map[string]s3.Options{"s3://bucket/mirror": wrong, "s3://another": good, "file://" + t.TempDir() + "/absent": {}} {
+	for raw, o := range map[string]s3.Options{"s3://bucket/mirror": wrong, "s3://another": good} {
 		if s, err := Open(t.Context(), raw, Options{S3: o, Later: true}); err == nil {
 			t.Errorf("%s is opened", raw)
 			s.Close()
@@ -116,6 +118,43 @@ func TestLaterFolder(t *testing.T) {
 	}
 	if _, _, err := l.Get(t.Context(), "a", 0, -1); !errors.Is(err, objects.ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// TestLaterMounted opens a folder whose filesystem is not mounted yet: it is missing, or the empty one below.
+// What is asked of it is an error that may pass, nothing is made, and once it is there all goes on.
+func TestLaterMounted(t *testing.T) {
+	for _, empty := range []bool{false, true} {
+		at := t.TempDir()
+		dir := filepath.Join(at, "folder")
+		if empty {
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := Open(t.Context(), "file://"+dir, Options{Later: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer stop()
+		if _, _, err := s.Get(ctx, "mirror", 0, -1); err == nil || errors.Is(err, objects.ErrNotFound) {
+			t.Errorf("empty %v: before it is there: %v", empty, err)
+		}
+		if names, err := filepath.Glob(dir + "/*"); err != nil || len(names) > 0 {
+			t.Errorf("it has %q, %v", names, err)
+		}
+		if _, err := os.Stat(dir); err == nil != empty {
+			t.Errorf("the folder was made: %v", err)
+		}
+		other := filepath.Join(at, "filesystem") // stands there instead, as a filesystem that is mounted
+		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(other, 0o700), os.WriteFile(filepath.Join(other, "mirror"), []byte("text"), 0o600), os.Rename(other, dir)); err != nil {
+			t.Fatal(err)
+		}
+		if text, _, err := objectstest.Get(t.Context(), s, "mirror", 0, -1); err != nil || string(text) != "text" {
+			t.Errorf("empty %v: %q, %v", empty, text, err)
+		}
 	}
 }
 

@@ -71,10 +71,14 @@ func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) 
 	away := func(err error) bool {
 		return o.Later && err != nil && ctx.Err() == nil && (mirror.Temporary(err) || soon.Err() != nil)
 	}
-	s, err := open(soon, raw, o)
+	reach := open
+	if o.Later {
+		reach = openMounted
+	}
+	s, err := reach(soon, raw, o)
 	if away(err) {
 		o.Log.Warn().Err(err).Msg("the object store cannot be reached now")
-		return objects.Retry(&later{open: func(ctx context.Context) (objects.Store, error) { return open(ctx, raw, o) }}, o.Log), nil
+		return objects.Retry(&later{open: func(ctx context.Context) (objects.Store, error) { return reach(ctx, raw, o) }}, o.Log), nil
 	}
 	if err != nil {
 		return nil, &Error{raw, err, Advice(err)}
@@ -110,6 +114,27 @@ func open(ctx context.Context, raw string, o Options) (objects.Store, error) {
 		return openFolder(ctx, raw, o)
 	}
 	return nil, fmt.Errorf("%w: it begins with %.20q", ErrURL, scheme+"://")
+}
+
+// openMounted is open of what has been there before. A folder that is missing or empty is one whose
+// filesystem is not mounted yet: away, and to be opened anew once it is, as the other is below it then.
+func openMounted(ctx context.Context, raw string, o Options) (objects.Store, error) {
+	s, err := open(ctx, raw, o)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", objects.ErrAway, err)
+	}
+	folder, ok := s.(*folder.Store)
+	if err != nil || !ok {
+		return s, err
+	}
+	empty := true
+	if err = folder.List(ctx, "", "", func(objects.Info) bool { empty = false; return false }); err == nil && empty {
+		err = fmt.Errorf("%w: there is nothing in the folder: its filesystem may not be mounted", objects.ErrAway)
+	}
+	if err != nil {
+		return nil, errors.Join(err, folder.Close())
+	}
+	return folder, nil
 }
 
 func openBucket(rest string, o Options) (objects.Store, error) {

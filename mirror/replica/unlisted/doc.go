@@ -23,4 +23,12 @@
 // the replica says that no segment has it, and where it cannot say so the error is its own.
 //
 // Once the mirror is complete it alone says which names there are.
+//
+// # What goes
+//
+// Files take Options.Bytes at most. Over it those asked for first are removed, with their names and numbers: who
+// has one open gets cache.ErrNotFound, and never another version under the same number, as
+// it may have no validator by which to tell. What was asked for or read a moment ago stays (restTicks). Files
+// of earlier processes nobody has open: they go once the mirror has their names. All goes with the folder when the mirror
+// is opened complete.
 package unlisted

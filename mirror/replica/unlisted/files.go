@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/pprof"
 	"sync"
 
 	"github.com/motefs/motefs/cache"
@@ -20,6 +21,10 @@ type Options struct {
 	// Lister and Fetcher ask the origin.
 	Lister  mirror.Lister
 	Fetcher mirror.Fetcher
+	// Bytes bounds what is here, in bytes: what was asked for first goes first, and to read it by
+	// its number is cache.ErrNotFound then. What was asked for or read a moment ago stays in any
+	// case. Default DefaultBytes.
+	Bytes int64
 	// MaxFile is that of mirror.Options.
 	MaxFile int64
 	// Gone is told that a file of which readers saw the beginning could not be fetched to its end.
@@ -32,6 +37,8 @@ type Tree interface {
 	// Lookup, NameOf and OriginName are those of a *cache.Store.
 	Lookup(parent cache.Inode, name string) (cache.Entry, error)
 	OriginName(parent cache.Inode, name string) (string, error)
+	// ListingComplete says that all names are there, and that none comes any more.
+	ListingComplete() bool
 }
 
 const (
@@ -44,10 +51,13 @@ const (
 
 // Files are the unlisted files. Its methods may be called from any goroutine. It must be closed.
 type Files struct {
-	o      Options
-	store  *cache.Store
-	engine *mirror.Engine
-	mu     struct {
+	o       Options
+	store   *cache.Store
+	engine  *mirror.Engine
+	recent  recent
+	cancel  context.CancelFunc
+	keeping sync.WaitGroup
+	mu      struct {
 		sync.Mutex
 		planner *cache.Planner // makes directories
 	}
@@ -55,7 +65,12 @@ type Files struct {
 
 // Open opens the side store, or makes one. It asks the origin for nothing.
 func Open(o Options) (_ *Files, err error) {
-	f := &Files{o: o}
+	if o.Bytes == 0 {
+		o.Bytes = DefaultBytes
+	}
+	f := &Files{o: o, recent: recent{used: map[cache.Inode]uint64{}}}
+	ctx, cancel := context.WithCancel(context.Background())
+	f.cancel = cancel
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.Close())
@@ -73,12 +88,21 @@ func Open(o Options) (_ *Files, err error) {
 	f.engine, err = mirror.Open(mirror.Options{
 		Store: f.store, Lister: o.Lister, Fetcher: o.Fetcher, MaxFile: o.MaxFile, Events: mirror.Events{Gone: f.gone}, Log: o.Store.Log,
 	})
-	return f, err
+	if err != nil {
+		return nil, err
+	}
+	k := &keeper{f: f, before: f.store.Progress().Next}
+	f.keeping.Go(func() {
+		pprof.Do(ctx, pprof.Labels("motefs", "unlisted"), k.run)
+	})
+	return f, nil
 }
 
 // Close ends what is under way, and closes the side store.
 func (f *Files) Close() error {
 	var errs []error
+	f.cancel()
+	f.keeping.Wait()
 	if f.engine != nil {
 		errs = append(errs, f.engine.Close())
 	}
@@ -111,6 +135,9 @@ func (f *Files) Fetch(ctx context.Context, parent cache.Inode, name string) (cac
 		return cache.Entry{}, err
 	}
 	e, err := f.engine.Fetch(ctx, dir, name)
+	if err == nil {
+		f.recent.touch(e.Inode)
+	}
 	switch {
 	case err != nil:
 		return cache.Entry{}, err
@@ -156,6 +183,9 @@ func walk(in lookuper, path []string) (cache.Inode, error) {
 	dir := cache.RootInode
 	for _, name := range path {
 		e, err := in.Lookup(dir, name)
+		if other := cache.OtherForm(name); other != "" && (errors.Is(err, cache.ErrNotFound) || err == nil && e.Kind != cache.Dir) {
+			e, err = in.Lookup(dir, other) // a file has the name
+		}
 		if err != nil {
 			return 0, err
 		}

@@ -51,6 +51,7 @@ func (n *Names) NameOf(ino cache.Inode) (string, error) {
 // ReadAt is that of fs.Store.
 func (n *Names) ReadAt(ino cache.Inode, p []byte, off int64) (int, error) {
 	if side, ok := ours(ino); ok {
+		n.f.recent.touch(side)
 		return n.f.store.ReadAt(side, p, off)
 	}
 	return n.Names.ReadAt(ino, p, off)
