@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/objects"
@@ -57,10 +58,21 @@ var ErrURL = errors.New("not the URL of an object store")
 
 const howURL = "give s3://BUCKET/PREFIX or file:///FOLDER"
 
+const (
+	// tellAfter is how long a store may say nothing before the log does.
+	tellAfter = 3 * time.Second
+	// hangPatience is how long a folder may take to be opened.
+	hangPatience = 30 * time.Second
+)
+
 // Open opens a store and looks whether it can be used. It waits for one that is busy, not for one
 // that cannot be reached; what comes after that is tried again where it may pass. Errors are *Error. One that wraps objects.ErrUnfit says that the store is of no use for
 // claims. Close must be called.
 func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) {
+	return openBy(ctx, raw, o, open)
+}
+
+func openBy(ctx context.Context, raw string, o Options, open opener) (*objects.Retrier, error) {
 	soon := ctx
 	if o.Later {
 		var stop context.CancelFunc
@@ -71,7 +83,9 @@ func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) 
 	away := func(err error) bool {
 		return o.Later && err != nil && ctx.Err() == nil && (mirror.Temporary(err) || soon.Err() != nil)
 	}
-	s, err := open(soon, raw, o)
+	quiet := time.AfterFunc(tellAfter, func() { o.Log.Warn().Str("url", raw).Msg("the object store does not answer yet; waiting for it") })
+	defer quiet.Stop()
+	s, err := openSoon(soon, raw, o, open)
 	if away(err) {
 		o.Log.Warn().Err(err).Msg("the object store cannot be reached now")
 		return objects.Retry(&later{open: func(ctx context.Context) (objects.Store, error) { return open(ctx, raw, o) }}, o.Log), nil
@@ -81,6 +95,7 @@ func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) 
 	}
 	first := func(objects.Info) bool { return false }
 	err = s.List(soon, "", "", first)
+	quiet.Stop()
 	retrying := objects.Retry(s, o.Log)
 	if away(err) {
 		o.Log.Warn().Err(err).Msg("the object store cannot be reached now")
@@ -96,6 +111,16 @@ func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) 
 		return nil, &Error{raw, errors.Join(err, retrying.Close()), Advice(err)}
 	}
 	return retrying, nil
+}
+
+// opener opens what a URL names: open, but for tests.
+type opener func(ctx context.Context, raw string, o Options) (objects.Store, error)
+
+// openSoon opens what a filesystem that hangs cannot keep for ever.
+func openSoon(ctx context.Context, raw string, o Options, open opener) (objects.Store, error) {
+	ctx, stop := context.WithTimeoutCause(ctx, hangPatience, folder.ErrHangs)
+	defer stop()
+	return open(ctx, raw, o)
 }
 
 // open opens what a URL names.

@@ -9,11 +9,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/motefs/motefs/mirror/objects"
+	"github.com/motefs/motefs/mirror/objects/folder"
 	"github.com/motefs/motefs/mirror/objects/objectstest"
 	"github.com/motefs/motefs/mirror/origin/serve/sigv4"
 	"github.com/motefs/motefs/mirror/s3"
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
 
@@ -180,4 +184,22 @@ func TestReadOnly(t *testing.T) {
 	if entries, err := os.ReadDir(dir); len(entries) != 1 || err != nil {
 		t.Errorf("reading made %v, %v", entries, err)
 	}
+}
+
+// TestHangs opens a folder of a filesystem that does not answer: the log says so, and then the error.
+func TestHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		start := time.Now()
+		_, err := openBy(t.Context(), "file:///dir", Options{Log: zerolog.New(&log)}, func(ctx context.Context, _ string, _ Options) (objects.Store, error) {
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		})
+		if took := time.Since(start); !errors.Is(err, folder.ErrHangs) || !strings.Contains(err.Error(), "check that the server of that filesystem is up") || took != hangPatience {
+			t.Errorf("after %v: %v", took, err)
+		}
+		if !strings.Contains(log.String(), "does not answer yet; waiting for it") {
+			t.Errorf("the log has %q", &log)
+		}
+	})
 }
