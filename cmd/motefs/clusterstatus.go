@@ -114,11 +114,7 @@ func (w *clusterWatch) heardOf(ctx context.Context) ([]*clusterStatus, error) {
 		defer cancel()
 		nats, err := natsbus.Watch(joining, w.o)
 		if err != nil {
-			do := "check that it is up there"
-			if w.store == nil {
-				do += "; where all processes have ended, --segments has it said how far the mirror is"
-			}
-			return nil, fmt.Errorf("--cluster: %w; %s", err, do)
+			return nil, w.away(err)
 		}
 		w.nats = nats
 	}
@@ -130,9 +126,18 @@ func (w *clusterWatch) heardOf(ctx context.Context) ([]*clusterStatus, error) {
 		all = append(all, clusterStatusOf(&found[i]))
 	}
 	if err != nil {
-		err = fmt.Errorf("--cluster: %w", err)
+		err = w.away(err)
 	}
 	return all, err
+}
+
+// away is an error of NATS, with what to do about it.
+func (w *clusterWatch) away(err error) error {
+	do := "check that it is up there"
+	if w.store == nil {
+		do += "; where all processes have ended, --segments has it said how far the mirror is"
+	}
+	return fmt.Errorf("--cluster: %w; %s", err, do)
 }
 
 func (w *clusterWatch) close() error {
@@ -246,10 +251,15 @@ func (a *app) showClusters(s *screen.Screen, f *statusFlags, mirrors []*clusterS
 		lines = append(lines, "nobody is mirroring at "+natsbus.Where(f.cluster.servers)+"; with --segments a mirror is looked at in its object store")
 	}
 	if f.watch && s.Terminal() && !f.json {
-		for i := range lines {
-			lines[i] = text.Cut(lines[i], s.Columns()-1)
+		var shown []string
+		for i, line := range lines {
+			if i == len(lines)-1 && missing != nil {
+				shown = append(shown, text.Wrap(strings.Fields(line), s.Columns()-1)...)
+				break
+			}
+			shown = append(shown, text.Cut(line, s.Columns()-1))
 		}
-		s.Live(lines)
+		s.Live(shown)
 		return
 	}
 	for _, line := range lines {

@@ -11,6 +11,7 @@ import (
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/objects/bucket"
 	"github.com/motefs/motefs/mirror/objects/store"
+	"github.com/motefs/motefs/mirror/segments"
 	"github.com/motefs/motefs/mirror/s3"
 	"github.com/motefs/motefs/mirror/wire"
 	"github.com/rs/zerolog"
@@ -137,6 +138,9 @@ func (r *reworded) Unwrap() error { return r.error }
 // about is an error of the object store, with what to do about it. One of others, as the origin, is
 // left as it is.
 func (*segmentsFlags) about(err error) error {
+	if errors.Is(err, segments.ErrNone) {
+		return fmt.Errorf("%w; check the URL, or begin one there with motefs mirror --segments", err)
+	}
 	_, ours := errors.AsType[*objects.OpError](err)
 	if do := store.Advice(err); do != "" && (ours || errors.Is(err, objects.ErrUnfit)) {
 		return fmt.Errorf("%w; %s", err, do)
