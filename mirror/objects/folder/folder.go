@@ -63,6 +63,9 @@ func Make(dir string) error {
 // Open opens the folder dir. It writes nothing: who only reads need not be allowed to.
 func Open(dir string) (*Store, error) {
 	root, err := os.OpenRoot(dir)
+	if info, there := os.Stat(dir); err != nil && there == nil && !info.IsDir() {
+		err = &iofs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR} // in words of its own
+	}
 	if err != nil {
 		return nil, err
 	}

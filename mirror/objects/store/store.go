@@ -157,13 +157,15 @@ func openFolder(ctx context.Context, raw string, o Options) (objects.Store, erro
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+		return nil, fmt.Errorf("%w: in the name of a folder %% is %%25, ? %%3F and # %%23", ErrURL)
 	case u.Host != "" && u.Host != "localhost":
 		return nil, fmt.Errorf("%w: %q stands where no host can, so give three slashes: file:///%s%s", ErrURL, u.Host, u.Host, u.Path)
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("%w: it has a ? or #, which are %%3F and %%23 in the name of a folder", ErrURL)
 	case u.Path == "" || !filepath.IsAbs(u.Path):
 		return nil, fmt.Errorf("%w: it has no folder that begins with a slash", ErrURL)
+	case filepath.Clean(u.Path) == string(filepath.Separator):
+		return nil, fmt.Errorf("%w: it names the root of all files, which is no place for a mirror", ErrURL)
 	}
 	s, err := folder.OpenContext(ctx, filepath.Clean(u.Path), o.Make)
 	if err != nil {
@@ -200,6 +202,8 @@ func Advice(err error) string {
 		return "use a server that has If-None-Match, as Amazon's, or a folder of a filesystem with hard links"
 	case errors.Is(err, iofs.ErrNotExist):
 		return "check the path, and that the filesystem is mounted"
+	case errors.Is(err, syscall.ENOTDIR):
+		return "give a folder"
 	case errors.Is(err, iofs.ErrPermission):
 		return "this user needs to read the folder, and who writes to write there"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
