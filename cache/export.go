@@ -37,8 +37,24 @@ func (b ExportedBlob) Open() (interface {
 	return b.s.opts.FS.Open(b.s.blobs.path(shardName(b.id), blobName(b.id)))
 }
 
-// exportTable is about how long a table of contents is, in bytes.
-const exportTable = 64 << 20
+// A table of contents is downloaded as a whole by who reads one file of it. So the first ones are
+// short; but as each costs a row in manifests, they get longer where a segment has more: one of 4 GiB
+// has 81, and 512 if all were as short as the first.
+const (
+	// shortTable is about how long the first shortTables tables of contents are, in bytes; as
+	// many after them are twice as long, and so on to longTable.
+	shortTable, longTable = 8 << 20, 64 << 20
+	shortTables           = 8
+)
+
+// tableLength is about how long the part-th table of contents is, in bytes.
+func tableLength(part int) int64 {
+	length := int64(shortTable)
+	for ; part > shortTables && length < longTable; part -= shortTables {
+		length *= 2
+	}
+	return length
+}
 
 // ErrUnsettled says that a file of a scratch store is neither here nor gone, and has not
 // failed.
@@ -169,7 +185,7 @@ func (x *exporter) content(key, head, body []byte) error {
 	if err := x.w.add(key, head, body); err != nil {
 		return x.s.room.refused(err)
 	}
-	if x.w.length() < exportTable {
+	if x.w.length() < tableLength(x.parts) {
 		return nil
 	}
 	return x.endPart()

@@ -75,30 +75,7 @@ func TestSegmentOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	p := w.Progress()
-	for from := p.Settled; from < p.Next; {
-		page, next, err := w.Pending(from, p.Next, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		from = next
-		if page == nil {
-			continue
-		}
-		for k := range page.Len() {
-			if page.Open(k) {
-				if err := page.Put(k, make([]byte, page.Size(k)), 5, nil); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		if err := page.Commit(); err != nil {
-			t.Fatal(err)
-		}
-		if err := page.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	fillScratch(t, w, tables.Counts)
 	type part struct {
 		n int
 		b []byte

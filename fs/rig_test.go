@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/motefs/motefs/fs/fusetest"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 )
 
 // testLog fails the test at a warning that it did not expect.
@@ -98,7 +98,7 @@ func newRig(t *testing.T, s *fakeStore, origin func(context.Context, string) (st
 		if at, err := mountAt(r.dir); err != nil || at != nil {
 			t.Errorf("still mounted: %v, %v", at, err)
 		}
-		goleak.VerifyNone(t)
+		eventually.Ended(t)
 		if after := openFiles(t); after > before {
 			t.Errorf("%d open files, %d before", after, before)
 		}

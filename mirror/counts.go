@@ -69,6 +69,9 @@ type Counts struct {
 	// Slowdowns is how often the engine has slowed down because the origin answered so; not
 	// because of Slow.
 	Slowdowns int64
+	// LeftAlone is for how long from now on nothing is asked for because the origin answered so;
+	// not because of Pause.
+	LeftAlone time.Duration
 }
 
 // counters are the Counts as they grow. They are added to once a batch.
@@ -79,9 +82,10 @@ type counters struct {
 
 // Counts returns them.
 func (e *Engine) Counts() Counts {
+	now := time.Now()
 	n := Counts{
 		Listed: e.counts.listed.Load(), Files: e.counts.files.Load(), Bytes: e.counts.bytes.Load(),
-		Throttled: e.pace.waited.elapsed(time.Now()), Slowdowns: e.pace.slowdowns(),
+		Throttled: e.pace.waited.elapsed(now), Slowdowns: e.pace.slowdowns(), LeftAlone: e.pace.leftAlone(now),
 	}
 	for r := range n.Retries {
 		n.Retries[r] = e.counts.retries[r].Load()

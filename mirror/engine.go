@@ -54,6 +54,9 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{opts: o, pace: newPace(o.LimitFiles, o.LimitRate), health: newHealth(), counts: &counters{}, share: newShare(o.Fetcher)}
+	if g, ok := o.Fetcher.(Guarder); ok {
+		e.pace.guards = g.Guards
+	}
 	e.init(context.Background())
 	return e, nil
 }

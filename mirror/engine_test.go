@@ -17,10 +17,9 @@ import (
 	"github.com/motefs/motefs/mirror/origin/serve"
 	"github.com/motefs/motefs/mirror/wire"
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { eventually.AllEnded(m) }
 
 // rig is an origin, a store, and what it takes to run engines between them.
 type rig struct {

@@ -164,7 +164,8 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 		}
 		misses = append(misses, miss{slot, err})
 	}
-	in.wait = func(bytes int64) error { return e.pace.got(ctx, 0, bytes) }
+	var g grant
+	in.wait = func(bytes int64) error { return g.came(ctx, bytes) }
 	var due []int
 	for k := range page.Len() {
 		failure := page.Failure(k)
@@ -179,11 +180,10 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 		due = append(due, k)
 	}
 	for len(due) > 0 {
-		n, err := e.pace.take(ctx, len(due))
-		if err != nil {
+		if g, err = e.pace.grant(ctx, len(due)); err != nil {
 			return 0, nil, err
 		}
-		before := in.bytes
+		n, before := g.files, in.bodies
 		done, start := e.health.await(), time.Now()
 		err = in.fetch(due[:n])
 		done()
@@ -194,7 +194,7 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 		if err != nil {
 			return 0, nil, err
 		}
-		if err := e.pace.got(ctx, n, in.bytes-before); err != nil {
+		if err := g.end(ctx, in.bodies-before); err != nil {
 			return 0, nil, err
 		}
 		due = due[n:]

@@ -29,6 +29,7 @@ type intake struct {
 
 	good   int   // files that came
 	bytes  int64 // their length
+	bodies int64 // bytes that came, but for those that wait is told of
 	stored int   // of them those that were not here
 	told   struct {
 		files int
@@ -178,6 +179,7 @@ func (in *intake) put(k int, obj *Object) (err error) {
 			}
 		}
 		in.bytes += int64(len(obj.Body))
+		in.bodies += int64(len(obj.Body))
 		in.stored++
 		return asStore(in.page.Put(k, obj.Body, obj.ModTime, obj.ETag))
 	default:
@@ -232,6 +234,7 @@ func (in *intake) fill(obj *Object) (_ *cache.BlobWriter, err error) {
 		}
 	}()
 	if obj.Stream == nil {
+		in.bodies += int64(len(obj.Body))
 		_, err := blob.Write(obj.Body)
 		return blob, asStoreError(err)
 	}

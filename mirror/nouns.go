@@ -128,6 +128,12 @@ type Pipeliner interface {
 	Pipelines() bool
 }
 
+// Guarder is a Fetcher that asks for some files more than once, to be certain of its answers.
+type Guarder interface {
+	// Guards are how many requests there were more than files that were asked for.
+	Guards() int64
+}
+
 // Part is a part of one version of a file.
 type Part struct {
 	// Off is where it begins and Len how long it is, in bytes; Len is at

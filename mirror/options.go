@@ -42,8 +42,9 @@ type Options struct {
 	// listing says its length: ErrTooLarge. The Fetcher has a limit of its own for others.
 	// Default 0: no limit.
 	MaxFile int64
-	// LimitFiles bounds the files a second and LimitRate the bytes a second
-	// that a Run asks for, for users who share a service. Readers' files are not
+	// LimitFiles bounds the files a second, each with the times that a Guarder asks for it
+	// again, and LimitRate the bytes a second that a Run asks for, for users who share a
+	// service. How long a file is, is expected to be as those before. Readers' files are not
 	// slowed and do not count. Default 0: no limit.
 	LimitFiles, LimitRate int64
 	// Events is told what happens.

@@ -19,6 +19,9 @@ import (
 // nothing limits a mirror, pace costs it one atomic load for each batch.
 type pace struct {
 	files, bytes *rate.Limiter // nil: no limit
+	guards       func() int64  // nil: there are none; see Guarder
+	guarded      atomic.Int64  // of them those that files has counted
+	lengths      lengths       // where bytes are limited
 
 	slowed   atomic.Bool // mu holds something to look at
 	answered atomic.Int64
@@ -26,6 +29,7 @@ type pace struct {
 	mu       struct {
 		sync.Mutex
 		until     time.Time // nothing is asked for before
+		asked     time.Time // the part of it that the origin has said here
 		limiter   *rate.Limiter
 		cutAt     time.Time
 		cutTo     float64 // files a second, at cutAt
@@ -73,6 +77,7 @@ func newPace(limitFiles, limitRate int64) *pace {
 		p.bytes = rate.NewLimiter(rate.Limit(limitRate), max(1, int(limitRate/pieces)))
 	}
 	p.mu.sampled = time.Now()
+	p.lengths.mean.Store(unknownLength)
 	return p
 }
 
@@ -99,6 +104,16 @@ func (p *pace) share(limitFiles, limitRate, n int64) {
 // Counts.Slowdowns.
 func (e *Engine) Slow() { e.pace.slow() }
 
+// Pause has the engine ask the origin for nothing, for so long from now on and at most Options.Outage,
+// because the origin wants to be left alone by another who mirrors it; see Counts.LeftAlone. Readers
+// are not kept waiting.
+func (e *Engine) Pause(d time.Duration) {
+	if e.opts.Outage >= 0 {
+		d = min(d, e.opts.Outage)
+	}
+	e.pace.pause(d)
+}
+
 // burst is how many files are asked for at once at a limited rate.
 func burst(filesPerSecond float64) int { return max(1, int(filesPerSecond/pieces)) }
 
@@ -112,6 +127,12 @@ func (p *pace) take(ctx context.Context, want int) (int, error) {
 	}
 	if p.files == nil {
 		return want, nil
+	}
+	if p.guards != nil {
+		all := p.guards()
+		if err := waitAll(ctx, p.files, max(all-p.guarded.Swap(all), 0)); err != nil {
+			return 0, err
+		}
 	}
 	want = min(want, p.files.Burst())
 	return want, waitN(ctx, p.files, want)
@@ -163,9 +184,8 @@ func (p *pace) throttled(asked, after time.Duration) {
 	if asked < leastRetryAfter && (recent || !p.tooFastLocked(now)) {
 		return
 	}
-	if until := now.Add(after); until.After(p.mu.until) {
-		p.mu.until = until
-	}
+	p.mu.asked = later(p.mu.asked, now.Add(after))
+	p.mu.until = later(p.mu.until, p.mu.asked)
 	if recent {
 		return
 	}
@@ -181,6 +201,41 @@ func (p *pace) slow() {
 	if p.mu.limiter == nil || now.Sub(p.mu.cutAt) >= heardLate {
 		p.cutLocked(now, 0)
 	}
+}
+
+// pause has nothing be asked for, for so long from now on.
+func (p *pace) pause(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.until = later(p.mu.until, time.Now().Add(d))
+	p.slowed.Store(true)
+}
+
+// rest waits until something may be asked for, however much.
+func (p *pace) rest(ctx context.Context) error {
+	for {
+		until, _ := p.state(time.Now())
+		if until.IsZero() {
+			return nil
+		}
+		if err := sleep(ctx, time.Until(until)); err != nil {
+			return err
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// leftAlone is Counts.LeftAlone.
+func (p *pace) leftAlone(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(p.mu.asked.Sub(now), 0)
 }
 
 // slowdowns is Counts.Slowdowns.
@@ -224,18 +279,14 @@ func (p *pace) rateLocked(now time.Time) float64 {
 	return max(was, 1)
 }
 
-// got takes note of answered files and waits where they were too many bytes.
-func (p *pace) got(ctx context.Context, files int, bytes int64) error {
-	p.answered.Add(int64(files))
-	if p.bytes == nil {
-		return nil
-	}
-	for bytes > 0 {
-		n := min(bytes, int64(p.bytes.Burst()))
-		if err := waitN(ctx, p.bytes, int(n)); err != nil {
+// waitAll waits for n, however many.
+func waitAll(ctx context.Context, limiter *rate.Limiter, n int64) error {
+	for n > 0 {
+		piece := min(n, int64(limiter.Burst()))
+		if err := waitN(ctx, limiter, int(piece)); err != nil {
 			return err
 		}
-		bytes -= n
+		n -= piece
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package mirror
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +17,10 @@ func takeFor(t *testing.T, p *pace, d time.Duration, bytesEach int64) int {
 	defer cancel()
 	total := 0
 	for {
-		n, err := p.take(ctx, 1000)
+		g, err := p.grant(ctx, 1000)
 		if err == nil {
-			total += n
-			err = p.got(ctx, n, int64(n)*bytesEach)
+			total += g.files
+			err = g.end(ctx, int64(g.files)*bytesEach)
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			return total
@@ -48,16 +50,72 @@ func TestLimitFiles(t *testing.T) {
 func TestLimitRate(t *testing.T) {
 	for _, limit := range []int64{500, 100_000, 10 << 20} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newPace(0, limit)
-			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-			defer cancel()
-			sent := int64(0)
-			for p.got(ctx, 1, 1000) == nil {
-				sent += 1000
-			}
-			between(t, "bytes in a minute", int(sent), int(59*limit-1000), int(61*limit+1000))
+			sent := 1000 * takeFor(t, newPace(0, limit), 60*time.Second, 1000)
+			between(t, "bytes in a minute", sent, int(59*limit-1000), int(61*limit+1000))
 		})
 	}
+}
+
+// TestLimitRateFromTheStart has many connections begin at the same time, with files of which nothing is
+// known, and then with such that are longer all at once: at no time is more asked for than the limit
+// and a piece of it allow, but for a file of each connection that is longer than was expected.
+func TestLimitRateFromTheStart(t *testing.T) {
+	const limit, connections, size = 100_000, 16, 2000
+	synctest.Test(t, func(t *testing.T) {
+		p, start := newPace(0, limit), time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		var asked, late atomic.Int64
+		var wg sync.WaitGroup
+		for range connections {
+			wg.Go(func() {
+				for {
+					g, err := p.grant(ctx, 64)
+					if err != nil {
+						return
+					}
+					each := int64(size)
+					if time.Since(start) > 15*time.Second {
+						each *= 5
+					}
+					all, most := asked.Add(int64(g.files)*each), int64(limit*time.Since(start).Seconds())+limit/pieces+1
+					if each > size {
+						most += connections * (limit/pieces + size) * 4
+					}
+					if all > most {
+						late.Add(1)
+						t.Errorf("%d bytes are asked for after %v, %d are right", all, time.Since(start), most)
+					}
+					if late.Load() > 3 || sleep(ctx, 20*time.Millisecond) != nil || g.end(ctx, int64(g.files)*each) != nil {
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		between(t, "bytes in half a minute", int(asked.Load()), 26*limit, 34*limit)
+	})
+}
+
+// TestGuardsCount has a client ask for files again, to be certain of its answers: as many more than are
+// asked for. The limit is of all that it asks for.
+func TestGuardsCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, guards := newPace(1000, 0), int64(0)
+		p.guards = func() int64 { return guards }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		total := 0
+		for {
+			g, err := p.grant(ctx, 1000)
+			if err != nil {
+				break
+			}
+			total += g.files
+			guards += int64(g.files)
+		}
+		between(t, "files and guards in a minute", total+int(guards), 59_000, 61_000)
+	})
 }
 
 func TestNoLimit(t *testing.T) {
@@ -167,6 +225,32 @@ func TestRetryAfterPausesAll(t *testing.T) {
 	})
 }
 
+// TestPausedForAnother has the origin want to be left alone by another who asks it too: for as long as it
+// says nothing is asked for here, and nobody is told that it was said here.
+func TestPausedForAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(0, 0)
+		p.pause(30 * time.Second)
+		p.pause(10 * time.Second) // shorter than what is known
+		start := time.Now()
+		if n, err := p.take(t.Context(), 1000); n != 1000 || err != nil || time.Since(start) != 30*time.Second {
+			t.Errorf("%d may be asked for after %v, %v", n, time.Since(start), err)
+		}
+		if left := p.leftAlone(start); left != 0 {
+			t.Errorf("it says itself to leave the origin alone for %v", left)
+		}
+		p.throttled(5*time.Second, 5*time.Second)
+		p.pause(time.Minute)
+		if left := p.leftAlone(time.Now()); left != 5*time.Second {
+			t.Errorf("what it was told itself is %v", left)
+		}
+		start = time.Now()
+		if err := p.rest(t.Context()); err != nil || time.Since(start) != time.Minute {
+			t.Errorf("the listing goes on after %v, %v", time.Since(start), err)
+		}
+	})
+}
+
 func TestPaceIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(1, 1)
@@ -176,8 +260,8 @@ func TestPaceIsCancelled(t *testing.T) {
 		if _, err := p.take(ctx, 10); !errors.Is(err, context.Canceled) {
 			t.Errorf("take gives %v", err)
 		}
-		if err := p.got(ctx, 1, 1000); !errors.Is(err, context.Canceled) {
-			t.Errorf("got gives %v", err)
+		if err := (&grant{p: p, files: 1}).end(ctx, 1000); !errors.Is(err, context.Canceled) {
+			t.Errorf("end gives %v", err)
 		}
 	})
 }

@@ -84,6 +84,9 @@ func (e *Engine) list(ctx context.Context, marker string) (page Page, err error)
 	defer end(nil)
 	var patience func() // stops the timer
 	err = e.retry(ctx, new(int), func() (bool, error) {
+		if err := e.pace.rest(ctx); err != nil {
+			return false, err
+		}
 		page, err = e.opts.Lister.List(ctx, marker)
 		if err != nil && ctx.Err() == nil {
 			e.throttled(err)

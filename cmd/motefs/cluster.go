@@ -137,7 +137,21 @@ func (f *clusterFlags) serve(dir string, log zerolog.Logger) (*natsbus.Server, e
 
 // join joins the others who are at work at what id names. server is that of serve.
 func (f *clusterFlags) join(ctx context.Context, server *natsbus.Server, id, process string, log zerolog.Logger) (*natsbus.Bus, error) {
-	o := natsbus.Options{Servers: f.servers, Login: f.login(), Mirror: id, Process: process, Log: log}
+	return f.open(ctx, server, f.options(id, process, log))
+}
+
+// joinForClaims is join for who only makes claims.
+func (f *clusterFlags) joinForClaims(ctx context.Context, server *natsbus.Server, id, process string, log zerolog.Logger) (*natsbus.Bus, error) {
+	o := f.options(id, process, log)
+	o.ClaimsOnly = true
+	return f.open(ctx, server, o)
+}
+
+func (f *clusterFlags) options(id, process string, log zerolog.Logger) natsbus.Options {
+	return natsbus.Options{Servers: f.servers, Login: f.login(), Mirror: id, Process: process, Log: log}
+}
+
+func (f *clusterFlags) open(ctx context.Context, server *natsbus.Server, o natsbus.Options) (*natsbus.Bus, error) {
 	if f.haste > 1 {
 		haste := time.Duration(f.haste)
 		o.ItemTimeout, o.LeaseTimeout, o.ReportAge = cluster.ItemTimeout/haste, cluster.LeaseTimeout/haste, natsbus.ReportAge/haste
@@ -152,4 +166,16 @@ func (f *clusterFlags) join(ctx context.Context, server *natsbus.Server, id, pro
 		err = fmt.Errorf("--cluster: NATS cannot be reached within %v: %w; check that it is up, with JetStream, at %s", joinPatience, err, natsbus.Where(f.servers))
 	}
 	return bus, err
+}
+
+// lateBus is the bus of who comes after the end: it needs nobody, and removes what somebody may have left who
+// was killed as it ended.
+type lateBus struct {
+	*cluster.Local
+	of natsbus.Options
+}
+
+// Complete tells NATS that the mirror is complete.
+func (b *lateBus) Complete(ctx context.Context, report []byte) error {
+	return natsbus.Complete(ctx, b.of, report)
 }

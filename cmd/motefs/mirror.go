@@ -24,7 +24,7 @@ func mirrorCommand(a *app) *cobra.Command {
 			"looked at again.\n\n" +
 			"With --segments the mirror goes into an object store, and with --cluster too any\n" +
 			"number of machines make it together: give each the same command.",
-		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080\n  motefs mirror --segments s3://bucket/mirror --cluster nats://a,b,c http://127.0.0.1:8080",
+		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080\n  motefs mirror --segments s3://bucket/mirror http://127.0.0.1:8080",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.fitMirror(cmd, f, args[0]); err != nil {

@@ -130,7 +130,10 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 		return nil, fmt.Errorf("%s: %w", m.url, m.of.about(err))
 	}
 	m.bus = cluster.NewLocal()
-	if f.cluster.servers != "" && !complete {
+	switch {
+	case complete && f.cluster.helps():
+		m.bus = &lateBus{Local: cluster.NewLocal(), of: f.cluster.options(of.ID, process, zerolog.Nop())}
+	case f.cluster.servers != "" && !complete:
 		a.doing("joining the others")
 		if m.bus, err = f.cluster.join(ctx, m.server, of.ID, process, log); err != nil {
 			m.bus = nil // and not a bus that is a nil pointer
@@ -217,7 +220,7 @@ func (f *mirrorFlags) help(ctx context.Context, m *segmentsMirror, process strin
 		return err
 	}
 	sum := sha256.Sum256([]byte(identity))
-	if m.helper, err = f.cluster.join(ctx, m.server, "claims-"+hex.EncodeToString(sum[:8]), process, log); err != nil {
+	if m.helper, err = f.cluster.joinForClaims(ctx, m.server, "claims-"+hex.EncodeToString(sum[:8]), process, log); err != nil {
 		m.helper = nil
 		return err
 	}

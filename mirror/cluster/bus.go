@@ -20,7 +20,8 @@ type Bus interface {
 	Pull(ctx context.Context) (Item, error)
 	// Lease returns who may list.
 	Lease() Lease
-	// Report tells the others what this process does; it is called each second or two.
+	// Report tells the others what this process does; it is called each second or two. An empty
+	// report says goodbye: the others do not have it among Reports any more.
 	Report(ctx context.Context, report []byte) error
 	// Reports returns what the others have reported lately, by their ids.
 	Reports(ctx context.Context) (map[string][]byte, error)

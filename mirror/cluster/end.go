@@ -14,6 +14,8 @@ const (
 	endTimeout = 3 * time.Second
 	// endEvery is how often it tells them meanwhile, and how often at most commits are told.
 	endEvery = 200 * time.Millisecond
+	// goodbyeTimeout is how long it may take to tell the others that this process ends before that.
+	goodbyeTimeout = time.Second
 	// hurryFrom is with how few segments left, as the leader knew last, a commit is told at once.
 	hurryFrom = 4 * nearEnd
 )
@@ -65,6 +67,16 @@ func (p *Process) leave(ctx context.Context) {
 	}
 }
 
+// goodbye tells the others that this process takes part no more, so that its part of the limits is theirs
+// at once.
+func (p *Process) goodbye(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.o.soon(goodbyeTimeout))
+	defer cancel()
+	if err := p.o.Bus.Report(ctx, nil); err != nil {
+		p.o.Log.Debug().Err(err).Msg("the others have not heard that this process ends")
+	}
+}
+
 // allKnow reports whether all others say that the mirror is complete.
 func (p *Process) allKnow() bool {
 	p.mu.Lock()
@@ -82,6 +94,32 @@ type completing interface {
 	// Complete removes that, and keeps report for a while for those who ask about the mirror. Only
 	// Close is called after it.
 	Complete(ctx context.Context, report []byte) error
+}
+
+// endingBus is a bus that has heard, from whoever removed what it kept, that the mirror is complete.
+type endingBus interface {
+	Over() bool
+	// GoOn has it go on all the same, as the object store says otherwise.
+	GoOn(ctx context.Context) error
+}
+
+// busOver looks whether the mirror is complete where the bus has heard so. Who told it has seen so in
+// the object store before; where that says otherwise now, it counts.
+func (p *Process) busOver(ctx context.Context) (complete bool, err error) {
+	bus, ok := p.o.Bus.(endingBus)
+	if !ok || !bus.Over() {
+		return false, nil
+	}
+	if complete, err = p.isComplete(ctx); complete || err != nil {
+		return complete, err
+	}
+	p.o.Log.Warn().Msg("the bus says that the mirror is complete, and the object store does not: it is gone on with")
+	going, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	if err := bus.GoOn(going); err != nil && ctx.Err() == nil {
+		p.o.Log.Debug().Err(err).Msg("the bus does not go on so far") // it is asked again
+	}
+	return false, nil
 }
 
 // tidyBus has the bus remove what it keeps. All do so as they end: one that was not heard of for a

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,6 +179,53 @@ func TestStoppedAtTheEnd(t *testing.T) {
 		p := newTestProcess(t, &stopping{NewLocal(), cancel})
 		if result, err := p.Run(ctx); !result.Complete || err == nil {
 			t.Errorf("%+v, %v", result, err)
+		}
+	})
+}
+
+// overBus is a bus that is told that the mirror is complete.
+type overBus struct {
+	deaf
+	over  atomic.Bool
+	goOns atomic.Int64
+}
+
+func (b *overBus) Over() bool { return b.over.Load() }
+
+func (b *overBus) GoOn(context.Context) error {
+	b.goOns.Add(1)
+	b.over.Store(false)
+	return nil
+}
+
+// TestBusOver has the bus say that the mirror is complete, first though it is not, and then as it is. Who
+// hears nothing else finds that out within a moment.
+func TestBusOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		bus := &overBus{deaf: deaf{NewLocal()}}
+		bus.over.Store(true)
+		p := newTestProcess(t, bus)
+		ended := make(chan error, 1)
+		go func() { _, err := p.Run(ctx); ended <- err }()
+		time.Sleep(4 * time.Second)
+		if n := bus.goOns.Load(); n != 1 {
+			t.Errorf("it goes on %d times", n)
+		}
+		o := p.o
+		o.Bus = NewLocal()
+		other, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		bus.over.Store(true)
+		began := time.Now()
+		if err := <-ended; err != nil || time.Since(began) > 2*(reportEvery+reportTimeout)+endTimeout {
+			t.Errorf("it ends after %v: %v", time.Since(began), err)
 		}
 	})
 }

@@ -190,7 +190,7 @@ func TestNumbersApart(t *testing.T) {
 	if _, err := p.reader.WriteManifest(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := newKeeper(p, 1).keep(ctx); !errors.Is(err, segments.ErrBad) {
 		t.Errorf("of manifests: %v", err)

@@ -160,7 +160,9 @@ func (b *hubBus) Report(ctx context.Context, report []byte) error {
 	}
 	b.h.mu.Lock()
 	defer b.h.mu.Unlock()
-	if !b.h.oftenLocked(0.2) {
+	if len(report) == 0 {
+		delete(b.h.told, b.id)
+	} else if !b.h.oftenLocked(0.2) {
 		b.h.told[b.id], b.h.heard[b.id] = report, time.Now()
 	}
 	return nil

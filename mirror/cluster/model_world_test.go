@@ -330,4 +330,5 @@ func (s *fakeSource) Fetch(ctx context.Context, seg *named, out output) (counts 
 
 func (s *fakeSource) Share(int)             {}
 func (s *fakeSource) Slow()                 {}
+func (s *fakeSource) Pause(time.Duration)   {}
 func (s *fakeSource) Counts() mirror.Counts { return mirror.Counts{} }

@@ -93,6 +93,12 @@ const (
 	reportEvery = time.Second
 	// reportTimeout is how long a report may take; the next one is as good.
 	reportTimeout = 2 * time.Second
+	// meetTime is how long a process that joins fetches nothing where there are limits: within
+	// reportEvery each hears the report of each, and as much is left for its way.
+	meetTime = 2 * reportEvery
+	// mostPause bounds for how long a process asks for nothing because another says so; see also
+	// mirror.Engine.Pause.
+	mostPause = 10 * time.Minute
 	// maxReportItems bounds the items in a report.
 	maxReportItems = 64
 	// handBackAfter is how long a process that waits for ever keeps the lease and items in an

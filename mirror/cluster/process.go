@@ -38,6 +38,8 @@ type Process struct {
 	src    source
 	close  func() error
 	slots  *semaphore.Weighted // see work
+	// alone says that there are no others.
+	alone bool
 	// stays has it take part again after an outage, which the others may not have.
 	stays bool
 	// bogus are items that name no segment of the mirror, of which warned tells the log now and
@@ -49,10 +51,8 @@ type Process struct {
 	// news has a token where something was committed since the keeper looked, as far as this process
 	// has heard, and hurry where the next report is to come at once.
 	news, hurry chan struct{}
-	// The goroutine of report has these: what the reports before said, by how many limits are
-	// divided, and how many manifests there were.
-	throttled map[string]int64
-	commits   map[string]uint64
+	// The goroutine of report has these: by how many limits are divided, and how many manifests
+	// there were.
 	sharing   int
 	manifests uint64
 	mu        struct {
@@ -83,7 +83,7 @@ func Open(o Options) (*Process, error) {
 	if stays {
 		o.Engine.Outage = o.soon(handBackAfter)
 	}
-	p := &Process{o: o, stays: stays, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), hurry: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
+	p := &Process{o: o, alone: alone, stays: stays, store: o.Store, reader: segments.Reader{Store: o.Store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), hurry: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
 	p.mu.working, p.mu.overtook, p.mu.gone = map[uint64]time.Time{}, map[uint64]time.Time{}, map[uint64]time.Time{}
 	if p.src != nil {
 		return p, nil
@@ -167,6 +167,7 @@ func (p *Process) all(ctx context.Context) (Result, error) {
 	}
 	if !complete {
 		if err := p.run(ctx); err != nil {
+			p.goodbye(ctx)
 			return Result{}, err
 		}
 		p.leave(ctx)
@@ -205,7 +206,12 @@ func (p *Process) run(ctx context.Context) error {
 	group.Go(func() error { return p.report(inner) })
 	group.Go(func() error { return p.lead(inner) })
 	for range p.o.Slots + waitingSegments {
-		group.Go(func() error { return p.work(inner) })
+		group.Go(func() error {
+			if err := p.meet(inner); err != nil {
+				return err
+			}
+			return p.work(inner)
+		})
 	}
 	err := group.Wait()
 	switch {

@@ -27,6 +27,10 @@ type Report struct {
 	// Throttled is how often it has slowed down because the origin says that it is asked too
 	// fast. The others do so too.
 	Throttled int64 `json:"throttled,omitempty"`
+	// Pause is for how many seconds more it asks the origin for nothing, because that said so to it.
+	// Nor do the others, from when they hear it. What it has heard from others is not in it, or nobody
+	// would ever go on.
+	Pause float64 `json:"pause,omitempty"`
 	// Leader is what only the one that has the lease says.
 	Leader *Leading `json:"leader,omitempty"`
 	// Complete says that it has seen the mirror to be complete. Who hears it looks
@@ -90,6 +94,9 @@ func (p *Process) report(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if over, err := p.busOver(ctx); over || err != nil {
+			return cmp.Or(err, errComplete)
+		}
 		// The leader says so itself when it is done with all that there is to do then. One that says
 		// so though it is not is believed less and less.
 		wait := p.o.soon(lookEvery)
@@ -135,8 +142,8 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 		return false, err
 	}
 	others := make([]Report, 0, len(texts))
-	slow := false
-	throttled, commits, news := map[string]int64{}, map[string]uint64{}, uint64(0)
+	slow, pause, news := false, 0.0, uint64(0)
+	before := p.lastReports()
 	var overtake []uint64
 	for id, text := range texts {
 		var r Report
@@ -145,22 +152,25 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 		}
 		r.Process, r.Idle, r.Working = id, min(max(r.Idle, 0), maxSlots), r.Working[:min(len(r.Working), maxReportItems)]
 		others = append(others, r)
-		before, known := p.throttled[id]
-		slow = slow || known && r.Throttled > before
-		throttled[id] = r.Throttled
-		if r.Committed > p.commits[id] {
-			news += min(r.Committed-p.commits[id], 1<<20)
+		last, known := before[id]
+		slow = slow || known && r.Throttled > last.Throttled
+		if r.Pause != last.Pause { // one that is the same is an old report
+			pause = max(pause, r.Pause)
 		}
-		commits[id] = r.Committed
+		if r.Committed > last.Committed {
+			news += min(r.Committed-last.Committed, 1<<20)
+		}
 		complete = complete || r.Complete
 		if r.Leader != nil {
 			overtake = append(overtake, r.Leader.Overtake[:min(len(r.Leader.Overtake), maxReportItems)]...)
 		}
 	}
-	p.throttled, p.commits = throttled, commits
 	if slow {
 		p.o.Log.Debug().Msg("the origin says that another asks too fast; this process slows down too")
 		p.src.Slow()
+	}
+	if pause > 0 {
+		p.src.Pause(time.Duration(min(pause, mostPause.Seconds()) * float64(time.Second)))
 	}
 	p.share(1 + len(others))
 	slices.SortFunc(others, func(a, b Report) int { return strings.Compare(a.Process, b.Process) })
@@ -177,6 +187,26 @@ func (p *Process) hear(ctx context.Context) (complete bool, err error) {
 	}
 	p.overtake(overtake)
 	return complete, nil
+}
+
+// lastReports are the last reports of the others, by their names.
+func (p *Process) lastReports() map[string]Report {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := make(map[string]Report, len(p.mu.others))
+	for i := range p.mu.others {
+		last[p.mu.others[i].Process] = p.mu.others[i]
+	}
+	return last
+}
+
+// meet waits, where there are limits, until the others have divided them among one more, and this process
+// has heard of all of them.
+func (p *Process) meet(ctx context.Context) error {
+	if p.alone || p.o.Engine.LimitFiles == 0 && p.o.Engine.LimitRate == 0 {
+		return nil
+	}
+	return sleep(ctx, p.o.soon(meetTime))
 }
 
 // awayBus is a bus that knows when nobody can be heard.
@@ -199,7 +229,7 @@ func (p *Process) Report() Report {
 	defer p.mu.Unlock()
 	r := Report{
 		Process: p.o.Process, Idle: p.mu.idle, Files: counts.Files, Bytes: counts.Bytes, Complete: p.mu.complete,
-		Throttled: counts.Slowdowns, Committed: p.mu.commits,
+		Throttled: counts.Slowdowns, Pause: counts.LeftAlone.Seconds(), Committed: p.mu.commits,
 	}
 	for seq, since := range p.mu.working {
 		r.Working = append(r.Working, Working{seq, time.Since(since).Seconds()})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
@@ -21,9 +22,10 @@ type source interface {
 	// Fetch fetches the files of a name segment and hands over what they are. Its counts
 	// are of all of them, those that failed included.
 	Fetch(ctx context.Context, seg *named, out output) (cache.ContentCounts, error)
-	// Share and Slow are those of mirror.Engine, and Counts too.
+	// Share, Slow and Pause are those of mirror.Engine, and Counts too.
 	Share(n int)
 	Slow()
+	Pause(d time.Duration)
 	Counts() mirror.Counts
 }
 

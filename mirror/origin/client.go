@@ -13,6 +13,8 @@ var (
 	_ mirror.ConditionalLister = (*Client)(nil)
 	_ mirror.Fetcher           = (*Client)(nil)
 	_ mirror.RangeFetcher      = (*Client)(nil)
+	_ mirror.Pipeliner         = (*Client)(nil)
+	_ mirror.Guarder           = (*Client)(nil)
 )
 
 // Client talks to one origin. Its methods may be called from any goroutine.
@@ -44,3 +46,6 @@ func New(o Options) (*Client, error) {
 		maxPage: o.MaxPageBytes, base: b, layout: l, onOnePage: o.OnOnePage,
 	}, nil
 }
+
+// Pipelines implements mirror.Pipeliner. Both that are embedded have it, so that neither's would count.
+func (c *Client) Pipelines() bool { return c.Client.Pipelines() }

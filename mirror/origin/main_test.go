@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/wire"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { eventually.AllEnded(m) }
 
 // quick are timeouts for tests that wait for none of them.
 var quick = wire.Timeouts{Dial: 5 * time.Second, Handshake: 5 * time.Second, Idle: 5 * time.Second,

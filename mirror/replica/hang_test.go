@@ -11,6 +11,9 @@ import (
 	"github.com/motefs/motefs/fs/fusetest/process"
 )
 
+// hangPatience is that of the mount, which hears of each hang only then.
+const hangPatience = "2s"
+
 // TestMountOfAFolderThatHangs has the filesystem with the mirror not answer: what is here is served, what is
 // not is an error that is no answer, the mount ends when it is told to, and once it answers all comes.
 func TestMountOfAFolderThatHangs(t *testing.T) {
@@ -28,7 +31,7 @@ func TestMountOfAFolderThatHangs(t *testing.T) {
 	w.seal(nil)
 	shared, store := t.TempDir(), filepath.Join(at, "store")
 	shown := passthrough.Start(t, childVar, partShow, filepath.Join(at, "objects"), shared)
-	m := mount(t, shared, store, "300ms")
+	m := mount(t, shared, store, hangPatience)
 	here, missing := w.listing[0].Origin, w.listing[250].Origin
 	cat := func(name string) {
 		t.Helper()
@@ -51,6 +54,10 @@ func TestMountOfAFolderThatHangs(t *testing.T) {
 	shown.Answer()
 	w.grow(100)
 	w.seal(nil)
+	eventually.True(t, "what is missing comes", func() bool { // which may take a slow machine longer than the patience
+		_, err := process.Run(t, "cat", filepath.Join(m.dir, missing))
+		return err == nil
+	})
 	cat(missing)
 	eventually.True(t, "what is new shows up", func() bool { return m.status().Complete })
 	cat(w.listing[499].Origin)

@@ -214,7 +214,7 @@ func TestStoreOfAnotherMirror(t *testing.T) {
 	next.finish(50)
 	w.must(os.Remove(indexOf(dir)))
 	before := diskUsage(t, dir)
-	_, err := Open(t.Context(), Options{Objects: store, Store: optionsOf(dir), Patience: time.Second, backoff: time.Millisecond})
+	_, err := Open(t.Context(), Options{Objects: store, Store: optionsOf(dir), Patience: time.Minute, backoff: time.Millisecond})
 	if err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("it says: %v", err)
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/fs"
@@ -31,7 +31,7 @@ const (
 func TestMain(m *testing.M) {
 	part := os.Getenv(childVar)
 	if part == "" {
-		goleak.VerifyTestMain(m)
+		eventually.AllEnded(m)
 		return
 	}
 	if err := child(part, os.Args[1:]); err != nil {

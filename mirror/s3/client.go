@@ -173,6 +173,9 @@ func (c *Client) Fetch(ctx context.Context, names []string, r mirror.Receiver) e
 // Pipelines implements mirror.Pipeliner.
 func (c *Client) Pipelines() bool { return c.files.Pipelines() }
 
+// Guards implements mirror.Guarder.
+func (c *Client) Guards() int64 { return c.Counts().Guards }
+
 // FetchRange implements mirror.RangeFetcher.
 func (c *Client) FetchRange(ctx context.Context, name string, part mirror.Part, use func(obj *mirror.Object) error) error {
 	if err := c.credentialsForGet(ctx); err != nil {

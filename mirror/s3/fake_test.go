@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { eventually.AllEnded(m) }
 
 // bucket is an S3 server of one bucket, as slow and as wrong as a test wants it. It is
 // written with the standard library alone: nothing of it is the client's.

@@ -120,6 +120,9 @@ func (c *Client) Counts() Counts {
 	return n
 }
 
+// Guards implements mirror.Guarder.
+func (c *Client) Guards() int64 { return c.counts.guards.Load() }
+
 // spawn runs f in a goroutine that Close waits for.
 func (c *Client) spawn(f func()) bool {
 	c.mu.Lock()

@@ -12,10 +12,9 @@ import (
 
 	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { eventually.AllEnded(m) }
 
 // quick are timeouts for tests that wait for none of them.
 var quick = Timeouts{Dial: 5 * time.Second, Handshake: 5 * time.Second, Idle: 5 * time.Second,

@@ -5,10 +5,10 @@ import (
 	"syscall"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { eventually.AllEnded(m) }
 
 func TestProcess(t *testing.T) {
 	p := Start(t, Command("sh", "-c", `echo one; echo half >&2; printf 'two\nthr'; read x; echo "ee $x"; trap 'exit 3' INT; echo ready; while :; do sleep 0.01; done`))

@@ -23,6 +23,7 @@ type Bus struct {
 	lease  *lease
 	inbox  *reports
 	lost   chan struct{}
+	waits  waits
 	ctx    context.Context // ends with Close, or when NATS refuses this process for good
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
@@ -48,7 +49,9 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 		}
 		return nil, err
 	}
-	b.wg.Go(b.watch)
+	if !o.ClaimsOnly {
+		b.wg.Go(b.watch)
+	}
 	return b, nil
 }
 
@@ -62,7 +65,13 @@ func (b *Bus) open(ctx context.Context) error {
 	}
 	b.queue.names, b.queue.itemTimeout, b.queue.making = subjects(b.o.Mirror), b.o.ItemTimeout, make(chan struct{}, 1)
 	b.lease = newLease(b)
+	if b.o.ClaimsOnly {
+		return nil
+	}
 	return b.try(ctx, "look for the queue", func(context.Context) error {
+		if b.queue.is(noted) { // whoever opens it finds out by Over
+			return nil
+		}
 		_, _, err := b.queue.get()
 		return err
 	})
@@ -149,6 +158,31 @@ func (b *Bus) leave() error {
 // try calls once until it succeeds, with onceTimeout each time. What is missing in NATS is made
 // again. It ends with ctx and with the bus.
 func (b *Bus) try(ctx context.Context, what string, once func(context.Context) error) error {
+	failed := false
+	err := b.insist(ctx, what, func(ctx context.Context) error {
+		err := briefly(ctx, once)
+		if missing(err) {
+			if err = b.restore(ctx); err == nil {
+				err = briefly(ctx, once)
+			}
+		}
+		failed = failed || err != nil
+		return err
+	}, func(err error) {
+		if !errors.Is(err, errNoted) && b.waits.begin() {
+			b.o.Log.Warn().Err(err).Str("servers", b.o.where()).Msg("waiting for NATS to " + what)
+		}
+	})
+	if err == nil && failed {
+		if took := b.waits.end(); took > 0 {
+			b.o.Log.Info().Dur("waited", took).Msg("NATS does what it is asked for again")
+		}
+	}
+	return err
+}
+
+// insist calls once until it succeeds, and say now and then meanwhile. It ends with ctx and with the bus.
+func (b *Bus) insist(ctx context.Context, what string, once func(context.Context) error, say func(error)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(b.ctx, func() { cancel(context.Cause(b.ctx)) })()
@@ -156,20 +190,40 @@ func (b *Bus) try(ctx context.Context, what string, once func(context.Context) e
 		if err := context.Cause(ctx); err != nil {
 			return backoff.Permanent(err)
 		}
-		err := briefly(ctx, once)
-		if missing(err) {
-			if err = b.restore(ctx); err == nil {
-				err = briefly(ctx, once)
-			}
-		}
-		return err
-	}, sayEvery, func(err error) {
-		b.o.Log.Warn().Err(err).Str("servers", b.o.where()).Msg("waiting for NATS to " + what)
-	})
+		return once(ctx)
+	}, sayEvery, say)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
+}
+
+// waits is since when the log knows that NATS is waited for, by whomever and for whatever.
+type waits struct {
+	mu    sync.Mutex
+	since time.Time // zero: it is not
+}
+
+// begin reports whether the log does not know it yet.
+func (w *waits) begin() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.since.IsZero() {
+		return false
+	}
+	w.since = time.Now()
+	return true
+}
+
+// end returns for how long the log has known it, 0: it has not.
+func (w *waits) end() (took time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.since.IsZero() {
+		took = max(time.Since(w.since), 1)
+	}
+	w.since = time.Time{}
+	return took
 }
 
 // briefly calls once for at most onceTimeout.

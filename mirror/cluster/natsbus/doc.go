@@ -33,8 +33,11 @@
 //     acknowledgement of an item of the old one, or a refresh of a lease, means nothing to it.
 //   - An epoch is one more than the one before in the lease's record. A wiped bucket begins
 //     again at 1: a lister begins above the epoch of the chain's end in any case.
-//   - Who ends as the mirror is complete removes its stream and lease, and leaves a note for a week. The
-//     claims stay: who is late must not win.
+//   - Who ends as the mirror is complete leaves a note for a week, and removes its stream and lease, in this
+//     order. Who makes them looks for the note before and after, and removes them again where it is there:
+//     so nothing stays. What a process leaves that is killed between the two, a watcher removes, or who comes
+//     next. Whoever finds the note looks into the object store, which may say otherwise (GoOn).
+//   - The claims stay: who is late must not win.
 //   - Of clocks only time passed on this machine counts. One that was asleep finds that
 //     its lease is another's by the condition on its next refresh.
 package natsbus

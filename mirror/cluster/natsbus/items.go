@@ -179,6 +179,9 @@ func (i *item) Back(ctx context.Context, after time.Duration) error {
 // nothing to tell.
 func (i *item) tell(ctx context.Context, what string, once func(context.Context) error) error {
 	err := i.b.try(ctx, what, func(ctx context.Context) error {
+		if i.b.queue.is(noted) {
+			return backoff.Permanent(errNoted)
+		}
 		err := once(ctx)
 		if errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
 			return nil

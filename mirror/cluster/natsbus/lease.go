@@ -317,6 +317,9 @@ func (l *lease) Release(ctx context.Context) error {
 	}
 	free := record{Epoch: h.record.Epoch, Beat: h.record.Beat + 1}
 	return l.b.try(ctx, "release the lease", func(ctx context.Context) error {
+		if l.b.queue.is(noted) {
+			return nil // it is gone
+		}
 		bucket, err := l.bucket()
 		if err != nil {
 			return err

@@ -36,6 +36,8 @@ type Options struct {
 	LeaseTimeout time.Duration
 	// ReportAge is how long a report counts; 0 means ReportAge.
 	ReportAge time.Duration
+	// ClaimsOnly opens a bus of which only Claims is called. It makes neither queue nor lease.
+	ClaimsOnly bool
 	// Dial opens connections; nil means as usual.
 	Dial nats.CustomDialer
 }

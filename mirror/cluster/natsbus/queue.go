@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -42,9 +43,18 @@ type queue struct {
 		consumer jetstream.Consumer
 		mark     string // as it was seen
 		made     uint64 // how often all was found or made
-		over     bool   // nothing is made again
+		end      end
 	}
 }
+
+// end says whether the mirror is known to be complete. Then nothing is made again.
+type end int
+
+const (
+	unknown end = iota
+	noted       // another has said so; see Bus.Over
+	over        // this process has said so, for good
+)
 
 // lock waits for its turn with the mark. unlock ends it.
 func (q *queue) lock(ctx context.Context) (unlock func(), err error) {
@@ -97,22 +107,26 @@ func (q *queue) made() uint64 {
 	return q.mu.made
 }
 
-// over has nothing be made again. The caller has its turn (lock), so nothing is being made.
-func (q *queue) over() {
+// ends notes what is known of the end. The caller has its turn (lock), so nothing is being made.
+func (q *queue) ends(as end) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.mu.over = true
+	q.mu.end = as
 }
 
-// isOver reports whether nothing is made again.
-func (q *queue) isOver() bool {
+// is reports whether that is known of the end.
+func (q *queue) is(end end) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.mu.over
+	return q.mu.end == end
 }
 
-// errOver says that what is missing is so for good.
-var errOver = errors.New("the mirror is complete")
+var (
+	// errOver says that what is missing is so for good.
+	errOver = errors.New("the mirror is complete")
+	// errNoted says that it is so unless GoOn is called.
+	errNoted = errors.New("another has noted that the mirror is complete")
+)
 
 // restore makes what is missing in NATS, and says so where items may be lost.
 func (b *Bus) restore(ctx context.Context) error {
@@ -126,10 +140,11 @@ func (b *Bus) restore(ctx context.Context) error {
 	if q.made() != before {
 		return nil // another did, meanwhile
 	}
-	if q.isOver() {
+	if q.is(over) {
 		return backoff.Permanent(errOver)
 	}
-	for _, step := range []func(context.Context) error{b.makeQueue, b.makeConsumer, b.lease.make, b.look} {
+	// The note is looked for again at the end: whoever writes it after that removes what is made here.
+	for _, step := range []func(context.Context) error{b.lookForNote, b.makeQueue, b.makeConsumer, b.lease.make, b.look, b.lookForNote} {
 		if err := briefly(ctx, step); err != nil {
 			return err
 		}
@@ -169,9 +184,12 @@ func (b *Bus) makeConsumer(ctx context.Context) error {
 	return nil
 }
 
+// copies is that of the connection.
+func (b *Bus) copies(make func(int) error) error { return copies(b.conn, make) }
+
 // copies calls make with three replicas, and with one where the servers cannot have them.
-func (b *Bus) copies(make func(int) error) error {
-	if b.conn.ConnectedClusterName() == "" {
+func copies(conn *nats.Conn, make func(int) error) error {
+	if conn.ConnectedClusterName() == "" {
 		return make(1)
 	}
 	err := make(replicas)
@@ -243,7 +261,7 @@ func (b *Bus) watch() {
 				return err
 			}
 			defer unlock()
-			if b.queue.isOver() {
+			if b.queue.is(over) {
 				return backoff.Permanent(errOver)
 			}
 			return b.look(ctx)

@@ -29,9 +29,9 @@ func (b *Bus) Report(ctx context.Context, report []byte) error {
 	if len(report) > maxReport {
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(report), maxReport)
 	}
-	return b.try(ctx, "report", func(context.Context) error {
+	return b.insist(ctx, "report", func(context.Context) error {
 		return b.conn.Publish(b.inbox.subject(b.o.Process), report)
-	})
+	}, func(error) {})
 }
 
 // Reports returns what the others have reported lately, by their ids.
@@ -84,11 +84,16 @@ func (r *reports) subject(process string) string {
 	return strings.TrimSuffix(r.pattern, "*") + process
 }
 
-// keep keeps a report, if there is room.
+// keep keeps a report, if there is room, and none of who says goodbye with an empty one.
 func (r *reports) keep(subject string, data []byte, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.mu.by[subject]
+	if len(data) == 0 {
+		r.mu.bytes -= len(old.data)
+		delete(r.mu.by, subject)
+		return
+	}
 	if len(data) > maxReport || len(subject) > 256 {
 		return
 	}

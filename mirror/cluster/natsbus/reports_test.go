@@ -73,6 +73,12 @@ func TestReports(t *testing.T) {
 	if m.Queued != 2 || m.Working != 1 || m.Lister != ids[0] || m.Epoch != epoch || len(m.Reports) != 3 {
 		t.Errorf("the watcher sees %+v", m)
 	}
+	must(t, buses[2].Report(deadline(t), nil))
+	eventually.True(t, "a goodbye to be heard", func() bool {
+		got, err := buses[0].Reports(deadline(t))
+		must(t, err)
+		return len(got) == 1
+	})
 	o.Mirror = "none"
 	one, err := natsbus.Watch(deadline(t), o)
 	must(t, err)

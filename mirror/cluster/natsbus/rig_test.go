@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 
 	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/cluster"
@@ -20,7 +19,7 @@ import (
 func TestMain(m *testing.M) {
 	natstest.Serve()
 	hold()
-	goleak.VerifyTestMain(m)
+	eventually.AllEnded(m)
 }
 
 const mirror = "0123456789abcdef0123456789abcdef"

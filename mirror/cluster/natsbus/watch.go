@@ -39,7 +39,7 @@ type Mirror struct {
 }
 
 // Watch returns a watcher of the options' mirror, or of all where none is named. It makes nothing
-// in NATS, and waits for it as long as ctx lasts.
+// in NATS, removes what is left of a mirror that is complete, and waits for NATS as long as ctx lasts.
 func Watch(ctx context.Context, o Options) (*Watcher, error) {
 	o = o.ensureDefaults()
 	all := o.Mirror == ""

@@ -6,15 +6,15 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/objects/objectstest"
 	"github.com/motefs/motefs/mirror/origin/serve/sigv4"
 	"github.com/motefs/motefs/mirror/s3"
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { eventually.AllEnded(m) }
 
 const testRegion = "eu-central-1"
 

@@ -12,16 +12,16 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/objects/folder"
 	"github.com/motefs/motefs/mirror/objects/objectstest"
 	"github.com/motefs/motefs/mirror/origin/serve/sigv4"
 	"github.com/motefs/motefs/mirror/s3"
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { eventually.AllEnded(m) }
 
 // serve has a server with one bucket, and says how it is reached.
 func serve(t *testing.T, o objectstest.Options, before func(http.ResponseWriter, *http.Request) bool) s3.Options {

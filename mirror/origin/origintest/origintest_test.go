@@ -4,10 +4,10 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { eventually.AllEnded(m) }
 
 // newRand returns a source of randomness whose seed the test's log has.
 func newRand(tb testing.TB) *rand.Rand {

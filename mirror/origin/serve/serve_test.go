@@ -4,10 +4,10 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { eventually.AllEnded(m) }
 
 // OpenTest opens a server that the test closes.
 func OpenTest(tb testing.TB, o Options, src Source) *Server {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror/origin"
@@ -15,7 +15,7 @@ import (
 	"github.com/motefs/motefs/mirror/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { eventually.AllEnded(m) }
 
 // mirrored is a store with the directories of a mirror, and how their files are looked for.
 func mirrored(t *testing.T, names ...string) *cache.Store {

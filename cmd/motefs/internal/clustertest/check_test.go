@@ -52,7 +52,20 @@ func (r *run) complete(ctx context.Context) (segments.Reader, *segments.Index) {
 	return reader, &all
 }
 
-var fetches = regexp.MustCompile(`a segment is fetched segment=([0-9]+) `)
+var fetches = regexp.MustCompile(`a segment is fetched segment=([0-9]+) tries=([0-9]+)`)
+
+// overtakes is how many segments somebody fetched who had nothing else to do, while another was at them: it
+// was not given out for that.
+func (r *run) overtakes() (n int) {
+	for _, m := range r.members {
+		for _, found := range fetches.FindAllStringSubmatch(m.Stderr.String(), -1) {
+			if found[2] == "0" {
+				n++
+			}
+		}
+	}
+	return n
+}
 
 // again is how many segments were fetched once more, as the processes say.
 func (r *run) again() (again int) {

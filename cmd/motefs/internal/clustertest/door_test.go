@@ -25,6 +25,7 @@ type trouble struct {
 	tooFast int
 	// only is what the path of a request has that is in trouble; empty: all are.
 	only string
+	puts bool // only PUTs are in trouble
 }
 
 // door is the way of one process to the object store, or to the origin.
@@ -33,6 +34,7 @@ type door struct {
 	proxy *httputil.ReverseProxy
 	puts  atomic.Int64
 	lost  atomic.Int64 // answers
+	met   atomic.Int64 // requests that were in trouble
 	mu    struct {
 		sync.Mutex
 		trouble
@@ -58,6 +60,9 @@ func openDoor(tb testing.TB, target *url.URL) *door {
 	return d
 }
 
+// held keeps a process from ending what it fetches, until that is over.
+var held = trouble{slow: patience, only: "file-"}
+
 // be ends a trouble and begins another; none is the zero value.
 func (d *door) be(t trouble) {
 	d.mu.Lock()
@@ -70,13 +75,16 @@ func (d *door) be(t trouble) {
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	t, over := d.mu.trouble, d.mu.over
-	if !strings.Contains(r.URL.Path, t.only) {
+	if !strings.Contains(r.URL.Path, t.only) || t.puts && r.Method != http.MethodPut {
 		t = trouble{}
 	}
 	if t.tooFast > 0 {
 		d.mu.tooFast--
 	}
 	d.mu.Unlock()
+	if t != (trouble{}) {
+		d.met.Add(1)
+	}
 	switch {
 	case t.tooFast > 0:
 		w.Header().Set("Retry-After", "1")

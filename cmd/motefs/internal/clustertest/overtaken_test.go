@@ -2,7 +2,6 @@ package clustertest
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"time"
 
@@ -15,46 +14,51 @@ func TestOvertaken(t *testing.T) {
 	w := newWorld(t)
 	for _, tc := range []struct {
 		name string
-		// begin has a worker be slow, and end, if there is one, has it be over when the others are done.
-		begin, end func(m *member)
+		// door is the way that is slow.
+		door func(m *member) *door
+		// first is how the worker is slow that has just come, and then how it is once it works at a
+		// segment; ends: that is over when the others are done.
+		first, then trouble
+		ends        bool
 	}{
-		{"its way to the origin is slow", func(m *member) { m.origin.be(trouble{slow: 4 * time.Second}) }, nil},
 		{
-			"its commits come late",
-			func(m *member) { m.door.be(trouble{silent: true, only: "/" + segments.CommitsPrefix}) },
-			func(m *member) { m.door.be(trouble{}) },
+			"its way to the origin is slow", func(m *member) *door { return m.origin },
+			trouble{slow: 5 * time.Second, only: "file-"}, trouble{slow: 5 * time.Second}, false,
+		},
+		{
+			"its commits come late", func(m *member) *door { return m.door },
+			trouble{silent: true, only: "/" + segments.CommitsPrefix, puts: true}, trouble{silent: true, only: "/" + segments.CommitsPrefix}, true,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := w.begin(t, 1000, 10*time.Millisecond, 150*time.Millisecond)
+			r := w.begin(t, 500, 10*time.Millisecond, 150*time.Millisecond)
 			r.apart = true
 			t.Parallel()
-			for range 3 {
-				r.join()
+			others := []*member{r.join()}
+			r.until("a lister", func() bool { return r.lister() == others[0] })
+			others = append(others, r.join())
+			for _, m := range others { // until the slow one works at a segment
+				m.origin.be(held)
 			}
-			r.committed(r.segments() / 4)
-			lister := r.awaitLister()
-			workers := slices.DeleteFunc(r.live(), func(m *member) bool { return m == lister })
-			var slow *member // one that takes part by now
-			r.until("a worker that has fetched", func() bool {
-				k := slices.IndexFunc(workers, func(m *member) bool { return fetches.MatchString(m.Stderr.String()) })
-				if k >= 0 {
-					slow = workers[k]
-				}
-				return k >= 0
-			})
-			tc.begin(slow)
-			if tc.end != nil {
-				r.until("the end of the lister", lister.Ended)
-				tc.end(slow)
+			slow := r.join()
+			tc.door(slow).be(tc.first)
+			r.until("a slow one at work", func() bool { return tc.door(slow).met.Load() > 0 })
+			tc.door(slow).be(tc.then)
+			for _, m := range others {
+				m.origin.be(trouble{})
+			}
+			if tc.ends {
+				r.until("the end of the others", func() bool { return others[0].Ended() && others[1].Ended() })
+				tc.door(slow).be(trouble{})
 			}
 			r.finish()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			_, all := r.complete(ctx)
 			r.checkObjects(ctx, all)
-			if again := r.check(); again == 0 {
-				t.Error("nothing was fetched twice")
+			r.check()
+			if r.overtakes() == 0 {
+				t.Error("nobody is overtaken")
 			}
 		})
 	}

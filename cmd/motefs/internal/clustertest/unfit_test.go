@@ -67,4 +67,16 @@ func TestUnfitObjectStore(t *testing.T) {
 	if status := late.Wait(); status != 2 || !strings.Contains(late.Stderr.String(), "give --cluster") {
 		t.Errorf("without NATS: status %d: %s", status, late)
 	}
+	late = mirror("--cluster", nats.URL())
+	if status := late.Wait(); status != 0 {
+		t.Errorf("one that comes late: status %d: %s", status, late)
+	}
+	// Nothing is left in NATS but a note, and the claims.
+	all := nats.JetStream().StreamNames(t.Context())
+	for name := range all.Name() {
+		if name != "motefs-complete" && !strings.HasPrefix(name, "KV_motefs_claims_") {
+			t.Errorf("%s is left in NATS", name)
+		}
+	}
+	must(t, all.Err())
 }

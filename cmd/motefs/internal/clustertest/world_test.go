@@ -83,6 +83,9 @@ type run struct {
 	members []*member
 	// apart has each process reach the origin by a door of its own.
 	apart bool
+	// files and pages are the gates of the origin: of files, and of the listing's pages from number
+	// openPages on.
+	files, pages gate
 
 	watch struct {
 		sync.Mutex
@@ -137,6 +140,7 @@ func (w *world) beginOf(t *testing.T, o serve.SyntheticOptions, delay, listing t
 	var wg sync.WaitGroup
 	wg.Go(func() { r.look(ended) })
 	t.Cleanup(func() {
+		r.goOn()
 		close(ended)
 		wg.Wait()
 		r.store.Close()
@@ -152,12 +156,29 @@ func (w *world) beginOf(t *testing.T, o serve.SyntheticOptions, delay, listing t
 	return r
 }
 
+// openPages are the first pages of a listing, with names for more than seven segments.
+const openPages = 6
+
 // takes is how long the origin takes for a file, and for a page of names.
 func (r *run) takes(delay, listing time.Duration) {
 	r.origin.SetFaults(origintest.Faults{
-		OnGet:  func([]byte, int) origintest.Fault { return origintest.Fault{Delay: delay} },
-		OnList: func(string, int) origintest.Fault { return origintest.Fault{Delay: listing} },
+		OnGet: func([]byte, int) origintest.Fault {
+			r.files.pass()
+			return origintest.Fault{Delay: delay}
+		},
+		OnList: func(_ string, n int) origintest.Fault {
+			if n >= openPages {
+				r.pages.pass()
+			}
+			return origintest.Fault{Delay: listing}
+		},
 	})
+}
+
+// goOn opens the origin's gates.
+func (r *run) goOn() {
+	r.files.open()
+	r.pages.open()
 }
 
 // segments is how many segments the listing makes at least.

@@ -11,12 +11,11 @@ import (
 	"testing"
 
 	"github.com/motefs/motefs/fs/fusetest/eventually"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
 	// After a head that is too long net/http waits half a second, so that the answer is read.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+	eventually.AllEnded(m)
 }
 
 // text answers with a text.

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	eventually.AllEnded(m)
 }
 
 func TestHeadersOfEveryAnswer(t *testing.T) {

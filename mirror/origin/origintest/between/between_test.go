@@ -19,10 +19,9 @@ import (
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/origintest/rawhttp"
 	"github.com/motefs/motefs/mirror/origin/serve"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { eventually.AllEnded(m) }
 
 // files is how many requests a burst has.
 const files = 1000

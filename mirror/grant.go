@@ -1,0 +1,83 @@
+package mirror
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// lengths are what is known of how long files are, where the bytes a second are limited: as many files
+// are asked for as a piece of the rate has room for, and their bytes are waited for before.
+type lengths struct {
+	mean atomic.Int64 // bytes of a file, or unknownLength
+	// spare is what was waited for and did not come.
+	spare atomic.Int64
+}
+
+// unknownLength is the mean before the first file came. One file is then taken to be a whole piece.
+const unknownLength = -1
+
+// grant is what may be asked for at once.
+type grant struct {
+	p     *pace
+	files int
+	left  int64 // bytes that were waited for, and did not come so far
+	bytes int64 // that came
+}
+
+// grant waits until something may be asked for, at most want files. The grant is to be ended.
+func (p *pace) grant(ctx context.Context, want int) (g grant, err error) {
+	g = grant{p: p}
+	if p.bytes == nil {
+		g.files, err = p.take(ctx, want)
+		return g, err
+	}
+	piece, mean := int64(p.bytes.Burst()), p.lengths.mean.Load()
+	if mean == unknownLength {
+		mean = piece
+	}
+	if g.files, err = p.take(ctx, int(min(int64(want), max(piece/max(mean, 1), 1)))); err != nil {
+		return g, err
+	}
+	g.left = min(int64(g.files)*mean, piece)
+	return g, waitAll(ctx, p.bytes, g.left-p.lengths.take(g.left))
+}
+
+// take takes some of what is spare, at most most.
+func (l *lengths) take(most int64) int64 {
+	for {
+		spare := l.spare.Load()
+		taken := min(spare, most)
+		if l.spare.CompareAndSwap(spare, spare-taken) {
+			return taken
+		}
+	}
+}
+
+// came takes note of bytes that came, and waits where they are more than was expected.
+func (g *grant) came(ctx context.Context, bytes int64) error {
+	g.bytes += bytes
+	expected := min(g.left, bytes)
+	g.left -= expected
+	if g.p.bytes == nil {
+		return nil
+	}
+	return waitAll(ctx, g.p.bytes, bytes-expected)
+}
+
+// end takes note that all was answered, the last with so many bytes more.
+func (g *grant) end(ctx context.Context, bytes int64) error {
+	g.p.answered.Add(int64(g.files))
+	if g.p.bytes == nil {
+		return nil
+	}
+	err := g.came(ctx, bytes)
+	l := &g.p.lengths
+	l.spare.Add(g.left)
+	g.left = 0
+	mean := (g.bytes + int64(g.files) - 1) / int64(g.files)
+	if before := l.mean.Load(); before != unknownLength {
+		mean = (3*before + mean) / 4
+	}
+	l.mean.Store(mean)
+	return err
+}
