@@ -95,7 +95,7 @@ func (s *Store) Get(ctx context.Context, name string, off, n int64) (io.ReadClos
 	}
 	r, err := call(ctx, s, func() (*reader, error) { return s.open(name, off, n) }, func(r *reader) {
 		if r != nil {
-			s.closeSoon(r.f)
+			_ = r.f.Close() // it was not read
 		}
 	})
 	if err != nil {

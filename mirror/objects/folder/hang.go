@@ -48,10 +48,7 @@ func inTurn[T any](ctx context.Context, s *Store, write bool, slow time.Duration
 		}
 		return none, gaveUp(ctx)
 	}
-	return await(ctx, func() (T, error) {
-		defer s.calls.Release(1)
-		return fn()
-	}, late)
+	return await(ctx, fn, late, func() { s.calls.Release(1) })
 }
 
 // watch says after some time that a call waits, unless what it returns was called before.
@@ -81,17 +78,15 @@ func gaveUp(ctx context.Context) error {
 	return ErrHangs
 }
 
-// await is call for what is in no store.
-func await[T any](ctx context.Context, fn func() (T, error), late func(T)) (T, error) {
-	if ctx.Done() == nil {
-		return fn()
-	}
+// await is call for what is in no store. over is called once nothing of it is left, late included.
+func await[T any](ctx context.Context, fn func() (T, error), late func(T), over func()) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
 	done, left := make(chan result), make(chan struct{})
 	go func() {
+		defer over()
 		value, err := fn()
 		select {
 		case done <- result{value, err}:
@@ -140,10 +135,7 @@ func (s *Store) closeSoon(f *os.File) {
 		}()
 		return
 	}
-	_, _ = await(ctx, func() (struct{}, error) {
-		defer s.calls.Release(1)
-		return struct{}{}, f.Close()
-	}, nil)
+	_, _ = await(ctx, func() (struct{}, error) { return struct{}{}, f.Close() }, nil, func() { s.calls.Release(1) })
 }
 
 // OpenContext is Open that ends with ctx also where the filesystem hangs. Where wanted, the folder is
@@ -163,5 +155,5 @@ func OpenContext(ctx context.Context, dir string, wanted bool) (*Store, error) {
 		if s != nil {
 			_ = s.Close()
 		}
-	})
+	}, func() {})
 }
