@@ -63,10 +63,10 @@ func Make(dir string) error {
 // Open opens the folder dir. It writes nothing: who only reads need not be allowed to.
 func Open(dir string) (*Store, error) {
 	root, err := os.OpenRoot(dir)
-	if info, there := os.Stat(dir); err != nil && there == nil && !info.IsDir() {
-		err = &iofs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR} // in words of its own
-	}
 	if err != nil {
+		if info, there := os.Stat(dir); there == nil && !info.IsDir() { //nolint:gosec // the folder that the user gives
+			err = &iofs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR} // which OpenRoot says in words of its own
+		}
 		return nil, err
 	}
 	s := &Store{dir: dir, root: root, readDir: (*os.File).ReadDir, waits: func(bool, time.Time, error) {}, listAtOnce: listAtOnce, hangsAfter: hangsAfter, calls: semaphore.NewWeighted(maxCalls)}
