@@ -50,7 +50,7 @@ const (
 	yield                   // the one that comes takes the other form of its name
 )
 
-// decisions is all that the store decides of names. ARCHITECTURE.md shows it, and
+// decisions is all that the store decides of names. STORE.md shows it, and
 // TestDecisions compares the two.
 //
 // A content that comes late, for a file that somebody else has fetched meanwhile, is

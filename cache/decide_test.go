@@ -14,9 +14,9 @@ var (
 	decisionWords = map[decision]string{keep: "keep", add: "add", ask: "ask", fill: "fill", vanish: "vanish", note: "note", renew: "renew", replace: "replace", remove: "remove", yield: "yield"}
 )
 
-// TestDecisions compares the table of decide.go with that of ARCHITECTURE.md.
+// TestDecisions compares the table of decide.go with that of STORE.md.
 func TestDecisions(t *testing.T) {
-	text, err := os.ReadFile("../ARCHITECTURE.md")
+	text, err := os.ReadFile("STORE.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestDecisions(t *testing.T) {
 		}
 	}
 	if len(heads) != int(events) {
-		t.Fatalf("ARCHITECTURE.md has %d columns, and there are %d events", len(heads), events)
+		t.Fatalf("STORE.md has %d columns, and there are %d events", len(heads), events)
 	}
 	for h := range haves {
 		for ev := range events {
@@ -50,12 +50,12 @@ func TestDecisions(t *testing.T) {
 			}
 			row := shown[haveWords[h]]
 			if k < 0 || k >= len(row) {
-				t.Errorf("ARCHITECTURE.md does not tell of %s × %s", haveWords[h], eventWords[ev])
+				t.Errorf("STORE.md does not tell of %s × %s", haveWords[h], eventWords[ev])
 				continue
 			}
 			want := decisionWords[decide(h, ev)]
 			if row[k] != want {
-				t.Errorf("%s × %s is %s, and ARCHITECTURE.md says %s", haveWords[h], eventWords[ev], want, row[k])
+				t.Errorf("%s × %s is %s, and STORE.md says %s", haveWords[h], eventWords[ev], want, row[k])
 			}
 		}
 	}

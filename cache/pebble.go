@@ -49,7 +49,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		MemTableSize:                uint64(s.opts.memTable()),
 		MemTableStopWritesThreshold: memTableStop,
 		// A crash keeps a prefix of the commits, which is all that the
-		// checkpoint needs; see ARCHITECTURE.md, "Why no write-ahead log?".
+		// checkpoint needs; see WHY.md, "… no write-ahead log?".
 		DisableWAL: true,
 		// Measured (PERFORMANCE.md, "The store"): tables that pile up in L0 cost
 		// a mirror least; those of a listing in order do not overlap, and a read

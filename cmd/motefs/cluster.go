@@ -45,7 +45,7 @@ func (f *clusterFlags) register(flags *pflag.FlagSet) {
 // registerWatch adds the flags for who only looks.
 func (f *clusterFlags) registerWatch(flags *pflag.FlagSet) {
 	f.listen = defaultListen
-	flags.StringVar(&f.servers, "cluster", "", "`URLs` of the NATS servers of processes that make a mirror together; with --segments that mirror alone is shown")
+	flags.StringVar(&f.servers, "cluster", "", "`URLs` of the NATS servers of processes that make a mirror together; with --segments that mirror alone is shown, also where NATS is away")
 	f.registerLogin(flags)
 	inGroup(flags, groupSegments, "cluster")
 }
@@ -59,6 +59,8 @@ func (f *clusterFlags) validate(segments string) error {
 	switch {
 	case f.servers != "" && segments == "":
 		return usagef("--cluster goes with --segments, which says where the mirror is that is shared")
+	case f.servers != "" && f.servers != embedded && natsbus.CheckServers(f.servers) != nil:
+		return usagef("--cluster: %w", natsbus.CheckServers(f.servers))
 	case f.servers != embedded && f.listen != defaultListen:
 		return usagef("--cluster-listen goes with --cluster embedded")
 	case f.servers == "" && f.creds != "":
@@ -72,12 +74,14 @@ func (f *clusterFlags) validate(segments string) error {
 func (f *clusterFlags) helps() bool { return f.servers != "" && f.servers != embedded }
 
 // validateWatch is validate for who only looks.
-func (f *clusterFlags) validateWatch(segments string) error {
+func (f *clusterFlags) validateWatch() error {
 	switch {
 	case f.servers == embedded:
 		return usagef("--cluster embedded: give the URL of that server, which it says when it starts")
-	case f.servers == "" && (segments != "" || f.creds != ""):
-		return usagef("--segments and --nats-creds go with --cluster here; what a mirror has shows a mount of it")
+	case f.servers != "" && natsbus.CheckServers(f.servers) != nil:
+		return usagef("--cluster: %w", natsbus.CheckServers(f.servers))
+	case f.servers == "" && f.creds != "":
+		return usagef("--nats-creds goes with --cluster")
 	}
 	return nil
 }

@@ -32,8 +32,11 @@ type clusterStatus struct {
 	// Leader is the id of the process that lists; empty: none.
 	Leader    string           `json:"leader"`
 	Processes []cluster.Report `json:"processes"`
-	// Totals are what the leader knows, or of a complete mirror what it has; else null.
+	// Totals are what the leader knows, or of a complete mirror what it has, or what the object
+	// store says where nobody leads; else null.
 	Totals *cluster.Leading `json:"totals"`
+
+	asked bool // the object store
 }
 
 // clusterSchema is the version of clusterStatus.
@@ -53,13 +56,13 @@ func (a *app) statusOfCluster(ctx context.Context, f *statusFlags) (err error) {
 			s.Keep()
 			return nil
 		}
-		if err != nil && !f.watch {
-			return fmt.Errorf("--cluster: %w", err)
+		if !f.watch {
+			if err == nil || len(mirrors) > 0 {
+				a.showClusters(s, f, mirrors, nil)
+			}
+			return err
 		}
 		a.showClusters(s, f, mirrors, err)
-		if !f.watch {
-			return nil
-		}
 		if !sleepFor(ctx, watchEvery) {
 			s.Keep()
 			return nil
@@ -69,16 +72,20 @@ func (a *app) statusOfCluster(ctx context.Context, f *statusFlags) (err error) {
 
 // clusterWatch is what status asks: NATS and, with --segments, the object store.
 type clusterWatch struct {
-	nats   *natsbus.Watcher // nil: the mirror is complete
-	store  objects.Store    // nil: there is no --segments
+	o      natsbus.Options
+	nats   *natsbus.Watcher // nil: not joined yet, or never
+	of     *segmentsFlags
+	store  objects.Store // nil: there is no --segments
 	reader segments.Reader
 	index  segments.Index // as far as it was read
 }
 
+// joinsSoon is how long NATS may take to be joined.
+const joinsSoon = 5 * time.Second
+
 // watchCluster begins to listen, to the mirror of --segments or to all.
 func (a *app) watchCluster(ctx context.Context, f *statusFlags) (_ *clusterWatch, err error) {
-	o := natsbus.Options{Servers: f.cluster.servers, Login: f.cluster.login(), Log: zerolog.Nop()}
-	w := &clusterWatch{}
+	w := &clusterWatch{o: natsbus.Options{Servers: f.cluster.servers, Login: f.cluster.login(), Log: zerolog.Nop()}, of: &f.segments}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -90,20 +97,47 @@ func (a *app) watchCluster(ctx context.Context, f *statusFlags) (_ *clusterWatch
 		}
 		of, err := segments.Open(ctx, w.store, "", time.Time{})
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.segments.shown(), err)
+			return nil, fmt.Errorf("%s: %w", f.segments.shown(), f.segments.about(err))
 		}
-		o.Mirror, w.reader = of.ID, segments.Reader{Store: w.store, Mirror: of.ID}
-	}
-	// Of a complete mirror NATS knows nothing more; a server that was embedded has ended with it.
-	if complete, err := w.complete(ctx); err != nil || complete {
-		return w, err
-	}
-	joining, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
-	if w.nats, err = natsbus.Watch(joining, o); err != nil {
-		return nil, fmt.Errorf("--cluster %s: %w; check that NATS is up there", natsbus.Where(f.cluster.servers), err)
+		w.o.Mirror, w.reader = of.ID, segments.Reader{Store: w.store, Mirror: of.ID}
 	}
 	return w, nil
+}
+
+// heardOf are the mirrors that NATS knows. It is joined first where it could not be yet.
+func (w *clusterWatch) heardOf(ctx context.Context) ([]*clusterStatus, error) {
+	if w.o.Servers == "" {
+		return nil, nil
+	}
+	if w.nats == nil {
+		joining, cancel := context.WithTimeout(ctx, joinsSoon)
+		defer cancel()
+		nats, err := natsbus.Watch(joining, w.o)
+		if err != nil {
+			return nil, w.away(err)
+		}
+		w.nats = nats
+	}
+	asking, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	found, err := w.nats.Mirrors(asking)
+	var all []*clusterStatus
+	for i := range found {
+		all = append(all, clusterStatusOf(&found[i]))
+	}
+	if err != nil {
+		err = w.away(err)
+	}
+	return all, err
+}
+
+// away is an error of NATS, with what to do about it.
+func (w *clusterWatch) away(err error) error {
+	do := "check that it is up there"
+	if w.store == nil {
+		do += "; where all processes have ended, --segments has it said how far the mirror is"
+	}
+	return fmt.Errorf("--cluster: %w; %s", err, do)
 }
 
 func (w *clusterWatch) close() error {
@@ -125,38 +159,59 @@ func (w *clusterWatch) complete(ctx context.Context) (bool, error) {
 	asking, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	if _, err := w.reader.Follow(asking, &w.index); err != nil {
-		return false, fmt.Errorf("--segments: %w", err)
+		return false, fmt.Errorf("--segments: %w", w.of.about(err))
 	}
 	return w.index.Complete, nil
 }
 
 // mirrors are what is known of mirrors. The object store is asked where nobody lists any more, or
-// NATS does not answer.
+// NATS does not answer. Of a complete mirror NATS is not asked: a server that was embedded has ended
+// with it.
 func (w *clusterWatch) mirrors(ctx context.Context) (all []*clusterStatus, err error) {
+	if w.store == nil {
+		return w.heardOf(ctx)
+	}
+	if w.index.Complete {
+		return []*clusterStatus{w.stored(nil)}, nil
+	}
+	var storeErr error
+	if w.nats == nil {
+		if _, storeErr = w.complete(ctx); w.index.Complete {
+			return []*clusterStatus{w.stored(nil)}, nil
+		}
+	}
+	all, err = w.heardOf(ctx)
+	if err == nil && len(all) > 0 && all[0].Totals != nil && !all[0].Complete {
+		return all, nil
+	}
 	if w.nats != nil {
-		asking, cancel := context.WithTimeout(ctx, askPatience)
-		found, natsErr := w.nats.Mirrors(asking)
-		cancel()
-		for i := range found {
-			all = append(all, clusterStatusOf(&found[i]))
-		}
-		err = natsErr
+		_, storeErr = w.complete(ctx)
 	}
-	if w.store == nil || err == nil && len(all) > 0 && all[0].Totals != nil && !all[0].Complete {
-		return all, err
-	}
-	complete, storeErr := w.complete(ctx)
-	if !complete {
-		for i := range all { // NATS is believed where the object store says nothing
-			all[i].Complete = all[i].Complete && storeErr != nil
-		}
+	if storeErr != nil { // NATS is believed where the object store says nothing
 		return all, errors.Join(err, storeErr)
 	}
-	if len(all) == 0 {
-		all = []*clusterStatus{clusterStatusOf(&natsbus.Mirror{ID: w.reader.Mirror})}
+	var heard *clusterStatus
+	if len(all) > 0 {
+		heard = all[0]
 	}
-	all[0].Complete, all[0].Totals = true, cluster.Completed(&w.index)
-	return all, nil
+	st := w.stored(heard)
+	if st.Complete {
+		err = nil // who could be heard does not matter any more
+	}
+	return []*clusterStatus{st}, err
+}
+
+// stored is what the object store says of the mirror, added to what was heard of it, which may be nil.
+func (w *clusterWatch) stored(st *clusterStatus) *clusterStatus {
+	if st == nil {
+		st = clusterStatusOf(&natsbus.Mirror{ID: w.reader.Mirror})
+	}
+	st.asked, st.Complete = true, w.index.Complete
+	if st.Complete || st.Totals == nil {
+		st.Totals = cluster.Completed(&w.index)
+		st.Totals.ListingComplete = st.Complete
+	}
+	return st
 }
 
 // sleepFor waits, and returns false where ctx ends meanwhile.
@@ -193,13 +248,18 @@ func (a *app) showClusters(s *screen.Screen, f *statusFlags, mirrors []*clusterS
 	case missing != nil:
 		lines = append(lines, oneLine(missing.Error()))
 	case len(mirrors) == 0 && !f.json:
-		lines = append(lines, "nobody is mirroring at "+natsbus.Where(f.cluster.servers))
+		lines = append(lines, "nobody is mirroring at "+natsbus.Where(f.cluster.servers)+"; with --segments a mirror is looked at in its object store")
 	}
 	if f.watch && s.Terminal() && !f.json {
-		for i := range lines {
-			lines[i] = text.Cut(lines[i], s.Columns()-1)
+		var shown []string
+		for i, line := range lines {
+			if i == len(lines)-1 && missing != nil {
+				shown = append(shown, text.Wrap(strings.Fields(line), s.Columns()-1)...)
+				break
+			}
+			shown = append(shown, text.Cut(line, s.Columns()-1))
 		}
-		s.Live(lines)
+		s.Live(shown)
 		return
 	}
 	for _, line := range lines {
@@ -240,9 +300,12 @@ func clusterStatusOf(m *natsbus.Mirror) *clusterStatus {
 // lines is the status for people.
 func (st *clusterStatus) lines() []string {
 	lines := []string{fmt.Sprintf("mirror %s: ", text.Printable(st.Mirror))}
-	if st.Complete {
+	switch {
+	case st.Complete:
 		lines[0] += "complete"
-	} else {
+	case len(st.Processes) == 0:
+		lines[0] += "not complete, and no process is heard"
+	default:
 		lines[0] += counted(uint64(len(st.Processes)), "process")
 	}
 	done, _ := heard(st.Processes)
@@ -259,9 +322,16 @@ func (st *clusterStatus) lines() []string {
 		if t.Gone > 0 {
 			lines = append(lines, "  gone      "+count(t.Gone))
 		}
-		lines = append(lines, fmt.Sprintf("  segments  %s  %s sealed  %s left", count(t.Segments), count(t.Sealed), count(t.Left())))
+		switch {
+		case st.asked && !st.Complete: // what is listed and not sealed is not known
+			lines = append(lines, fmt.Sprintf("  segments  %s sealed", count(t.Sealed)))
+		case t.Segments == 0 && !st.Complete:
+			lines = append(lines, "  segments  none is whole yet")
+		default:
+			lines = append(lines, fmt.Sprintf("  segments  %s  %s sealed  %s left", count(t.Segments), count(t.Sealed), count(t.Left())))
+		}
 	} else if !st.Complete {
-		lines = append(lines, "  nobody lists at the moment; where all processes have ended, --segments has it said whether the mirror is complete")
+		lines = append(lines, "  nobody lists at the moment; --segments has it said how far the mirror is, also where all processes have ended")
 	}
 	for i := range st.Processes {
 		r := &st.Processes[i]

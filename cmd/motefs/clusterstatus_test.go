@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/cluster/natsbus"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -70,5 +71,47 @@ func TestClusterStatusAtTheEnd(t *testing.T) {
 	var st clusterStatus
 	if err := json.Unmarshal([]byte(finish(t, exitOK, append(args, "--json")...).Stdout.String()), &st); err != nil || !st.Complete || st.Totals == nil || st.Totals.Fetched != 300 {
 		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+// TestClusterStatusWithoutNATS: with NATS away status says so in one line that names what is left to
+// ask, and of a mirror that is half there what its object store has.
+func TestClusterStatusWithoutNATS(t *testing.T) {
+	t.Parallel()
+	const nowhere = "nats://127.0.0.1:1"
+	p := finish(t, exitError, "status", "--cluster", nowhere)
+	if text := p.Stderr.String(); strings.Count(text, nowhere) != 1 || !strings.Contains(text, "no servers available") || !strings.Contains(text, "--segments has it said") {
+		t.Errorf("with no NATS it says %q", text)
+	}
+	for _, servers := range []string{"http://127.0.0.1:1", "nats://", "a,,b"} {
+		p := finish(t, exitUsage, "status", "--cluster", servers)
+		if text := p.Stderr.String(); strings.Count(text, "nats://HOST:PORT") != 1 || !strings.Contains(text, "--cluster") {
+			t.Errorf("of %q it says %q", servers, text)
+		}
+	}
+	g := startGrowing(t, 1300)
+	var out string
+	eventually.True(t, "a segment is sealed", func() bool {
+		out = finish(t, exitOK, "status", "--segments", g.url).Stdout.String()
+		return strings.Contains(out, "listed    400 so far")
+	})
+	for _, want := range []string{": not complete, and no process is heard\n", "fetched   400", "segments  1 sealed\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in %s", want, out)
+		}
+	}
+	p = finish(t, exitError, "status", "--cluster", nowhere, "--segments", g.url)
+	if out, text := p.Stdout.String(), p.Stderr.String(); !strings.Contains(out, "listed    400 so far") || !strings.Contains(text, nowhere) || strings.Contains(text+out, "--segments has") {
+		t.Errorf("of half a mirror it says %s", p)
+	}
+}
+
+// TestClusterStatusFirst: before a segment is whole nothing is said of segments that reads as if all
+// were done.
+func TestClusterStatusFirst(t *testing.T) {
+	m := natsbus.Mirror{ID: "id", Lister: "a", Reports: map[string][]byte{"a": []byte(`{"files":9,"working":[{"seq":0,"seconds":1}],"leader":{"epoch":1,"listed":30}}`)}}
+	text := strings.Join(clusterStatusOf(&m).lines(), "\n")
+	if !strings.Contains(text, "segments  none is whole yet") || strings.Contains(text, "0 left") {
+		t.Errorf("it says %s", text)
 	}
 }

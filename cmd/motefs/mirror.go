@@ -21,8 +21,10 @@ func mirrorCommand(a *app) *cobra.Command {
 			"stopped, by Ctrl-C, a crash or an outage, goes on where it was when it is\n" +
 			"started again with the same store.\n\n" +
 			"A mirror that is complete is left as it is, unless --refresh has the origin be\n" +
-			"looked at again.",
-		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080",
+			"looked at again.\n\n" +
+			"With --segments the mirror goes into an object store, and with --cluster too any\n" +
+			"number of machines make it together: give each the same command.",
+		Example: "  motefs mirror http://127.0.0.1:8080\n  motefs mirror --refresh http://127.0.0.1:8080\n  motefs mirror --segments s3://bucket/mirror http://127.0.0.1:8080",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.fitMirror(cmd, f, args[0]); err != nil {

@@ -50,7 +50,7 @@ func mountCommand(a *app) *cobra.Command {
 			"again, it does not.\n\n" +
 			"With --segments a mirror is mounted that stands in an object store, in the place\n" +
 			"of an origin.",
-		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files",
+		Example: "  motefs mount --prefetch-all http://127.0.0.1:8080 /mnt/files\n  motefs mount --segments s3://bucket/mirror /mnt/files",
 		Args:    atMost(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args = a.withoutSource(f, args)

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/advice"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/objects/bucket"
 	"github.com/motefs/motefs/mirror/objects/store"
 	"github.com/motefs/motefs/mirror/s3"
+	"github.com/motefs/motefs/mirror/segments"
 	"github.com/motefs/motefs/mirror/wire"
 	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
@@ -137,6 +140,9 @@ func (r *reworded) Unwrap() error { return r.error }
 // about is an error of the object store, with what to do about it. One of others, as the origin, is
 // left as it is.
 func (*segmentsFlags) about(err error) error {
+	if errors.Is(err, segments.ErrNone) {
+		return fmt.Errorf("%w; check the URL, or begin one there with motefs mirror --segments", err)
+	}
 	_, ours := errors.AsType[*objects.OpError](err)
 	if do := store.Advice(err); do != "" && (ours || errors.Is(err, objects.ErrUnfit)) {
 		return fmt.Errorf("%w; %s", err, do)
@@ -149,13 +155,33 @@ func (f *segmentsFlags) shown() string { return strings.TrimRight(f.url, "/") }
 
 // mountCommand is how the mirror is mounted, for a shell.
 func (f *segmentsFlags) mountCommand() string {
-	words := []string{"motefs", "mount", "--segments", shellWord(f.shown())}
+	words := []string{"motefs", "mount", "--segments", shellWord(typed(f.shown()))}
 	for i, value := range []string{f.endpoint, f.region, f.profile, strings.TrimPrefix(f.pathStyle, "auto")} {
 		if value != "" {
 			words = append(words, "--"+segmentsNames[i], shellWord(value))
 		}
 	}
 	return strings.Join(append(words, "MOUNTPOINT"), " ")
+}
+
+// typed is a URL that can be shown and typed: of a folder's, what is no text is percent-encoded.
+func typed(raw string) string {
+	if onS3(raw) {
+		return raw
+	}
+	var out strings.Builder
+	for len(raw) > 0 {
+		r, n := utf8.DecodeRuneInString(raw)
+		if r == utf8.RuneError && n == 1 || unicode.IsControl(r) {
+			for _, b := range []byte(raw[:n]) {
+				fmt.Fprintf(&out, "%%%02X", b)
+			}
+		} else {
+			out.WriteString(raw[:n])
+		}
+		raw = raw[n:]
+	}
+	return out.String()
 }
 
 // shellWord is a word for a shell.

@@ -164,4 +164,8 @@ func TestSegmentsNext(t *testing.T) {
 	if got := f.mountCommand(); got != "motefs mount --segments file:///a/b MOUNTPOINT" {
 		t.Error(got)
 	}
+	f.url = "file:///a\xff b"
+	if got := f.mountCommand(); got != "motefs mount --segments 'file:///a%FF b' MOUNTPOINT" {
+		t.Error(got)
+	}
 }

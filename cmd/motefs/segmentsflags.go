@@ -86,7 +86,7 @@ func (a *app) fitStatus(cmd *cobra.Command, f *statusFlags, store bool) error {
 			return err
 		}
 	}
-	return errors.Join(f.segments.validate(), f.cluster.validateWatch(f.segments.url))
+	return errors.Join(f.segments.validate(), f.cluster.validateWatch())
 }
 
 // fitMirror is fit for a mirror, in segments or not.

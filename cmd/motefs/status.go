@@ -43,16 +43,17 @@ func statusCommand(a *app) *cobra.Command {
 			"store; or, where none does, what the store has. Nothing is written, and who works on\n" +
 			"the store is not in the way. Without an argument: all processes of this user whose\n" +
 			"stores are in the default place.\n\n" +
-			"With --cluster: who makes mirrors in segments together, and how far they are.",
-		Example: "  motefs status /mnt/files\n  motefs status --watch http://127.0.0.1:8080\n  motefs status --json --store DIR",
+			"With --cluster: who makes mirrors in segments together, and how far they are. With\n" +
+			"--segments: how far that mirror is, as its object store says.",
+		Example: "  motefs status /mnt/files\n  motefs status --watch http://127.0.0.1:8080\n  motefs status --json --store DIR\n  motefs status --cluster nats://a,b,c --segments s3://bucket/mirror",
 		Args:    operands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.fitStatus(cmd, f, len(args) > 0 || f.dir != ""); err != nil {
 				return err
 			}
-			if f.cluster.servers != "" {
+			if f.cluster.servers != "" || f.segments.url != "" {
 				if len(args) > 0 || f.dir != "" {
-					return usagef("--cluster asks NATS, and no store: leave out --store, and the mountpoint or origin")
+					return usagef("--cluster and --segments ask NATS and the object store: leave out --store, and the mountpoint or origin")
 				}
 				return a.statusOfCluster(cmd.Context(), f)
 			}

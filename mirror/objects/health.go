@@ -29,8 +29,8 @@ type health struct {
 	}
 }
 
-// bad is a try that failed.
-func (h *health) bad(write bool, why error) {
+// bad is a try that failed, or that waits, and began then.
+func (h *health) bad(write bool, from time.Time, why error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	since := &h.mu.reads
@@ -39,7 +39,7 @@ func (h *health) bad(write bool, why error) {
 	}
 	now := time.Now()
 	if h.mu.why = why; since.IsZero() {
-		*since = now
+		*since = from
 	}
 	if now.Sub(*since) < tellAfter || !h.mu.told.IsZero() && now.Sub(h.mu.told) < tellEvery {
 		return

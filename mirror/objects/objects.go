@@ -20,6 +20,12 @@ type Body struct {
 	Size int64 // in bytes
 }
 
+// Waiter is a store that can say that a call takes long before it ends. Waits is called once, before
+// all other methods; tell hears whether the call writes, since when it waits, and why.
+type Waiter interface {
+	Waits(tell func(write bool, since time.Time, why error))
+}
+
 // Store keeps objects. CheckName says what is a name; none is a folder of another one's. Its
 // methods may be called from any goroutine. An error for which mirror.Temporary holds may
 // pass.

@@ -18,8 +18,9 @@ const (
 	// once in two of 200 rounds of 64 was seen; one that ignores the condition is found
 	// in the first.
 	probeRacers, probeRounds = 64, 16
-	// probePatience is how long removing what a probe wrote may take.
-	probePatience = 30 * time.Second
+	// probePatience is how long removing what a probe wrote may take, and probeLeave how long where the
+	// probe was stopped: who did that waits.
+	probePatience, probeLeave = 30 * time.Second, 3 * time.Second
 	// probeStale is how much older than a probe, by the store's clock, one is whose process was
 	// killed; probeLeft bounds how many objects of such a probe removes.
 	probeStale = time.Hour
@@ -36,7 +37,11 @@ const (
 func Probe(ctx context.Context, s Store) (err error) {
 	dir := probePrefix + strings.ToLower(rand.Text())
 	defer func() {
-		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), probePatience)
+		patience := probePatience
+		if ctx.Err() != nil {
+			patience = probeLeave
+		}
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		if left := removeProbes(clean, s, dir+"/"); left != nil {
 			err = errors.Join(err, fmt.Errorf("remove what the probe wrote: %w", left))

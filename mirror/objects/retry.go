@@ -33,7 +33,11 @@ type Retrier struct {
 // Retry returns a store that tries again. Its Close closes store. log hears that the store
 // is away, at most every tellEvery, and that it is back.
 func Retry(store Store, log zerolog.Logger) *Retrier {
-	return &Retrier{store: store, health: health{log: log}}
+	r := &Retrier{store: store, health: health{log: log}}
+	if w, ok := store.(Waiter); ok {
+		w.Waits(r.health.bad)
+	}
+	return r
 }
 
 // Away returns since when nothing has come of what the store was asked for, and the last error;
@@ -46,24 +50,29 @@ type attempts struct {
 	op      string
 	name    string
 	write   bool
-	failing bool // it is a write that is tried again
+	failing bool      // it is a write that is tried again
+	from    time.Time // when the try of now began
 	wait    *backoff.ExponentialBackOff
 }
 
-func (r *Retrier) attempts(op, name string) *attempts { return &attempts{r: r, op: op, name: name} }
+func (r *Retrier) attempts(op, name string) *attempts {
+	return &attempts{r: r, op: op, name: name, from: time.Now()}
+}
 
 // good says that a try brought something.
 func (a *attempts) good() {
 	a.r.health.good(a.write)
-	a.wait = nil
+	a.wait, a.from = nil, time.Now()
 }
 
 // ended says that there is no other try.
 func (a *attempts) ended() {
+	n := 0
 	if a.failing {
 		a.failing = false
-		a.r.health.failing(-1)
+		n = -1
 	}
+	a.r.health.failing(n)
 }
 
 // again waits after a try that failed, and returns nil where there is to be another one.
@@ -81,7 +90,7 @@ func (a *attempts) again(ctx context.Context, err error) error {
 		a.failing = true
 		a.r.health.failing(1)
 	}
-	a.r.health.bad(a.write, err)
+	a.r.health.bad(a.write, a.from, err)
 	if a.wait == nil {
 		a.wait = backoff.NewExponentialBackOff()
 		a.wait.InitialInterval, a.wait.MaxInterval = firstPause, mostPause
@@ -94,6 +103,7 @@ func (a *attempts) again(ctx context.Context, err error) error {
 	a.r.health.log.Debug().Err(err).Dur("pause", pause).Msg("asking the object store again")
 	select {
 	case <-time.After(pause):
+		a.from = time.Now()
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("%s %q: %w; the last try: %w", a.op, a.name, context.Cause(ctx), err)
@@ -186,6 +196,7 @@ type resumed struct {
 }
 
 func (r *resumed) Read(p []byte) (int, error) {
+	r.a.from = time.Now()
 	for {
 		if r.body == nil {
 			body, size, err := r.a.r.store.Get(r.ctx, r.a.name, r.off, r.left)

@@ -308,3 +308,53 @@ func TestRetryFull(t *testing.T) {
 		}
 	})
 }
+
+// waiting is a store whose calls hang until their context ends, which it says.
+type waiting struct {
+	objects.Store
+	hangs bool
+	tell  func(write bool, since time.Time, why error)
+}
+
+func (w *waiting) Waits(tell func(write bool, since time.Time, why error)) { w.tell = tell }
+
+func (w *waiting) Put(ctx context.Context, name string, body objects.Body) error {
+	if !w.hangs {
+		return w.Store.Put(ctx, name, body)
+	}
+	start := time.Now()
+	time.Sleep(5 * time.Second)
+	w.tell(true, start, objects.ErrAway)
+	<-ctx.Done()
+	return fmt.Errorf("%w: %w", context.Cause(ctx), objects.ErrAway)
+}
+
+// TestRetrierWaits has a first try hang: since when the store is away is known before that ends, and
+// that nobody knows it any more once it was given up.
+func TestRetrierWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		w := &waiting{Store: objectstest.New(objectstest.Options{}), hangs: true}
+		s := objects.Retry(w, zerolog.New(&log))
+		start := time.Now()
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Put(ctx, "a", objects.BytesBody(nil)) }()
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if since, why := s.Away(); !since.Equal(start) || !errors.Is(why, objects.ErrAway) || !strings.Contains(log.String(), "waiting for it") {
+			t.Errorf("while it hangs: %v, %v, %s", since, why, &log)
+		}
+		stop()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if since, why := s.Away(); !since.IsZero() || why != nil {
+			t.Errorf("once it was given up: %v, %v", since, why)
+		}
+		w.hangs = false
+		if err := s.Put(t.Context(), "a", objects.BytesBody(nil)); err != nil {
+			t.Error(err)
+		}
+	})
+}

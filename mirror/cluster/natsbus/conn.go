@@ -44,15 +44,18 @@ func connect(ctx context.Context, o Options, more ...nats.Option) (*nats.Conn, e
 		}
 	}
 	var conn *nats.Conn
+	var last error // of a try
 	err := again(ctx, func() error {
-		var err error
-		if conn, err = opts.Connect(); err != nil && refused(err) {
-			return backoff.Permanent(err)
+		if conn, last = opts.Connect(); last != nil && refused(last) {
+			return backoff.Permanent(last)
 		}
-		return err
+		return last
 	}, 0, func(err error) {
 		o.Log.Warn().Err(err).Str("servers", o.where()).Msg("NATS cannot be reached; waiting")
 	})
+	if err != nil && last != nil && !errors.Is(err, last) {
+		err = fmt.Errorf("%w: %w", err, last) // ctx has ended
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS (%s): %w", o.where(), err)
 	}

@@ -136,6 +136,12 @@ func (o Options) urls() ([]*url.URL, error) {
 	return urls, nil
 }
 
+// CheckServers returns an error where what is given as URLs of servers is none.
+func CheckServers(servers string) error {
+	_, err := Options{Servers: servers}.urls()
+	return err
+}
+
 // Where names servers for people, without passwords.
 func Where(servers string) string { return Options{Servers: servers}.where() }
 

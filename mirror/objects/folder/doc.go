@@ -24,6 +24,7 @@
 //
 // Modes are by the process's umask: who else may read the mirror is the user's to say. A
 // call to a filesystem that hangs, an NFS server that is away, cannot be cancelled: who waits for it is
-// told so when its context ends, or after hangsAfter, and the call goes on by itself, at most maxCalls of them. A write
-// whose context has ended publishes nothing that it has not begun to.
+// told so when its context ends, or after hangsAfter, and the call goes on by itself, at most maxCalls of them. After
+// slowAfter it is said that a call waits (objects.Waiter). A write whose context has ended publishes nothing that it
+// has not begun to, and a Delete removes nothing. A listing is made of short calls, however long it is in all.
 package folder

@@ -19,7 +19,10 @@ import (
 	"github.com/motefs/motefs/mirror/objects"
 )
 
-var _ objects.Store = (*Store)(nil)
+var (
+	_ objects.Store  = (*Store)(nil)
+	_ objects.Waiter = (*Store)(nil)
+)
 
 // Modes before the umask.
 const (
@@ -36,6 +39,7 @@ type Store struct {
 	link   func(temp, name string) error // gives a file a name that is free
 	// readDir reads the next entries of a folder: (*os.File).ReadDir, but for tests.
 	readDir func(f *os.File, n int) ([]iofs.DirEntry, error)
+	waits   func(write bool, since time.Time, why error) // see Waits
 	// These are the constants, but for tests.
 	listAtOnce int
 	hangsAfter time.Duration
@@ -60,12 +64,18 @@ func Make(dir string) error {
 func Open(dir string) (*Store, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
+		if info, there := os.Stat(dir); there == nil && !info.IsDir() { //nolint:gosec // the folder that the user gives
+			err = &iofs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR} // which OpenRoot says in words of its own
+		}
 		return nil, err
 	}
-	s := &Store{dir: dir, root: root, readDir: (*os.File).ReadDir, listAtOnce: listAtOnce, hangsAfter: hangsAfter, calls: semaphore.NewWeighted(maxCalls)}
+	s := &Store{dir: dir, root: root, readDir: (*os.File).ReadDir, waits: func(bool, time.Time, error) {}, listAtOnce: listAtOnce, hangsAfter: hangsAfter, calls: semaphore.NewWeighted(maxCalls)}
 	s.link = s.linkOrRename
 	return s, nil
 }
+
+// Waits implements objects.Waiter.
+func (s *Store) Waits(tell func(write bool, since time.Time, why error)) { s.waits = tell }
 
 // check is what every method does first.
 func (s *Store) check(ctx context.Context, op, name string) error {
@@ -85,7 +95,7 @@ func (s *Store) Get(ctx context.Context, name string, off, n int64) (io.ReadClos
 	}
 	r, err := call(ctx, s, func() (*reader, error) { return s.open(name, off, n) }, func(r *reader) {
 		if r != nil {
-			s.closeSoon(r.f)
+			_ = r.f.Close() // it was not read
 		}
 	})
 	if err != nil {

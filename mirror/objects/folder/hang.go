@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/motefs/motefs/mirror/objects"
@@ -21,6 +22,9 @@ const (
 	// least, so that who tries again hears of a filesystem that hangs.
 	hangsAfter = 30 * time.Second
 	slowest    = 1 << 20
+	// slowAfter is after how long a call is said to wait, see Waits; for what is written there is as much
+	// more as for hangsAfter.
+	slowAfter = 3 * time.Second
 )
 
 // ErrHangs says that the filesystem did not answer in time: mirror.Temporary holds.
@@ -31,11 +35,12 @@ var ErrHangs = fmt.Errorf("the filesystem does not answer: %w", objects.ErrAway)
 func call[T any](ctx context.Context, s *Store, fn func() (T, error), late func(T)) (T, error) {
 	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter, ErrHangs)
 	defer stop()
-	return inTurn(ctx, s, fn, late)
+	return inTurn(ctx, s, false, slowAfter, fn, late)
 }
 
-// inTurn is await, once there is a place among the calls.
-func inTurn[T any](ctx context.Context, s *Store, fn func() (T, error), late func(T)) (T, error) {
+// inTurn is await, once there is a place among the calls. Once it is slow, that is said.
+func inTurn[T any](ctx context.Context, s *Store, write bool, slow time.Duration, fn func() (T, error), late func(T)) (T, error) {
+	defer s.watch(write, slow)()
 	if err := s.calls.Acquire(ctx, 1); err != nil {
 		var none T
 		if late != nil {
@@ -43,10 +48,26 @@ func inTurn[T any](ctx context.Context, s *Store, fn func() (T, error), late fun
 		}
 		return none, gaveUp(ctx)
 	}
-	return await(ctx, func() (T, error) {
-		defer s.calls.Release(1)
-		return fn()
-	}, late)
+	return await(ctx, fn, late, func() { s.calls.Release(1) })
+}
+
+// watch says after some time that a call waits, unless what it returns was called before.
+func (s *Store) watch(write bool, slow time.Duration) (ended func()) {
+	var mu sync.Mutex
+	since, over := time.Now(), false
+	timer := time.AfterFunc(slow, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			s.waits(write, since, ErrHangs)
+		}
+	})
+	return func() {
+		timer.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+	}
 }
 
 // gaveUp is the error of a call that was left to itself.
@@ -57,17 +78,15 @@ func gaveUp(ctx context.Context) error {
 	return ErrHangs
 }
 
-// await is call for what is in no store.
-func await[T any](ctx context.Context, fn func() (T, error), late func(T)) (T, error) {
-	if ctx.Done() == nil {
-		return fn()
-	}
+// await is call for what is in no store. over is called once nothing of it is left, late included.
+func await[T any](ctx context.Context, fn func() (T, error), late func(T), over func()) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
 	done, left := make(chan result), make(chan struct{})
 	go func() {
+		defer over()
 		value, err := fn()
 		select {
 		case done <- result{value, err}:
@@ -94,9 +113,10 @@ func await[T any](ctx context.Context, fn func() (T, error), late func(T)) (T, e
 
 // act is call for what returns nothing else, and writes so many bytes. fn's context ends with it.
 func act(ctx context.Context, s *Store, bytes int64, fn func(context.Context) error) error {
-	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter+time.Duration(bytes/slowest)*time.Second, ErrHangs)
+	more := time.Duration(bytes/slowest) * time.Second
+	ctx, stop := context.WithTimeoutCause(ctx, s.hangsAfter+more, ErrHangs)
 	defer stop()
-	_, err := inTurn(ctx, s, func() (struct{}, error) { return struct{}{}, fn(ctx) }, nil)
+	_, err := inTurn(ctx, s, true, slowAfter+more, func() (struct{}, error) { return struct{}{}, fn(ctx) }, nil)
 	return err
 }
 
@@ -115,17 +135,12 @@ func (s *Store) closeSoon(f *os.File) {
 		}()
 		return
 	}
-	_, _ = await(ctx, func() (struct{}, error) {
-		defer s.calls.Release(1)
-		return struct{}{}, f.Close()
-	}, nil)
+	_, _ = await(ctx, func() (struct{}, error) { return struct{}{}, f.Close() }, nil, func() { s.calls.Release(1) })
 }
 
-// OpenContext is Open that ends with ctx, or after hangsAfter, also where the filesystem hangs. Where
-// wanted, the folder is made first.
+// OpenContext is Open that ends with ctx also where the filesystem hangs. Where wanted, the folder is
+// made first.
 func OpenContext(ctx context.Context, dir string, wanted bool) (*Store, error) {
-	ctx, stop := context.WithTimeoutCause(ctx, hangsAfter, ErrHangs)
-	defer stop()
 	return await(ctx, func() (*Store, error) {
 		if wanted {
 			if err := Make(dir); err != nil {
@@ -140,5 +155,5 @@ func OpenContext(ctx context.Context, dir string, wanted bool) (*Store, error) {
 		if s != nil {
 			_ = s.Close()
 		}
-	})
+	}, func() {})
 }

@@ -100,7 +100,7 @@ type entries struct {
 func (l *listing) read(dir, behind string) (entries, error) {
 	f, err := call(l.ctx, l.s, func() (*os.File, error) { return l.s.root.Open(dir + ".") }, func(f *os.File) {
 		if f != nil {
-			l.s.closeSoon(f)
+			_ = f.Close() // it was not read
 		}
 	})
 	if missing(err) {
@@ -122,7 +122,17 @@ func (l *listing) read(dir, behind string) (entries, error) {
 		if l.ctx.Err() != nil {
 			return entries{}, context.Cause(l.ctx)
 		}
-		some, err := call(l.ctx, l.s, func() ([]iofs.DirEntry, error) { return l.s.readDir(f, readAtOnce) }, func([]iofs.DirEntry) { l.s.closeSoon(f) })
+		began := false
+		some, err := call(l.ctx, l.s, func() ([]iofs.DirEntry, error) {
+			began = true
+			return l.s.readDir(f, readAtOnce)
+		}, func([]iofs.DirEntry) {
+			if began {
+				_ = f.Close() // nobody wants what was read
+			} else {
+				l.s.closeSoon(f)
+			}
+		})
 		if errors.Is(err, ErrHangs) {
 			left = true
 			return entries{}, err

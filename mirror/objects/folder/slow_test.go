@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	iofs "io/fs"
 	"os"
 	"path/filepath"
@@ -96,4 +97,34 @@ func TestUnfinishedMany(t *testing.T) {
 			t.Errorf("%d are left, not %d: %v", len(left), want, err)
 		}
 	}
+}
+
+// TestWaits has a call take long: that is said before it ends, and never after it.
+func TestWaits(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, dir)
+		var told atomic.Pointer[time.Duration]
+		start := time.Now()
+		s.Waits(func(write bool, since time.Time, why error) {
+			at := time.Since(start)
+			if told.Swap(&at) != nil || write || !since.Equal(start) || !errors.Is(why, ErrHangs) {
+				t.Errorf("it says after %v that it waits since %v: %v, %v", at, since, write, why)
+			}
+		})
+		s.readDir = func(*os.File, int) ([]iofs.DirEntry, error) {
+			time.Sleep(10 * time.Second)
+			return nil, io.EOF
+		}
+		for range 2 {
+			if _, err := objectstest.List(t.Context(), s, "", ""); err != nil {
+				t.Error(err)
+			}
+			if at := told.Load(); at == nil || *at != slowAfter {
+				t.Errorf("it is said after %v", at)
+			}
+			s.readDir = (*os.File).ReadDir
+		}
+		time.Sleep(time.Minute)
+	})
 }

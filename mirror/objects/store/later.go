@@ -15,13 +15,17 @@ import (
 // openPatience is how long Open waits for a store that may be reached later.
 const openPatience = 3 * time.Second
 
-var _ objects.Store = (*later)(nil)
+var (
+	_ objects.Store  = (*later)(nil)
+	_ objects.Waiter = (*later)(nil)
+)
 
 // later is a store that could not be opened yet: it is tried again with whatever is asked for, once
 // however many ask. That may hang with a folder's filesystem, and takes a thread of the process then.
 type later struct {
 	open    func(context.Context) (objects.Store, error)
 	flights singleflight.Group
+	waits   func(write bool, since time.Time, why error) // see objects.Waiter; nil: nobody hears it
 	mu      struct {
 		sync.Mutex
 		store  objects.Store // nil until it could be
@@ -64,6 +68,9 @@ func (l *later) try() error {
 	if err != nil {
 		return err
 	}
+	if w, ok := opened.(objects.Waiter); ok && l.waits != nil {
+		w.Waits(l.waits)
+	}
 	l.mu.Lock()
 	closed := l.mu.closed
 	if !closed {
@@ -75,6 +82,9 @@ func (l *later) try() error {
 	}
 	return nil
 }
+
+// Waits implements objects.Waiter.
+func (l *later) Waits(tell func(write bool, since time.Time, why error)) { l.waits = tell }
 
 // Put implements objects.Store.
 func (l *later) Put(ctx context.Context, name string, body objects.Body) error {

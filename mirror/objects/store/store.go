@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/objects"
@@ -57,10 +58,21 @@ var ErrURL = errors.New("not the URL of an object store")
 
 const howURL = "give s3://BUCKET/PREFIX or file:///FOLDER"
 
+const (
+	// tellAfter is how long a store may say nothing before the log does.
+	tellAfter = 3 * time.Second
+	// hangPatience is how long a folder may take to be opened.
+	hangPatience = 30 * time.Second
+)
+
 // Open opens a store and looks whether it can be used. It waits for one that is busy, not for one
 // that cannot be reached; what comes after that is tried again where it may pass. Errors are *Error. One that wraps objects.ErrUnfit says that the store is of no use for
 // claims. Close must be called.
 func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) {
+	return openBy(ctx, raw, o, open)
+}
+
+func openBy(ctx context.Context, raw string, o Options, open opener) (*objects.Retrier, error) {
 	soon := ctx
 	if o.Later {
 		var stop context.CancelFunc
@@ -71,20 +83,22 @@ func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) 
 	away := func(err error) bool {
 		return o.Later && err != nil && ctx.Err() == nil && (mirror.Temporary(err) || soon.Err() != nil)
 	}
-	reach := open
 	if o.Later {
-		reach = openMounted
+		open = mounted(open)
 	}
-	s, err := reach(soon, raw, o)
+	quiet := time.AfterFunc(tellAfter, func() { o.Log.Warn().Str("url", raw).Msg("the object store does not answer yet; waiting for it") })
+	defer quiet.Stop()
+	s, err := openSoon(soon, raw, o, open)
 	if away(err) {
 		o.Log.Warn().Err(err).Msg("the object store cannot be reached now")
-		return objects.Retry(&later{open: func(ctx context.Context) (objects.Store, error) { return reach(ctx, raw, o) }}, o.Log), nil
+		return objects.Retry(&later{open: func(ctx context.Context) (objects.Store, error) { return open(ctx, raw, o) }}, o.Log), nil
 	}
 	if err != nil {
 		return nil, &Error{raw, err, Advice(err)}
 	}
 	first := func(objects.Info) bool { return false }
 	err = s.List(soon, "", "", first)
+	quiet.Stop()
 	retrying := objects.Retry(s, o.Log)
 	if away(err) {
 		o.Log.Warn().Err(err).Msg("the object store cannot be reached now")
@@ -102,6 +116,16 @@ func Open(ctx context.Context, raw string, o Options) (*objects.Retrier, error) 
 	return retrying, nil
 }
 
+// opener opens what a URL names: open, but for tests.
+type opener func(ctx context.Context, raw string, o Options) (objects.Store, error)
+
+// openSoon opens what a filesystem that hangs cannot keep for ever.
+func openSoon(ctx context.Context, raw string, o Options, open opener) (objects.Store, error) {
+	ctx, stop := context.WithTimeoutCause(ctx, hangPatience, folder.ErrHangs)
+	defer stop()
+	return open(ctx, raw, o)
+}
+
 // open opens what a URL names.
 func open(ctx context.Context, raw string, o Options) (objects.Store, error) {
 	scheme, rest, found := strings.Cut(raw, "://")
@@ -116,25 +140,27 @@ func open(ctx context.Context, raw string, o Options) (objects.Store, error) {
 	return nil, fmt.Errorf("%w: it begins with %.20q", ErrURL, scheme+"://")
 }
 
-// openMounted is open of what has been there before. A folder that is missing or empty is one whose
+// mounted opens what has been there before. A folder that is missing or empty is one whose
 // filesystem is not mounted yet: away, and to be opened anew once it is, as the other is below it then.
-func openMounted(ctx context.Context, raw string, o Options) (objects.Store, error) {
-	s, err := open(ctx, raw, o)
-	if errors.Is(err, iofs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %w", objects.ErrAway, err)
+func mounted(open opener) opener {
+	return func(ctx context.Context, raw string, o Options) (objects.Store, error) {
+		s, err := open(ctx, raw, o)
+		if errors.Is(err, iofs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: %w", objects.ErrAway, err)
+		}
+		folder, ok := s.(*folder.Store)
+		if err != nil || !ok {
+			return s, err
+		}
+		empty := true
+		if err = folder.List(ctx, "", "", func(objects.Info) bool { empty = false; return false }); err == nil && empty {
+			err = fmt.Errorf("%w: there is nothing in the folder: its filesystem may not be mounted", objects.ErrAway)
+		}
+		if err != nil {
+			return nil, errors.Join(err, folder.Close())
+		}
+		return folder, nil
 	}
-	folder, ok := s.(*folder.Store)
-	if err != nil || !ok {
-		return s, err
-	}
-	empty := true
-	if err = folder.List(ctx, "", "", func(objects.Info) bool { empty = false; return false }); err == nil && empty {
-		err = fmt.Errorf("%w: there is nothing in the folder: its filesystem may not be mounted", objects.ErrAway)
-	}
-	if err != nil {
-		return nil, errors.Join(err, folder.Close())
-	}
-	return folder, nil
 }
 
 func openBucket(rest string, o Options) (objects.Store, error) {
@@ -157,13 +183,15 @@ func openFolder(ctx context.Context, raw string, o Options) (objects.Store, erro
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+		return nil, fmt.Errorf("%w: in the name of a folder %% is %%25, ? %%3F and # %%23", ErrURL)
 	case u.Host != "" && u.Host != "localhost":
 		return nil, fmt.Errorf("%w: %q stands where no host can, so give three slashes: file:///%s%s", ErrURL, u.Host, u.Host, u.Path)
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("%w: it has a ? or #, which are %%3F and %%23 in the name of a folder", ErrURL)
 	case u.Path == "" || !filepath.IsAbs(u.Path):
 		return nil, fmt.Errorf("%w: it has no folder that begins with a slash", ErrURL)
+	case filepath.Clean(u.Path) == string(filepath.Separator):
+		return nil, fmt.Errorf("%w: it names the root of all files, which is no place for a mirror", ErrURL)
 	}
 	s, err := folder.OpenContext(ctx, filepath.Clean(u.Path), o.Make)
 	if err != nil {
@@ -200,6 +228,8 @@ func Advice(err error) string {
 		return "use a server that has If-None-Match, as Amazon's, or a folder of a filesystem with hard links"
 	case errors.Is(err, iofs.ErrNotExist):
 		return "check the path, and that the filesystem is mounted"
+	case errors.Is(err, syscall.ENOTDIR):
+		return "give a folder"
 	case errors.Is(err, iofs.ErrPermission):
 		return "this user needs to read the folder, and who writes to write there"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

@@ -9,12 +9,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/objects"
+	"github.com/motefs/motefs/mirror/objects/folder"
 	"github.com/motefs/motefs/mirror/objects/objectstest"
 	"github.com/motefs/motefs/mirror/origin/serve/sigv4"
 	"github.com/motefs/motefs/mirror/s3"
+	"github.com/rs/zerolog"
 )
 
 func TestMain(m *testing.M) { eventually.AllEnded(m) }
@@ -104,9 +108,12 @@ func TestErrors(t *testing.T) {
 		{"file://dir/mirror", Options{}, []string{"file:///dir/mirror"}},
 		{"file://", Options{}, []string{"begins with a slash"}},
 		{"file:///a?b", Options{}, []string{"%3F"}},
+		{"file:///100%", Options{}, []string{"% is %25"}},
+		{"file:///", Options{Make: true}, []string{"root of all files"}},
+		{"file:///.//", Options{Make: true}, []string{"root of all files"}},
 		{"file://" + dir + "/absent", Options{}, []string{"no such file", "check the path"}},
 		{"file://" + dir + "/absent/too", Options{Make: true}, []string{"no such file", "check the path"}},
-		{"file://" + file, Options{Make: true}, []string{"not a directory"}},
+		{"file://" + file, Options{Make: true}, []string{"not a directory", "give a folder"}},
 		{"s3://another", Options{S3: good}, []string{"NoSuchBucket", "check the bucket's name"}},
 		{"s3://bucket", Options{S3: wrong}, []string{"SignatureDoesNotMatch", "check the access key"}},
 		{"s3://bucket", Options{S3: none}, []string{"none were found"}},
@@ -180,4 +187,22 @@ func TestReadOnly(t *testing.T) {
 	if entries, err := os.ReadDir(dir); len(entries) != 1 || err != nil {
 		t.Errorf("reading made %v, %v", entries, err)
 	}
+}
+
+// TestHangs opens a folder of a filesystem that does not answer: the log says so, and then the error.
+func TestHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		start := time.Now()
+		_, err := openBy(t.Context(), "file:///dir", Options{Log: zerolog.New(&log)}, func(ctx context.Context, _ string, _ Options) (objects.Store, error) {
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		})
+		if took := time.Since(start); !errors.Is(err, folder.ErrHangs) || !strings.Contains(err.Error(), "check that the server of that filesystem is up") || took != hangPatience {
+			t.Errorf("after %v: %v", took, err)
+		}
+		if !strings.Contains(log.String(), "does not answer yet; waiting for it") {
+			t.Errorf("the log has %q", &log)
+		}
+	})
 }
