@@ -119,7 +119,7 @@ func (l *lister) page(ctx context.Context, page mirror.WalkedPage) error {
 		if l.passed < skip {
 			most = int(min(uint64(most), skip-l.passed))
 		}
-		if room := l.most() - l.n.Names(); room < most {
+		if room := l.p.o.SegmentNames - l.n.Names(); room < most {
 			most = max(room, 1)
 		}
 		clear(l.piece)
@@ -199,18 +199,8 @@ func (l *lister) add(ctx context.Context) error {
 	}
 }
 
-// most is how many names the next segment has: fewer at first where others work too, so that a short listing
-// is enough for many.
-func (l *lister) most() int {
-	n := l.p.o.SegmentNames
-	if l.p.grows {
-		n >>= firstSmaller - min(l.next/growAfter, firstSmaller)
-	}
-	return n
-}
-
 func (l *lister) full() bool {
-	return l.n.Names() >= l.most() || l.n.Bytes() >= SegmentBytes || l.n.Content() >= SegmentContent
+	return l.n.Names() >= l.p.o.SegmentNames || l.n.Bytes() >= SegmentBytes || l.n.Content() >= SegmentContent
 }
 
 // leaveOut takes note of a name that cannot be decoded.

@@ -38,8 +38,7 @@ type Options struct {
 	// Default 2: while one ends, in
 	// which few files are left, another goes on.
 	Slots int
-	// SegmentNames is how many names a segment has. Default SegmentNames, which it grows to where
-	// others may work too: a quarter of it each has at first, see firstSmaller.
+	// SegmentNames is how many names a segment has. Default SegmentNames.
 	SegmentNames int
 	// Haste divides how long is waited for what the others do, for tests. The bus has
 	// timeouts of its own. Default 1.
@@ -59,10 +58,6 @@ const (
 	// SegmentContent is from how many bytes of files on, as far as the listing says them, a
 	// segment is cut: they stand on the worker's disk until they are all there.
 	SegmentContent = 4 << 30
-
-	// firstSmaller is by how many bits segments are smaller at first, one less after each growAfter of
-	// them: 16,384 names, then 32,768.
-	firstSmaller, growAfter = 2, 32
 
 	// defaultSlots is Options.Slots.
 	defaultSlots = 2

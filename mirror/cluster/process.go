@@ -38,8 +38,8 @@ type Process struct {
 	src    source
 	close  func() error
 	slots  *semaphore.Weighted // see work
-	// alone says that there are no others, and grows that segments are smaller at first.
-	alone, grows bool
+	// alone says that there are no others.
+	alone bool
 	// stays has it take part again after an outage, which the others may not have.
 	stays bool
 	// bogus are items that name no segment of the mirror, of which warned tells the log now and
@@ -75,18 +75,17 @@ type Process struct {
 
 // Open returns a process, which is to be closed.
 func Open(o Options) (*Process, error) {
-	_, alone := o.Bus.(*Local)
-	grows := o.SegmentNames == 0 && !alone
 	o.EnsureDefaults()
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	_, alone := o.Bus.(*Local)
 	stays := o.Engine.Outage < 0 && !alone
 	if stays {
 		o.Engine.Outage = o.soon(handBackAfter)
 	}
 	store := ofStore{o.Store}
-	p := &Process{o: o, alone: alone, grows: grows, stays: stays, store: store, reader: segments.Reader{Store: store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), hurry: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
+	p := &Process{o: o, alone: alone, stays: stays, store: store, reader: segments.Reader{Store: store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), hurry: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
 	p.mu.working, p.mu.overtook, p.mu.gone = map[uint64]time.Time{}, map[uint64]time.Time{}, map[uint64]time.Time{}
 	if p.src != nil {
 		return p, nil

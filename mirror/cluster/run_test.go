@@ -301,31 +301,3 @@ func TestWaiting(t *testing.T) {
 		m.check()
 	})
 }
-
-// TestSegmentsGrow lists for one process alone, and for one that others may join: then the first segments have
-// fewer names. A lister that goes on knows how far that is.
-func TestSegmentsGrow(t *testing.T) {
-	for _, alone := range []bool{true, false} {
-		o := newTestProcess(t, NewLocal()).o
-		o.SegmentNames = 0
-		if !alone {
-			o.Bus = &shared{NewLocal(), func() {}}
-		}
-		p, err := Open(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := &lister{p: p}
-		for _, c := range []struct {
-			next  uint64
-			names int
-		}{{0, SegmentNames / 4}, {31, SegmentNames / 4}, {32, SegmentNames / 2}, {63, SegmentNames / 2}, {64, SegmentNames}, {1 << 40, SegmentNames}} {
-			if alone {
-				c.names = SegmentNames
-			}
-			if l.next = c.next; l.most() != c.names {
-				t.Errorf("alone %v: segment %d has %d names, not %d", alone, c.next, l.most(), c.names)
-			}
-		}
-	}
-}
