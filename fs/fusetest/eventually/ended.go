@@ -11,7 +11,7 @@ import (
 
 // leaves is how long goroutines may take to end: those of connections sleep for half a second at
 // times, and goleak by itself waits for less.
-const leaves = time.Minute
+const leaves = 10 * time.Second
 
 // AllEnded runs the tests, and fails them where a goroutine is left at the end. It ends the program.
 func AllEnded(m *testing.M) {
