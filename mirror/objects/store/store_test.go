@@ -201,6 +201,7 @@ func TestHangs(t *testing.T) {
 		if took := time.Since(start); !errors.Is(err, folder.ErrHangs) || !strings.Contains(err.Error(), "check that the server of that filesystem is up") || took != hangPatience {
 			t.Errorf("after %v: %v", took, err)
 		}
+		synctest.Wait() // for who writes the log
 		if !strings.Contains(log.String(), "does not answer yet; waiting for it") {
 			t.Errorf("the log has %q", &log)
 		}
