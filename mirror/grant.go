@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 )
 
@@ -25,13 +26,21 @@ type grant struct {
 }
 
 // grant waits until something may be asked for, at most want files. The grant is to be ended.
-func (p *pace) grant(ctx context.Context, want int) (g grant, err error) {
+func (p *pace) grant(ctx context.Context, want int) (grant, error) {
+	g, err := p.granted(ctx, want)
+	if err == nil {
+		err = p.rest(ctx) // the origin may want to be left alone since the limits are waited for
+	}
+	return g, err
+}
+
+func (p *pace) granted(ctx context.Context, want int) (g grant, err error) {
 	g = grant{p: p}
 	if p.bytes == nil {
 		g.files, err = p.take(ctx, want)
 		return g, err
 	}
-	piece, mean := int64(p.bytes.Burst()), p.lengths.mean.Load()
+	piece, mean := int64(p.piece()), p.lengths.mean.Load()
 	if mean == unknownLength {
 		mean = piece
 	}
@@ -40,6 +49,14 @@ func (p *pace) grant(ctx context.Context, want int) (g grant, err error) {
 	}
 	g.left = min(int64(g.files)*mean, piece)
 	return g, waitAll(ctx, p.bytes, g.left-p.lengths.take(g.left))
+}
+
+// piece is how many bytes come at once at most.
+func (p *pace) piece() int {
+	if p.bytes == nil {
+		return math.MaxInt
+	}
+	return p.bytes.Burst()
 }
 
 // take takes some of what is spare, at most most.
@@ -64,8 +81,9 @@ func (g *grant) came(ctx context.Context, bytes int64) error {
 	return waitAll(ctx, g.p.bytes, bytes-expected)
 }
 
-// end takes note that all was answered, the last with so many bytes more.
-func (g *grant) end(ctx context.Context, bytes int64) error {
+// end takes note that all was answered, the last with so many bytes more. So many files came; the
+// others say nothing of how long files are.
+func (g *grant) end(ctx context.Context, came int, bytes int64) error {
 	g.p.answered.Add(int64(g.files))
 	if g.p.bytes == nil {
 		return nil
@@ -74,7 +92,10 @@ func (g *grant) end(ctx context.Context, bytes int64) error {
 	l := &g.p.lengths
 	l.spare.Add(g.left)
 	g.left = 0
-	mean := (g.bytes + int64(g.files) - 1) / int64(g.files)
+	if came == 0 {
+		return err
+	}
+	mean := (g.bytes + int64(came) - 1) / int64(came)
 	if before := l.mean.Load(); before != unknownLength {
 		mean = (3*before + mean) / 4
 	}
