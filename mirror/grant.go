@@ -4,13 +4,15 @@ import (
 	"context"
 	"math"
 	"sync/atomic"
+	"time"
 )
 
 // lengths are what is known of how long files are, where the bytes a second are limited: as many files
 // are asked for as a piece of the rate has room for, and their bytes are waited for before.
 type lengths struct {
 	mean atomic.Int64 // bytes of a file, or unknownLength
-	// spare is what was waited for and did not come.
+	// spare is what was waited for and did not come, of a second at most: more would be asked for at
+	// once.
 	spare atomic.Int64
 }
 
@@ -27,11 +29,17 @@ type grant struct {
 
 // grant waits until something may be asked for, at most want files. The grant is to be ended.
 func (p *pace) grant(ctx context.Context, want int) (grant, error) {
-	g, err := p.granted(ctx, want)
-	if err == nil {
-		err = p.rest(ctx) // the origin may want to be left alone since the limits are waited for
+	for {
+		g, err := p.granted(ctx, want)
+		if err != nil {
+			return g, err
+		}
+		// The origin may want to be left alone since the limits are waited for. They are waited for again
+		// then, or all would ask at once as that ends.
+		if until, _ := p.state(time.Now()); until.IsZero() {
+			return g, nil
+		}
 	}
-	return g, err
 }
 
 func (p *pace) granted(ctx context.Context, want int) (g grant, err error) {
@@ -70,6 +78,16 @@ func (l *lengths) take(most int64) int64 {
 	}
 }
 
+// give gives back what was waited for and did not come; spare is most at most.
+func (l *lengths) give(left, most int64) {
+	for {
+		spare := l.spare.Load()
+		if l.spare.CompareAndSwap(spare, max(spare, min(spare+left, most))) {
+			return
+		}
+	}
+}
+
 // came takes note of bytes that came, and waits where they are more than was expected.
 func (g *grant) came(ctx context.Context, bytes int64) error {
 	g.bytes += bytes
@@ -90,7 +108,7 @@ func (g *grant) end(ctx context.Context, came int, bytes int64) error {
 	}
 	err := g.came(ctx, bytes)
 	l := &g.p.lengths
-	l.spare.Add(g.left)
+	l.give(g.left, pieces*int64(g.p.piece()))
 	g.left = 0
 	if came == 0 {
 		return err

@@ -153,6 +153,49 @@ func TestPausedMeanwhile(t *testing.T) {
 	}
 }
 
+// TestNotAllAtOnce has many connections wait for the limit as the origin wants to be left alone for a
+// while, and many get nothing of what they ask for. Neither has them ask for much at once after that.
+func TestNotAllAtOnce(t *testing.T) {
+	const limit, connections = 100_000, 200
+	// asked is for how many bytes they ask within a time.
+	asked := func(t *testing.T, p *pace, within time.Duration) int {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var bytes atomic.Int64
+		for range connections {
+			go func() {
+				if g, err := p.grant(ctx, 1000); err == nil {
+					bytes.Add(g.left)
+				}
+			}()
+		}
+		time.Sleep(within)
+		return int(bytes.Load())
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(0, limit)
+		time.AfterFunc(time.Millisecond, func() { p.pause(30 * time.Second) })
+		between(t, "bytes within a second after a pause", asked(t, p, 31*time.Second), limit, 2*limit)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(0, limit)
+		var all []grant
+		for range connections {
+			g, err := p.grant(t.Context(), 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, g)
+		}
+		for _, g := range all {
+			if err := g.end(t.Context(), 0, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		between(t, "bytes within a second after failures", asked(t, p, time.Second), limit, 2*limit+limit/pieces)
+	})
+}
+
 // TestGuardsCount has a client ask for files again, to be certain of its answers: as many more than are
 // asked for. The limit is of all that it asks for.
 func TestGuardsCount(t *testing.T) {
