@@ -165,7 +165,7 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 		misses = append(misses, miss{slot, err})
 	}
 	var g grant
-	in.wait = func(bytes int64) error { return g.came(ctx, bytes) }
+	in.wait, in.piece = func(bytes int64) error { return g.came(ctx, bytes) }, e.pace.piece()
 	var due []int
 	for k := range page.Len() {
 		failure := page.Failure(k)
@@ -183,7 +183,7 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 		if g, err = e.pace.grant(ctx, len(due)); err != nil {
 			return 0, nil, err
 		}
-		n, before := g.files, in.bodies
+		n, good, before := g.files, in.good, in.bodies
 		done, start := e.health.await(), time.Now()
 		err = in.fetch(due[:n])
 		done()
@@ -194,7 +194,7 @@ func (r *run) ask(ctx context.Context, page *cache.Page) (good int, misses []mis
 		if err != nil {
 			return 0, nil, err
 		}
-		if err := g.end(ctx, in.bodies-before); err != nil {
+		if err := g.end(ctx, in.good-good, in.bodies-before); err != nil {
 			return 0, nil, err
 		}
 		due = due[n:]

@@ -2,14 +2,17 @@ package mirror
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
+	"time"
 )
 
 // lengths are what is known of how long files are, where the bytes a second are limited: as many files
 // are asked for as a piece of the rate has room for, and their bytes are waited for before.
 type lengths struct {
 	mean atomic.Int64 // bytes of a file, or unknownLength
-	// spare is what was waited for and did not come.
+	// spare is what was waited for and did not come, of a second at most: more would be asked for at
+	// once.
 	spare atomic.Int64
 }
 
@@ -25,13 +28,27 @@ type grant struct {
 }
 
 // grant waits until something may be asked for, at most want files. The grant is to be ended.
-func (p *pace) grant(ctx context.Context, want int) (g grant, err error) {
+func (p *pace) grant(ctx context.Context, want int) (grant, error) {
+	for {
+		g, err := p.granted(ctx, want)
+		if err != nil {
+			return g, err
+		}
+		// The origin may want to be left alone since the limits are waited for. They are waited for again
+		// then, or all would ask at once as that ends.
+		if until, _ := p.state(time.Now()); until.IsZero() {
+			return g, nil
+		}
+	}
+}
+
+func (p *pace) granted(ctx context.Context, want int) (g grant, err error) {
 	g = grant{p: p}
 	if p.bytes == nil {
 		g.files, err = p.take(ctx, want)
 		return g, err
 	}
-	piece, mean := int64(p.bytes.Burst()), p.lengths.mean.Load()
+	piece, mean := int64(p.piece()), p.lengths.mean.Load()
 	if mean == unknownLength {
 		mean = piece
 	}
@@ -42,6 +59,14 @@ func (p *pace) grant(ctx context.Context, want int) (g grant, err error) {
 	return g, waitAll(ctx, p.bytes, g.left-p.lengths.take(g.left))
 }
 
+// piece is how many bytes come at once at most.
+func (p *pace) piece() int {
+	if p.bytes == nil {
+		return math.MaxInt
+	}
+	return p.bytes.Burst()
+}
+
 // take takes some of what is spare, at most most.
 func (l *lengths) take(most int64) int64 {
 	for {
@@ -49,6 +74,16 @@ func (l *lengths) take(most int64) int64 {
 		taken := min(spare, most)
 		if l.spare.CompareAndSwap(spare, spare-taken) {
 			return taken
+		}
+	}
+}
+
+// give gives back what was waited for and did not come; spare is most at most.
+func (l *lengths) give(left, most int64) {
+	for {
+		spare := l.spare.Load()
+		if l.spare.CompareAndSwap(spare, max(spare, min(spare+left, most))) {
+			return
 		}
 	}
 }
@@ -64,17 +99,21 @@ func (g *grant) came(ctx context.Context, bytes int64) error {
 	return waitAll(ctx, g.p.bytes, bytes-expected)
 }
 
-// end takes note that all was answered, the last with so many bytes more.
-func (g *grant) end(ctx context.Context, bytes int64) error {
+// end takes note that all was answered, the last with so many bytes more. So many files came; the
+// others say nothing of how long files are.
+func (g *grant) end(ctx context.Context, came int, bytes int64) error {
 	g.p.answered.Add(int64(g.files))
 	if g.p.bytes == nil {
 		return nil
 	}
 	err := g.came(ctx, bytes)
 	l := &g.p.lengths
-	l.spare.Add(g.left)
+	l.give(g.left, pieces*int64(g.p.piece()))
 	g.left = 0
-	mean := (g.bytes + int64(g.files) - 1) / int64(g.files)
+	if came == 0 {
+		return err
+	}
+	mean := (g.bytes + int64(came) - 1) / int64(came)
 	if before := l.mean.Load(); before != unknownLength {
 		mean = (3*before + mean) / 4
 	}

@@ -24,8 +24,10 @@ type intake struct {
 	// refuse, where it is not nil, says why a content is not wanted.
 	refuse func(obj *Object) error
 	// wait, where it is not nil, is told of the bytes of streams as they come,
-	// and keeps them within a limit.
-	wait func(bytes int64) error
+	// and keeps them within a limit. They are read in pieces of at most piece bytes, so that no
+	// wait is taken for an origin's that says nothing.
+	wait  func(bytes int64) error
+	piece int
 
 	good   int   // files that came
 	bytes  int64 // their length
@@ -256,6 +258,9 @@ type watchedReader struct {
 }
 
 func (w watchedReader) Read(b []byte) (int, error) {
+	if w.in.wait != nil {
+		b = b[:min(len(b), w.in.piece)]
+	}
 	n, err := w.r.Read(b)
 	if n > 0 {
 		w.in.e.health.alive()

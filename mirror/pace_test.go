@@ -20,7 +20,7 @@ func takeFor(t *testing.T, p *pace, d time.Duration, bytesEach int64) int {
 		g, err := p.grant(ctx, 1000)
 		if err == nil {
 			total += g.files
-			err = g.end(ctx, int64(g.files)*bytesEach)
+			err = g.end(ctx, g.files, int64(g.files)*bytesEach)
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			return total
@@ -86,7 +86,7 @@ func TestLimitRateFromTheStart(t *testing.T) {
 						late.Add(1)
 						t.Errorf("%d bytes are asked for after %v, %d are right", all, time.Since(start), most)
 					}
-					if late.Load() > 3 || sleep(ctx, 20*time.Millisecond) != nil || g.end(ctx, int64(g.files)*each) != nil {
+					if late.Load() > 3 || sleep(ctx, 20*time.Millisecond) != nil || g.end(ctx, g.files, int64(g.files)*each) != nil {
 						return
 					}
 				}
@@ -94,6 +94,105 @@ func TestLimitRateFromTheStart(t *testing.T) {
 		}
 		wg.Wait()
 		between(t, "bytes in half a minute", int(asked.Load()), 26*limit, 34*limit)
+	})
+}
+
+// TestLimitRateAfterFailures has the origin fail for a while. That says nothing of how long files are: as
+// it is well again no more is asked for than before.
+func TestLimitRateAfterFailures(t *testing.T) {
+	const limit, connections, size = 100_000, 16, 1000
+	synctest.Test(t, func(t *testing.T) {
+		p, start := newPace(0, limit), time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		var asked atomic.Int64
+		var wg sync.WaitGroup
+		for range connections {
+			wg.Go(func() {
+				for {
+					g, err := p.grant(ctx, 1000)
+					if err != nil {
+						return
+					}
+					came := g.files
+					switch now := time.Since(start); {
+					case now > 10*time.Second && now < 20*time.Second:
+						came = 0
+					case now >= 20*time.Second:
+						asked.Add(int64(came) * size)
+					}
+					if sleep(ctx, 20*time.Millisecond) != nil || g.end(ctx, came, int64(came)*size) != nil {
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		between(t, "bytes in ten seconds", int(asked.Load()), 9*limit, 12*limit)
+	})
+}
+
+// TestPausedMeanwhile has the origin want to be left alone while the limits are waited for: nothing is
+// asked for before that is over.
+func TestPausedMeanwhile(t *testing.T) {
+	for name, p := range map[string]func() *pace{
+		"files": func() *pace { return newPace(1, 0) }, "bytes": func() *pace { return newPace(0, 10) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p, start := p(), time.Now()
+			for range 2 { // the second waits for its turn
+				if _, err := p.grant(t.Context(), 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.AfterFunc(time.Millisecond, func() { p.pause(30 * time.Second) })
+			if _, err := p.grant(t.Context(), 1); err != nil || time.Since(start) < 30*time.Second {
+				t.Errorf("%s: asked for after %v, %v", name, time.Since(start), err)
+			}
+		})
+	}
+}
+
+// TestNotAllAtOnce has many connections wait for the limit as the origin wants to be left alone for a
+// while, and many get nothing of what they ask for. Neither has them ask for much at once after that.
+func TestNotAllAtOnce(t *testing.T) {
+	const limit, connections = 100_000, 200
+	// asked is for how many bytes they ask within a time.
+	asked := func(t *testing.T, p *pace, within time.Duration) int {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var bytes atomic.Int64
+		for range connections {
+			go func() {
+				if g, err := p.grant(ctx, 1000); err == nil {
+					bytes.Add(g.left)
+				}
+			}()
+		}
+		time.Sleep(within)
+		return int(bytes.Load())
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(0, limit)
+		time.AfterFunc(time.Millisecond, func() { p.pause(30 * time.Second) })
+		between(t, "bytes within a second after a pause", asked(t, p, 31*time.Second), limit, 2*limit)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(0, limit)
+		var all []grant
+		for range connections {
+			g, err := p.grant(t.Context(), 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, g)
+		}
+		for _, g := range all {
+			if err := g.end(t.Context(), 0, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		between(t, "bytes within a second after failures", asked(t, p, time.Second), limit, 2*limit+limit/pieces)
 	})
 }
 
@@ -260,7 +359,7 @@ func TestPaceIsCancelled(t *testing.T) {
 		if _, err := p.take(ctx, 10); !errors.Is(err, context.Canceled) {
 			t.Errorf("take gives %v", err)
 		}
-		if err := (&grant{p: p, files: 1}).end(ctx, 1000); !errors.Is(err, context.Canceled) {
+		if err := (&grant{p: p, files: 1}).end(ctx, 1, 1000); !errors.Is(err, context.Canceled) {
 			t.Errorf("end gives %v", err)
 		}
 	})

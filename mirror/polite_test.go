@@ -58,6 +58,19 @@ func TestLimitedMirrorIsWhole(t *testing.T) {
 	r.same(src)
 }
 
+// TestLimitIsNoOutage has a long file come so slowly by the limit that what is read at a time without one
+// takes longer than an outage may last.
+func TestLimitIsNoOutage(t *testing.T) {
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 1, LargeEvery: 1, LargeSize: 150_000})
+	r := newRig(t, serve.Options{}, src)
+	r.must(r.run(func(o *mirror.Options) { o.LimitRate, o.Outage = 60_000, time.Second }))
+	r.complete(1)
+	r.same(src)
+	if gets := r.gets(); gets != 1 {
+		t.Errorf("the origin is asked %d times", gets)
+	}
+}
+
 func TestBadLimits(t *testing.T) {
 	r := newRig(t, serve.Options{}, named("a"))
 	_, err := mirror.Open(mirror.Options{Store: r.store, Lister: r.client, Fetcher: r.client, LimitRate: -1})

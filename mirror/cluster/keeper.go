@@ -46,6 +46,16 @@ func (k *keeper) listed(head *segments.Names) {
 	k.mu.last = head
 }
 
+// inChain is how many name segments there are, as far as the lister knows.
+func (k *keeper) inChain() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.mu.last == nil {
+		return 0
+	}
+	return k.mu.last.Seq + 1
+}
+
 // offerNew offers a segment that was written just now.
 func (k *keeper) offerNew(ctx context.Context, seq uint64) error {
 	k.mu.Lock()

@@ -285,17 +285,15 @@ func (t *Totals) add(s *segments.Sealed) {
 // lead waits for the lease and leads for as long as it has it, again and again.
 func (p *Process) lead(ctx context.Context) error {
 	lease := p.o.Bus.Lease()
-	var full time.Time // since when this process has no room to list, and nobody else led
+	var full noRoomToList
 	for {
 		wanted := time.Now()
 		held, epoch, err := lease.Acquire(ctx)
 		if err != nil {
 			return err
 		}
-		if time.Since(wanted) >= p.o.soon(joinAgain) {
-			full = time.Time{}
-		}
-		err = p.leadOnce(ctx, held, epoch)
+		waited := time.Since(wanted)
+		listed, err := p.leadOnce(ctx, held, epoch)
 		lost := held.Err() != nil
 		leaving, cancel := p.leaving(ctx)
 		released := lease.Release(leaving)
@@ -306,14 +304,14 @@ func (p *Process) lead(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case cache.NoRoom(err):
-			if full, err = p.awaitRoomToList(ctx, err, full); err != nil {
+			if err := p.awaitRoomToList(ctx, err, &full, waited, listed); err != nil {
 				return err
 			}
 			continue
 		case !lost && !errors.Is(err, errSuperseded):
 			return err
 		}
-		full = time.Time{}
+		full = noRoomToList{}
 		if errors.Is(err, errSuperseded) || onlySays(err, context.Canceled, context.Cause(held)) {
 			p.o.Log.Info().Uint64("epoch", epoch).AnErr("release", released).Err(err).Msg("another process leads")
 		} else {
@@ -347,6 +345,8 @@ func onlySays(err error, these ...error) bool {
 		return true
 	}
 	switch e := err.(type) { //nolint:errorlint // it is unwrapped here
+	case storeError:
+		return onlySays(e.err, these...)
 	case interface{ Unwrap() error }:
 		return onlySays(e.Unwrap(), these...)
 	case interface{ Unwrap() []error }:
@@ -356,7 +356,9 @@ func onlySays(err error, these ...error) bool {
 	return false
 }
 
-func (p *Process) leadOnce(ctx, held context.Context, epoch uint64) error {
+// leadOnce leads for as long as the lease is held. listed is how many name segments there were then, as
+// far as the lister knows.
+func (p *Process) leadOnce(ctx, held context.Context, epoch uint64) (listed uint64, err error) {
 	held, cancel := context.WithCancelCause(held)
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
@@ -366,7 +368,8 @@ func (p *Process) leadOnce(ctx, held context.Context, epoch uint64) error {
 	k := newKeeper(p, epoch)
 	group.Go(func() error { return p.list(held, k) })
 	group.Go(func() error { return k.keep(held) })
-	return group.Wait()
+	err = group.Wait()
+	return k.inChain(), err
 }
 
 func (p *Process) setLeading(l *Leading) {

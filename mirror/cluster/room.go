@@ -44,18 +44,25 @@ func (p *Process) hadRoom() {
 	}
 }
 
+// noRoomToList is since when the local disk has no room to list, and how many name segments there were
+// then. Zero: it has room.
+type noRoomToList struct {
+	since  time.Time
+	listed uint64
+}
+
 // awaitRoomToList waits, after the local disk had no room for the names of a listing in no order and the
-// lease was handed back, until that may be tried again; another may have the lease meanwhile. It has been so
-// since a time, zero: it is new, which is returned. The error is ctx's, or why where there has been none for
-// as long as an outage may last.
-func (p *Process) awaitRoomToList(ctx context.Context, why error, since time.Time) (time.Time, error) {
+// lease was handed back, until that may be tried again; another may have the lease meanwhile. The lease
+// was waited for before, and so many name segments are listed. The error is ctx's, or why where there has
+// been no room for as long as an outage may last: where nobody listed on, and nobody else led for as long.
+func (p *Process) awaitRoomToList(ctx context.Context, why error, full *noRoomToList, waited time.Duration, listed uint64) error {
 	most := p.o.Engine.Outage
 	switch {
-	case since.IsZero():
-		since = time.Now()
+	case full.since.IsZero() || listed > full.listed || most >= 0 && waited > most:
+		*full = noRoomToList{time.Now(), listed}
 		p.o.Log.Warn().Err(why).Msg("no room on the local disk to list: the lease is handed back, so that another lists, and taken again when there is room")
-	case most >= 0 && time.Since(since) > most:
-		return since, why
+	case most >= 0 && time.Since(full.since) > most:
+		return why
 	}
-	return since, sleep(ctx, p.o.soon(joinAgain))
+	return sleep(ctx, p.o.soon(joinAgain))
 }

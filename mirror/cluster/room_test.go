@@ -185,6 +185,96 @@ func TestNoRoomToList(t *testing.T) {
 	}
 }
 
+// fullAgain is a source whose local disk has no room for names at first, and none again as soon as some
+// are there; each time for a minute. Names take a while.
+type fullAgain struct {
+	*fakeSource
+	until time.Time
+}
+
+func (f *fullAgain) Numbering(state []byte) (numbering, error) {
+	n, err := f.fakeSource.Numbering(state)
+	return fullNumbering{n, f}, err
+}
+
+type fullNumbering struct {
+	numbering
+	f *fullAgain
+}
+
+func (n fullNumbering) Add(names []cache.Name) (int, error) {
+	if time.Now().Before(n.f.until) {
+		return 0, fmt.Errorf("write names: %w", syscall.ENOSPC)
+	}
+	time.Sleep(3 * time.Minute)
+	n.f.until = time.Now().Add(time.Minute)
+	return n.numbering.Add(names)
+}
+
+// TestNoRoomToListAgain has the local disk of who lists be full more than once, with room between: each
+// time that is waited for anew.
+func TestNoRoomToListAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newTestProcess(t, NewLocal()).o
+		o.SegmentNames = 1
+		origin := &fakeOrigin{names: []string{"a", "b", "c"}, page: 1}
+		o.source = &fullAgain{&fakeSource{l: newLife(), rng: rand.New(rand.NewPCG(1, 1)), origin: origin}, time.Now().Add(time.Minute)}
+		p, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result, err := p.Run(t.Context()); err != nil || result.Segments != 3 {
+			t.Errorf("%+v, %v", result, err)
+		}
+	})
+}
+
+// lateTight is a source that finds out after a while that it has no room for the names of a listing in no order.
+type lateTight struct{ *fakeSource }
+
+func (f lateTight) Numbering(state []byte) (numbering, error) {
+	n, err := f.fakeSource.Numbering(state)
+	return lateTightNumbering{n}, err
+}
+
+type lateTightNumbering struct{ numbering }
+
+func (lateTightNumbering) Unordered(ctx context.Context, _ []*named) error {
+	if err := sleep(ctx, 3*joinAgain); err != nil {
+		return err
+	}
+	return fmt.Errorf("open a store: %w", syscall.ENOSPC)
+}
+
+// TestNoRoomToListForAll has two lead by turns, neither of which has room: they end after as long as that
+// is waited for.
+func TestNoRoomToListForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		o := newTestProcess(t, NewLocal()).o
+		origin := &fakeOrigin{names: []string{"c", "a", "b"}, page: 10}
+		h := newHub(rand.New(rand.NewPCG(1, 1)), 0)
+		ended := make(chan error, 2)
+		for i := range 2 {
+			o := o
+			o.Process = fmt.Sprint("p", i)
+			o.source = lateTight{&fakeSource{l: newLife(), rng: rand.New(rand.NewPCG(2, uint64(i))), origin: origin}}
+			o.Bus = h.join(o.Process, newLife())
+			p, err := Open(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { _, err := p.Run(ctx); ended <- err }()
+		}
+		for range 2 {
+			if err := <-ended; !errors.Is(err, syscall.ENOSPC) {
+				t.Errorf("it ends with %v", err)
+			}
+		}
+	})
+}
+
 // TestStoreFull has the folder of an object store be full, and not be written. That is not the local disk's,
 // for which another segment would be begun again and again.
 func TestStoreFull(t *testing.T) {
@@ -201,6 +291,15 @@ func TestStoreFull(t *testing.T) {
 				t.Errorf("%v: %v", why, err)
 			}
 		})
+	}
+}
+
+// TestStoreOfAnother has the lease be lost while the object store is written to, which says nothing but that.
+func TestStoreOfAnother(t *testing.T) {
+	for err, only := range map[error]bool{context.Canceled: true, errDenied: false} {
+		if err := fmt.Errorf("write it: %w", storeError{fmt.Errorf("put: %w", err)}); onlySays(err, context.Canceled) != only {
+			t.Errorf("%v: %v", err, !only)
+		}
 	}
 }
 
