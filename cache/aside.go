@@ -21,8 +21,9 @@ func (s *Store) sweep(ctx context.Context) error {
 	b := bulk{s: s, ctx: ctx, batch: s.db.NewBatch()}
 	err := eachKey(s.db, keyAside, "drop what was replaced", func(key, value []byte) error {
 		if e, bad := decodeEntry(value); bad == nil && e.State == Blob {
+			err := s.blobs.remove(e.blob)
 			s.blobs.letGo(e.blob) // else its room is not given back
-			if err := s.blobs.remove(e.blob); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+			if err != nil && !errors.Is(err, iofs.ErrNotExist) {
 				return err
 			}
 		}

@@ -119,8 +119,8 @@ func (s *Store) DropBlob(ino Inode) (dropped bool, err error) {
 	if err := s.writable(); err != nil {
 		return false, err
 	}
-	s.blobs.letGo(uint64(ino)) // else its room is not given back
 	err = s.blobs.remove(uint64(ino))
+	s.blobs.letGo(uint64(ino)) // else its room is not given back
 	if errors.Is(err, iofs.ErrNotExist) {
 		return false, nil
 	}

@@ -7,20 +7,21 @@ import (
 )
 
 // Discard removes files that readers asked for, with their names and what is here of them, as if nobody had asked:
-// of those with numbers from from on, in their order, each that want returns true for, until they are together
-// bytes long. It returns the number to go on from, 0 where it came to the end, and how long they were. Who
-// asks for one again gives it a new number, and the old one is ErrNotFound. It is for a store that no
-// listing fills. A crash leaves each removed or there.
-func (s *Store) Discard(ctx context.Context, from Inode, bytes int64, want func(*Entry) bool) (next Inode, freed int64, err error) {
+// of those with numbers from from on, in their order, each that want returns true for, until they took bytes
+// together, each as many as it is long and beside. It returns the number to go on from, 0 where it came to the
+// end, and how many bytes they took. want may be called twice for a file, the second time before anything else is
+// committed: it may read the store. Who asks for one again gives it a new number, and the old one is
+// ErrNotFound. It is for a store that no listing fills. A crash leaves each removed or there.
+func (s *Store) Discard(ctx context.Context, from Inode, bytes, beside int64, want func(*Entry) bool) (next Inode, freed int64, err error) {
 	if p := s.progress.Load(); p.Marker != "" || p.ListingComplete || p.Settled > FirstInode || s.format.segments() {
 		return 0, 0, errors.New("only what readers asked for can be discarded")
 	}
 	for next = from; freed < bytes; {
 		var page []asked
-		if page, next, err = s.askedFrom(ctx, next, bytes-freed, want); err != nil {
+		if page, next, err = s.askedFrom(ctx, next, bytes-freed, beside, want); err != nil {
 			return 0, freed, err
 		}
-		n, err := s.discard(ctx, page, want)
+		n, err := s.discard(ctx, page, beside, want)
 		if freed += n; err != nil {
 			return 0, freed, err
 		}
@@ -33,15 +34,15 @@ func (s *Store) Discard(ctx context.Context, from Inode, bytes int64, want func(
 
 // asked is a file that a reader asked for.
 type asked struct {
-	key []byte
-	ino Inode
+	key      []byte
+	ino, run Inode // run is where its run begins
 }
 
 // discardMost is how many files are removed by one commit, each of which is synced.
 const discardMost = 4096
 
 // askedFrom finds what is to be discarded next.
-func (s *Store) askedFrom(ctx context.Context, from Inode, bytes int64, want func(*Entry) bool) (page []asked, next Inode, err error) {
+func (s *Store) askedFrom(ctx context.Context, from Inode, bytes, beside int64, want func(*Entry) bool) (page []asked, next Inode, err error) {
 	for r, err := range s.eachRun(from, Inode(s.numbers.next.Load())) {
 		if err = errors.Join(err, ctx.Err()); err != nil {
 			return nil, 0, err
@@ -59,7 +60,7 @@ func (s *Store) askedFrom(ctx context.Context, from Inode, bytes int64, want fun
 				return true
 			}
 			if inner = err; err == nil && e.Inode == r.first+Inode(k) && e.Here() && want(&e) {
-				page, bytes = append(page, asked{EntryKey(r.parent, string(name)), e.Inode}), bytes-e.Size
+				page, bytes = append(page, asked{EntryKey(r.parent, string(name)), e.Inode, r.first}), bytes-e.Size-beside
 			}
 			return inner == nil
 		})
@@ -71,11 +72,11 @@ func (s *Store) askedFrom(ctx context.Context, from Inode, bytes int64, want fun
 }
 
 // discard removes files that are still what they were, and wanted.
-func (s *Store) discard(ctx context.Context, page []asked, want func(*Entry) bool) (freed int64, err error) {
+func (s *Store) discard(ctx context.Context, page []asked, beside int64, want func(*Entry) bool) (freed int64, err error) {
 	if len(page) == 0 {
 		return 0, nil
 	}
-	freed, err = s.unask(page, want)
+	freed, err = s.unask(page, beside, want)
 	if err != nil {
 		return 0, fmt.Errorf("discard files: %w", err)
 	}
@@ -86,12 +87,13 @@ func (s *Store) discard(ctx context.Context, page []asked, want func(*Entry) boo
 	return freed, s.sweep(ctx)
 }
 
-func (s *Store) unask(page []asked, want func(*Entry) bool) (freed int64, err error) {
+func (s *Store) unask(page []asked, beside int64, want func(*Entry) bool) (freed int64, err error) {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	next, edits := s.commit.progress, runEdits{}
+	all := next.Files == next.Asked // also those of which a repair has lost the mark
 	var gone []Inode
 	for _, a := range page {
 		e, err := s.lookupKey(a.key)
@@ -100,14 +102,14 @@ func (s *Store) unask(page []asked, want func(*Entry) bool) (freed int64, err er
 		}
 		var value string
 		if err == nil {
-			value, err = s.getString(appendRunIndexKey(nil, a.ino))
+			value, err = s.getString(appendRunIndexKey(nil, a.run))
 		}
 		if err != nil {
 			return 0, err
 		}
 		if index, err := decodeRunIndex([]byte(value)); err != nil {
 			return 0, err
-		} else if index.mark != markAsked {
+		} else if index.mark != markAsked && !all {
 			return 0, fmt.Errorf("inode %d was not asked for", a.ino)
 		}
 		if e.State == Blob { // its file goes with it, also after a crash; see sweep
@@ -118,9 +120,9 @@ func (s *Store) unask(page []asked, want func(*Entry) bool) (freed int64, err er
 		}
 		edits.set(a.ino, "")
 		gone = append(gone, a.ino)
-		freed += e.Size
+		freed += e.Size + beside
 		next.Files--
-		next.Asked--
+		next.Asked -= min(next.Asked, 1)
 		next.Fetched--
 		next.Bytes -= uint64(e.Size)
 	}

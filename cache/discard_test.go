@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
@@ -76,7 +78,7 @@ func TestDiscard(t *testing.T) {
 			t.Fatal(err)
 		}
 		armed.Store(true)
-		next, freed, err := s.Discard(context.Background(), 0, 3000, func(e *Entry) bool { return e.Inode != numbers["f01"] })
+		next, freed, err := s.Discard(context.Background(), 0, 3000, 0, func(e *Entry) bool { return e.Inode != numbers["f01"] })
 		if err != nil || freed < 3000 || next == 0 {
 			t.Fatalf("%d freed, next %d, %v", freed, next, err)
 		}
@@ -106,7 +108,7 @@ func TestDiscard(t *testing.T) {
 			if again := askFor(t, s, "f00", []byte("again")); again <= numbers["f23"] {
 				t.Errorf("f00 comes again as %d", again)
 			}
-			if next, _, err := s.Discard(t.Context(), next, 1<<40, func(*Entry) bool { return true }); next != 0 || err != nil {
+			if next, _, err := s.Discard(t.Context(), next, 1<<40, 0, func(*Entry) bool { return true }); next != 0 || err != nil {
 				t.Errorf("to the end: %d, %v", next, err)
 			}
 			if p := s.Progress(); p.Files != 1 || p.Bytes != uint64(len(contents["f01"])) {
@@ -133,15 +135,110 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
+// removals calls fn before and after each blob file is removed.
+type removals struct {
+	vfs.FS
+	fn   func()
+	open atomic.Int64 // blob files
+}
+
+type openBlob struct {
+	vfs.File
+	open *atomic.Int64
+}
+
+func (b openBlob) Close() error {
+	b.open.Add(-1)
+	return b.File.Close()
+}
+
+func isBlob(name string) bool {
+	return strings.Contains(name, "blobs") && !strings.Contains(name, "tmp")
+}
+
+func (r *removals) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := r.FS.Open(name, opts...)
+	if err != nil || !isBlob(name) {
+		return f, err
+	}
+	r.open.Add(1)
+	return openBlob{f, &r.open}, nil
+}
+
+func (r *removals) Remove(name string) error {
+	if !isBlob(name) || r.fn == nil {
+		return r.FS.Remove(name)
+	}
+	r.fn()
+	defer r.fn()
+	return r.FS.Remove(name)
+}
+
+// TestReadWhileDiscarded: a content that is read while it is removed is whole or not there, and never damage; its
+// file is not kept open.
+func TestReadWhileDiscarded(t *testing.T) {
+	disk := &removals{FS: vfs.NewMem()}
+	s := open(t, Options{Dir: "/store", Origin: testOrigin, FS: disk, Reserve: -1, InlineLimit: 100, FlushEvery: -1})
+	want := bytes.Repeat([]byte("x"), 500)
+	numbers, calls := []Inode{askFor(t, s, "long", want), askFor(t, s, "too", want)}, 0
+	disk.fn = func() {
+		calls++
+		for _, ino := range numbers {
+			got := make([]byte, 1000)
+			n, err := s.ReadAt(ino, got, 0)
+			if err == nil && !bytes.Equal(got[:n], want) || err != nil && (!errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt)) {
+				t.Errorf("%d reads %d bytes, %v", ino, n, err)
+			}
+		}
+	}
+	if _, _, err := s.Discard(t.Context(), 0, 600, 0, func(*Entry) bool { return true }); err != nil || calls != 4 {
+		t.Errorf("%d calls, %v", calls, err)
+	}
+	if n := disk.open.Load(); n != 0 {
+		t.Errorf("%d files are open", n)
+	}
+}
+
 // TestDiscardOfAListing: what a listing has named cannot be discarded.
 func TestDiscardOfAListing(t *testing.T) {
 	s := open(t, Options{Dir: t.TempDir(), Origin: testOrigin})
 	put(t, plan(t, s, "a", "b"))
-	if _, _, err := s.Discard(t.Context(), 0, 1, func(*Entry) bool { return true }); err == nil {
+	if _, _, err := s.Discard(t.Context(), 0, 1, 0, func(*Entry) bool { return true }); err == nil {
 		t.Error("it is")
 	}
 	if got := content(t, s, "a"); got != string(body("a")) {
 		t.Errorf("a holds %q", got)
+	}
+	verify(t, s)
+}
+
+// TestDiscardAfterRepair: a repair makes new runs of files whose names were in damage, and these say of none
+// that it was asked for: they go all the same.
+func TestDiscardAfterRepair(t *testing.T) {
+	o := Options{Dir: t.TempDir(), Origin: testOrigin, Reserve: -1, FlushEvery: -1}
+	s := open(t, o)
+	const files = 4
+	for k := range files {
+		ino := askFor(t, s, fmt.Sprintf("f%d", k), []byte("content"))
+		if k == 0 {
+			continue // this one is not in the damage
+		}
+		for _, key := range [][]byte{appendRunKey(nil, RootInode, ino), appendRunIndexKey(nil, ino)} {
+			if err := s.db.Delete(key, pebble.NoSync); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := errors.Join(s.Flush(t.Context()), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Repair(t.Context(), o, func(p string) { t.Log(p) }); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, o)
+	next, freed, err := s.Discard(t.Context(), 0, 1<<40, 0, func(*Entry) bool { return true })
+	if p := s.Progress(); err != nil || next != 0 || freed != files*int64(len("content")) || p.Files != 0 || p.Asked != 0 || p.Fetched != 0 || p.Bytes != 0 {
+		t.Errorf("%d freed, next %d, %v; %+v is left", freed, next, err, p)
 	}
 	verify(t, s)
 }

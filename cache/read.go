@@ -132,6 +132,9 @@ func (s *Store) readBlob(e *Entry, p []byte, off int64) (int, error) {
 	if _, dropped := s.get(e.Inode); dropped != nil {
 		return 0, dropped
 	}
+	if _, none := s.aside(e.Inode); none == nil { // it is being dropped
+		return 0, fmt.Errorf("inode %d: %w", e.Inode, ErrNotFound)
+	}
 	return n, err
 }
 

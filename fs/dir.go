@@ -85,31 +85,31 @@ func (f *fsys) list(cancel <-chan struct{}, in *fuse.ReadIn, dot func(fuse.DirEn
 	if after < cache.FirstInode {
 		after = 0
 	}
-	for {
-		err := f.awaitNames(cancel, dir, after)
-		if err == nil {
-			err = rest(dir, after)
-		}
-		switch {
-		case err == nil:
-			return fuse.OK
-		case f.ready == nil || !errors.Is(err, cache.ErrNotReady):
-			return f.fail(opReadDir, dir, "", err)
-		}
+	if err := f.whenReady(cancel, dir, after, rest); err != nil {
+		return f.fail(opReadDir, dir, "", err)
 	}
+	return fuse.OK
 }
 
-// awaitNames waits until names of dir that come after the number after can be read.
-func (f *fsys) awaitNames(cancel <-chan struct{}, dir, after cache.Inode) error {
+// whenReady calls rest once names of dir that come after the number after can be read, and again where others
+// have come in front of those meanwhile. All of it takes no longer than one wait may.
+func (f *fsys) whenReady(cancel <-chan struct{}, dir, after cache.Inode, rest func(dir, after cache.Inode) error) error {
 	if f.ready == nil {
-		return nil
+		return rest(dir, after)
 	}
 	ctx, stop := f.demandContext(cancel)
 	defer stop()
-	if err := f.ready(ctx, dir, after); err != nil {
-		return f.causeOf(ctx, err)
+	for {
+		if err := f.ready(ctx, dir, after); err != nil {
+			return f.causeOf(ctx, err)
+		}
+		switch err := rest(dir, after); {
+		case !errors.Is(err, cache.ErrNotReady):
+			return err
+		case ctx.Err() != nil:
+			return f.causeOf(ctx, err)
+		}
 	}
-	return nil
 }
 
 // parentIno is the number shown for "..". The store does not lead upwards, and

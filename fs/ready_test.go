@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -107,5 +108,13 @@ func TestReadDirOfLateNames(t *testing.T) {
 	in := fuse.ReadIn{InHeader: fuse.InHeader{NodeId: 1}, Offset: cookieDotDot}
 	if status := f.ReadDir(cancel, &in, fuse.NewDirEntryList(make([]byte, 4096), in.Offset)); status != fuse.EINTR {
 		t.Errorf("interrupted: %v", status)
+	}
+	// Nor does one where others come again and again.
+	late.late = 1 << 40
+	cancel = make(chan struct{})
+	end := sync.OnceFunc(func() { close(cancel) })
+	f.ready = func(context.Context, cache.Inode, cache.Inode) error { end(); return nil }
+	if status := f.ReadDir(cancel, &in, fuse.NewDirEntryList(make([]byte, 4096), in.Offset)); status != fuse.EINTR {
+		t.Errorf("interrupted, as names come: %v", status)
 	}
 }

@@ -77,7 +77,7 @@ func (e *Engine) fetchOne(parent cache.Inode, name string) (cache.Entry, error) 
 
 // fetchWhole fetches a file into the store. show is called, at most once, where
 // its entry can be shown before that.
-func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string, show func(cache.Entry)) (_ cache.Entry, err error) {
+func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string, show func(cache.Entry)) (cache.Entry, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// What is shown has no deadline: it may be as long as it likes to be.
@@ -101,6 +101,25 @@ func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string
 		}
 		return cache.Entry{}, err
 	}
+	shown := false
+	for {
+		entry, err := e.fetchAndLook(ctx, parent, name, func(entry cache.Entry) {
+			deadline.Stop()
+			shown = true
+			show(entry)
+		})
+		if !errors.Is(err, errRemoved) || shown || ctx.Err() != nil {
+			return entry, err
+		}
+	}
+}
+
+// errRemoved says that a file that was here, or came, has been removed from the store before it was looked up. It
+// says nothing of the origin.
+var errRemoved = errors.New("removed before it was looked up")
+
+// fetchAndLook fetches a file where it is not here, and returns its entry.
+func (e *Engine) fetchAndLook(ctx context.Context, parent cache.Inode, name string, show func(cache.Entry)) (_ cache.Entry, err error) {
 	page, err := e.store.Ask(parent, name)
 	if err != nil {
 		return cache.Entry{}, err
@@ -110,14 +129,14 @@ func (e *Engine) fetchWhole(ctx context.Context, parent cache.Inode, name string
 		if err := errors.Join(e.tooLarge(page, 0), e.store.RoomFor(page.Size(0))); err != nil {
 			return cache.Entry{}, err
 		}
-		if err := e.fetchAsked(ctx, page, demandKey(parent, name), func(entry cache.Entry) {
-			deadline.Stop()
-			show(entry)
-		}); err != nil {
+		if err := e.fetchAsked(ctx, page, demandKey(parent, name), show); err != nil {
 			return cache.Entry{}, err
 		}
 	}
 	entry, err := e.store.Lookup(parent, name)
+	if errors.Is(err, cache.ErrNotFound) {
+		return cache.Entry{}, fmt.Errorf("%q of directory %d: %w", name, parent, errRemoved)
+	}
 	if err == nil && entry.State == cache.Gone {
 		if e.opts.Events.Gone != nil {
 			e.opts.Events.Gone(parent, name)

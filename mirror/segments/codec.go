@@ -30,7 +30,7 @@ const (
 	// maxSmall bounds a mirror object and a commit, in bytes: a commit has a line for each of
 	// its tables.
 	maxSmall = 8 << 20
-	// maxManifest bounds a manifest, in bytes, at about 500 a segment.
+	// maxManifest bounds a manifest, in bytes, at about 1,300 a segment of some tables.
 	maxManifest = 1 << 30
 	// MaxTable bounds a table, in bytes.
 	MaxTable = 1 << 30

@@ -29,6 +29,6 @@
 // Files take Options.Bytes at most. Over it those asked for first are removed, with their names and numbers: who
 // has one open gets cache.ErrNotFound, and never another version under the same number, as
 // it may have no validator by which to tell. What was asked for or read a moment ago stays (restTicks). Files
-// of earlier processes nobody has open: they go once the mirror has their names. All goes with the folder when the mirror
-// is opened complete.
+// of earlier processes that this one has not shown nobody has open: they go once the mirror has their names. All goes with
+// the folder when the mirror is opened complete.
 package unlisted

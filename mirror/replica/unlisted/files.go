@@ -68,7 +68,7 @@ func Open(o Options) (_ *Files, err error) {
 	if o.Bytes == 0 {
 		o.Bytes = DefaultBytes
 	}
-	f := &Files{o: o, recent: recent{used: map[cache.Inode]uint64{}}}
+	f := &Files{o: o, recent: recent{used: map[cache.Inode]uint64{}, old: map[cache.Inode]struct{}{}}}
 	ctx, cancel := context.WithCancel(context.Background())
 	f.cancel = cancel
 	defer func() {
@@ -82,6 +82,7 @@ func Open(o Options) (_ *Files, err error) {
 	if f.store, err = cache.Open(o.Store); err != nil {
 		return nil, err
 	}
+	f.recent.before = f.store.Progress().Next
 	if f.mu.planner, err = f.store.NewPlanner(); err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func Open(o Options) (_ *Files, err error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keeper{f: f, before: f.store.Progress().Next}
+	k := &keeper{f: f}
 	f.keeping.Go(func() {
 		pprof.Do(ctx, pprof.Labels("motefs", "unlisted"), k.run)
 	})

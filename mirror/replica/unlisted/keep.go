@@ -31,18 +31,22 @@ const (
 type keeper struct {
 	f *Files
 	// hand is the number from which on files are removed next.
-	hand cache.Inode
-	// before is the first number that this process may have given out: a file below it
-	// is nobody's who has it open.
-	before cache.Inode
-	ticks  uint64
+	hand  cache.Inode
+	ticks uint64
 }
 
 // recent are the files that were asked for or read a moment ago: by their numbers, when.
 type recent struct {
+	// before is the first number that this process may have given out.
+	before cache.Inode
+
 	mu   sync.Mutex
 	now  uint64 // in ticks
 	used map[cache.Inode]uint64
+	// old are the files of before that this process has shown, maxRecent of them: somebody may have
+	// them open. many says that there are more.
+	old  map[cache.Inode]struct{}
+	many bool
 }
 
 func (r *recent) touch(side cache.Inode) {
@@ -51,6 +55,25 @@ func (r *recent) touch(side cache.Inode) {
 	if _, there := r.used[side]; there || len(r.used) < maxRecent {
 		r.used[side] = r.now
 	}
+	if side >= r.before {
+		return
+	}
+	if _, there := r.old[side]; !there && len(r.old) == maxRecent {
+		r.many = true
+	} else {
+		r.old[side] = struct{}{}
+	}
+}
+
+// nobodys reports whether nobody can have a file open, as it is of before and this process has not shown it.
+func (r *recent) nobodys(side cache.Inode) bool {
+	if side >= r.before {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, shown := r.old[side]
+	return !shown && !r.many
 }
 
 func (r *recent) has(side cache.Inode) bool {
@@ -108,8 +131,7 @@ func (k *keeper) bound(ctx context.Context) (err error) {
 	}
 	target := f.o.Bytes - f.o.Bytes/room
 	for turns := 0; f.used() > target && turns < 2; { // from the hand to the end, and once around
-		// Their contents alone count here: it is looked again after each.
-		k.hand, _, err = f.store.Discard(ctx, k.hand, max(1, min(f.used()-target, f.o.Bytes/room)), func(e *cache.Entry) bool {
+		k.hand, _, err = f.store.Discard(ctx, k.hand, f.used()-target, perFile, func(e *cache.Entry) bool {
 			return !f.recent.has(e.Inode)
 		})
 		if err != nil {
@@ -122,16 +144,16 @@ func (k *keeper) bound(ctx context.Context) (err error) {
 	return nil
 }
 
-// pass removes the files that were here before this process began, and that the mirror has by now, or
-// has not and never will.
+// pass removes the files that were here before this process began and that it has not shown, and that the
+// mirror has by now, or has not and never will.
 func (k *keeper) pass(ctx context.Context) error {
 	f := k.f
 	if f.store.Usage().Files == 0 {
 		return nil
 	}
 	var failed error
-	_, _, err := f.store.Discard(ctx, 0, 1<<62, func(e *cache.Entry) bool {
-		if e.Inode >= k.before || failed != nil {
+	_, _, err := f.store.Discard(ctx, 0, 1<<62, 0, func(e *cache.Entry) bool {
+		if !f.recent.nobodys(e.Inode) || failed != nil {
 			return false
 		}
 		has, err := f.mirrorHas(e.Inode)

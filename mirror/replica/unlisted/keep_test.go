@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/origin/origintest"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -28,7 +31,7 @@ func TestUnlistedBound(t *testing.T) {
 	f.cancel() // ticks are ours
 	f.keeping.Wait()
 	f.o.Bytes = bound
-	k := &keeper{f: f, before: f.store.Progress().Next}
+	k := &keeper{f: f}
 	n := &Names{f: f}
 	read := func(number cache.Inode, want []byte) error {
 		got := make([]byte, len(want)+1)
@@ -93,13 +96,124 @@ func TestUnlistedBound(t *testing.T) {
 	}
 }
 
+// TestUnlistedShortFiles: of files that take more beside their contents than for them no more go than must.
+func TestUnlistedShortFiles(t *testing.T) {
+	const files = 100
+	const bound = (files - 10) * (1 + perFile)
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 1000, BodySize: 1})
+	server := origintest.New(t, serve.Options{}, src)
+	tree := mirrored(t, src.Name(1000))
+	parent, err := walk(tree, []string{"d000001"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, t.TempDir(), tree, server, nil)
+	defer f.Close()
+	f.cancel() // ticks are ours
+	f.keeping.Wait()
+	f.o.Bytes = bound
+	k := &keeper{f: f}
+	for i := range int64(files) {
+		_, name, _ := strings.Cut(src.Name(1000+i), "/")
+		if _, err := f.Fetch(t.Context(), parent, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range restTicks + 1 {
+		if err := k.tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if used, least := f.used(), int64(bound-bound/room-2*perFile); used > bound || used < least {
+		t.Errorf("%d bytes are left, and should be from %d to %d", used, least, int64(bound))
+	}
+}
+
+// TestUnlistedReadAsItComes: who reads a long file while it comes, reads it on once it is here, over the bound.
+func TestUnlistedReadAsItComes(t *testing.T) {
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 1000, LargeEvery: 1, LargeSize: 1 << 20})
+	server := origintest.New(t, serve.Options{}, src)
+	tree := mirrored(t, src.Name(1000))
+	parent, err := walk(tree, []string{"d000001"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, t.TempDir(), tree, server, nil)
+	defer f.Close()
+	f.cancel() // ticks are ours
+	f.keeping.Wait()
+	f.o.Bytes = 1
+	k := &keeper{f: f}
+	_, name, _ := strings.Cut(src.Name(1500), "/")
+	e, err := f.Fetch(t.Context(), parent, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range restTicks + 1 {
+		f.recent.tick()
+	}
+	c, n := &Contents{f: f}, &Names{f: f}
+	if _, _, err := c.ReadAt(t.Context(), e.Inode, make([]byte, 10), 0, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	eventually.True(t, "it is here", func() bool {
+		at, err := f.store.Get(e.Inode &^ sideBit)
+		return err == nil && at.Here()
+	})
+	if err := k.tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, e.Size+1)
+	if k, err := n.ReadAt(e.Inode, got, 0); err != nil || !bytes.Equal(got[:k], src.Body(1500)) {
+		t.Errorf("it reads %d bytes, %v", k, err)
+	}
+}
+
+// TestUnlistedGoesAsItIsAskedFor: a file that is removed while it is asked for is there all the same.
+func TestUnlistedGoesAsItIsAskedFor(t *testing.T) {
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 1000})
+	server := origintest.New(t, serve.Options{}, src)
+	tree := mirrored(t, src.Name(1000))
+	parent, err := walk(tree, []string{"d000001"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, t.TempDir(), tree, server, nil)
+	defer f.Close()
+	_, name, _ := strings.Cut(src.Name(1500), "/")
+	var readers sync.WaitGroup
+	end := make(chan struct{})
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-end:
+					return
+				default:
+				}
+				if _, err := f.Fetch(t.Context(), parent, name); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 300 {
+		if _, _, err := f.store.Discard(t.Context(), 0, 1, 0, func(*cache.Entry) bool { return true }); err != nil {
+			t.Error(err)
+		}
+	}
+	close(end)
+	readers.Wait()
+}
+
 // TestUnlistedOfBefore: after a restart files are removed that the mirror has by now, and no others; those of this
-// process stay, as somebody may have them open.
+// process stay, and those of before that it has shown, as somebody may have them open.
 func TestUnlistedOfBefore(t *testing.T) {
 	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 1000})
 	server := origintest.New(t, serve.Options{}, src)
-	// By now the mirror has 1500 and 1600.
-	tree := mirrored(t, src.Name(1000), src.Name(1500), src.Name(1600))
+	// By now the mirror has 1500, 1502 and 1600.
+	tree := mirrored(t, src.Name(1000), src.Name(1500), src.Name(1502), src.Name(1600))
 	parent, err := walk(tree, []string{"d000001"})
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +229,7 @@ func TestUnlistedOfBefore(t *testing.T) {
 		return e.Inode &^ sideBit
 	}
 	f := open(t, dir, tree, server, nil)
-	old, other := fetch(f, 1500), fetch(f, 1501)
+	old, other, shown := fetch(f, 1500), fetch(f, 1501), fetch(f, 1502)
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -123,12 +237,18 @@ func TestUnlistedOfBefore(t *testing.T) {
 	defer f.Close()
 	f.cancel()
 	f.keeping.Wait()
-	k := &keeper{f: f, before: f.store.Progress().Next}
+	k := &keeper{f: f}
 	young := fetch(f, 1600)
+	if again := fetch(f, 1502); again != shown {
+		t.Fatalf("1502 was %d, and is %d", shown, again)
+	}
+	for range restTicks + 1 {
+		f.recent.tick()
+	}
 	if err := k.pass(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for number, stays := range map[cache.Inode]bool{old: false, other: true, young: true} {
+	for number, stays := range map[cache.Inode]bool{old: false, other: true, shown: true, young: true} {
 		if _, err := f.store.Get(number); (err == nil) != stays {
 			t.Errorf("inode %d: %v, and it should stay: %v", number, err, stays)
 		}

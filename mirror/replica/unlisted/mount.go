@@ -89,6 +89,7 @@ func (c *Contents) Shown(ino cache.Inode) (arriving *cache.Entry, generation uin
 // ReadAt is that of fs.Arrivals.
 func (c *Contents) ReadAt(ctx context.Context, ino cache.Inode, p []byte, off int64, patience time.Duration) (n int, ok bool, err error) {
 	if side, ok := ours(ino); ok {
+		c.f.recent.touch(side)
 		return c.f.engine.ReadAt(ctx, side, p, off, patience)
 	}
 	return c.Contents.ReadAt(ctx, ino, p, off, patience)
