@@ -137,11 +137,11 @@ $(VULN):
 	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION)
 	mv $(TOOLS)/govulncheck $@
 
-# An S3 server to be held to; it takes some two minutes to build.
 $(GOTESTSUM):
 	GOBIN=$(TOOLS) $(GO) install gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
 	mv $(TOOLS)/gotestsum $@
 
+# An S3 server to be held to; it takes some two minutes to build.
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
 	mv $(TOOLS)/versitygw $@

@@ -11,6 +11,7 @@ import (
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/segments"
 )
 
 // The exit statuses are a contract; README.md lists them.
@@ -79,6 +80,8 @@ func exitStatus(err error) int {
 		{status.ErrSocket, exitStore},
 		{status.ErrNotRunning, exitStore},
 		{cache.ErrOrigin, exitStore},
+		{segments.ErrOtherOrigin, exitStore},
+		{segments.ErrNone, exitStore},
 		{cache.ErrNewer, exitNewer}, // before ErrFormat, which it is too
 		{cache.ErrFormat, exitStore},
 		{cache.ErrCorrupt, exitDamaged},

@@ -147,8 +147,20 @@ var errPatience = errors.New("the object store does not deliver")
 // another thing.
 func gaveUp(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
-	if errors.Is(err, cause) && !errors.Is(cause, errPatience) {
-		return err
+	switch {
+	case !errors.Is(err, cause):
+		return fmt.Errorf("%w: %v", cause, err) //nolint:errorlint // see above
+	case errors.Is(cause, errPatience): // which err says already
+		return &saying{err.Error(), cause}
 	}
-	return fmt.Errorf("%w: %v", cause, err) //nolint:errorlint // see above
+	return err
 }
+
+// saying is an error in the words of another.
+type saying struct {
+	text  string
+	cause error
+}
+
+func (s *saying) Error() string { return s.text }
+func (s *saying) Unwrap() error { return s.cause }

@@ -136,7 +136,7 @@ func TestStalledDownloadEnds(t *testing.T) {
 		from := &slow{Store: plain, below: segments.BlobsPrefix, pieces: 10, pause: time.Second, stalls: 4}
 		r := opened(t, t.TempDir()+"/store", from, func(o *Options) { o.quiet, o.Patience = true, testPatience })
 		file, start := w.anyFile(true), time.Now()
-		if _, err := impatient(t, r, file); !errors.Is(err, errPatience) {
+		if _, err := impatient(t, r, file); !errors.Is(err, errPatience) || errors.Is(err, context.DeadlineExceeded) || strings.Count(err.Error(), errPatience.Error()) != 1 {
 			t.Errorf("of a download that stalls: %v", err)
 		}
 		if took := time.Since(start); took < testPatience || took > testPatience+4*time.Second {
