@@ -11,10 +11,10 @@ const (
 	goneAfter = 3 * time.Second
 	// goneKept is how long that is remembered.
 	goneKept = 2 * time.Minute
-	// stillLooks is after how many looks of the leader, at which somebody has nothing to do and nobody
-	// is at a segment that is left, its item is thought to be that of a process that has gone: who has
-	// nothing to do would have got it otherwise.
-	stillLooks = 3
+	// stillFor is for how long somebody has nothing to do and nobody is at a segment that is left, before
+	// its item is thought to be that of a process that has gone: who has nothing to do would have got it
+	// otherwise. Near the end the leader looks many times before it can have heard who is at one.
+	stillFor = 2 * sealEvery
 	// againTimeout is how long offering again may take; the next look does it again.
 	againTimeout = 2 * time.Second
 )

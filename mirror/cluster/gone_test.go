@@ -90,3 +90,38 @@ func testGoneWorker(t *testing.T, seed uint64, leader bool, kills *int, worst *t
 		t.Errorf("all is there %v after the kill", took)
 	}
 }
+
+// againRecorder is a bus that is told of segments that are offered again.
+type againRecorder struct {
+	*Local
+	again []uint64
+}
+
+func (b *againRecorder) OfferAgain(_ context.Context, seqs []uint64) error {
+	b.again = append(b.again, seqs...)
+	return nil
+}
+
+// TestManyLooks has the leader look many times, as it does near the end, before it can hear who was given a
+// segment just now. It is not offered again then, but once nobody is at it for a while.
+func TestManyLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &againRecorder{Local: NewLocal()}
+		k := newKeeper(newTestProcess(t, bus), 1)
+		k.known = 1
+		k.p.addIdle(1)
+		look := func(want int) {
+			t.Helper()
+			if err := k.offer(t.Context()); err != nil || len(bus.again) != want {
+				t.Errorf("offered again: %d, %v", bus.again, err)
+			}
+		}
+		for range 10 {
+			look(0)
+			time.Sleep(hearEvery)
+		}
+		time.Sleep(stillFor)
+		look(1)
+		look(1)
+	})
+}

@@ -25,9 +25,8 @@ type keeper struct {
 	prevs map[uint64]*segments.Names
 	// offered is when a segment that is left was offered, and seen since when it is worked at.
 	offered, seen map[uint64]time.Time
-	// still counts for a segment the looks at which nobody was at it, though somebody had nothing to
-	// do.
-	still map[uint64]int
+	// still is since when nobody is at a segment, though somebody has nothing to do.
+	still map[uint64]time.Time
 	mu    struct {
 		sync.Mutex
 		low  uint64
@@ -36,7 +35,7 @@ type keeper struct {
 }
 
 func newKeeper(p *Process, epoch uint64) *keeper {
-	return &keeper{p: p, epoch: epoch, prevs: map[uint64]*segments.Names{}, offered: map[uint64]time.Time{}, seen: map[uint64]time.Time{}, still: map[uint64]int{}}
+	return &keeper{p: p, epoch: epoch, prevs: map[uint64]*segments.Names{}, offered: map[uint64]time.Time{}, seen: map[uint64]time.Time{}, still: map[uint64]time.Time{}}
 }
 
 // listed notes how far the listing is.

@@ -30,10 +30,11 @@ func (k *keeper) offer(ctx context.Context) error {
 		workers := at[seq]
 		if workers == 0 {
 			delete(k.seen, seq)
-			if idle > 0 {
-				k.still[seq]++
+			still, ok := k.still[seq]
+			if !ok && idle > 0 {
+				k.still[seq], still = now, now
 			}
-			if k.p.takeGone(seq, now) || k.still[seq] >= stillLooks && len(again) < idle {
+			if k.p.takeGone(seq, now) || idle > len(again) && now.Sub(still) >= k.p.o.soon(stillFor) {
 				again = append(again, seq)
 				delete(k.still, seq)
 			}
@@ -71,16 +72,11 @@ func (k *keeper) offer(ctx context.Context) error {
 
 // forget drops what is known of segments that are sealed.
 func (k *keeper) forget() {
-	for _, m := range []map[uint64]time.Time{k.offered, k.seen} {
+	for _, m := range []map[uint64]time.Time{k.offered, k.seen, k.still} {
 		for seq := range m {
 			if seq < k.low {
 				delete(m, seq)
 			}
-		}
-	}
-	for seq := range k.still {
-		if seq < k.low {
-			delete(k.still, seq)
 		}
 	}
 }
