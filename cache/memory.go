@@ -28,3 +28,11 @@ func (o *Options) OffHeap() int64 {
 	}
 	return o.blockCache() + memTableStop*o.memTable()
 }
+
+// ScratchOffHeap is OffHeap of a store that OpenScratch makes.
+func ScratchOffHeap() int64 {
+	if !manualMemory {
+		return 0
+	}
+	return scratchCache + memTableStop*scratchMemTable
+}

@@ -63,7 +63,7 @@ type Options struct {
 
 	// repair has the store opened by Repair, which puts right what Open refuses.
 	repair bool
-	// tune changes the database's settings; only BenchmarkSettings sets it.
+	// tune changes the database's settings; OpenScratch sets it, and BenchmarkSettings.
 	tune func(*pebble.Options)
 	// free says what is free of the disk; tests set it.
 	free func() (bytes, inodes uint64, err error)

@@ -22,7 +22,7 @@ type scratch struct {
 const (
 	// scratchMemTable and scratchCache are a scratch store's memtable and its blocks, in
 	// bytes.
-	scratchMemTable = 16 << 20
+	scratchMemTable = 8 << 20
 	scratchCache    = 8 << 20
 	// scratchAhead is how far ahead of its numbers the watermark of a scratch store is: as
 	// it does not outlive its process, none is waited for.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/motefs/motefs/cache"
+	"github.com/motefs/motefs/mirror/cluster"
 	"github.com/rs/zerolog"
 )
 
@@ -25,6 +26,9 @@ const (
 	// memoryReserve is the part of the limit that is left to what neither Go nor the
 	// store counts: threads, the program itself, the kernel's buffers.
 	memoryReserve = 8 // an eighth
+	// segmentsMemory is how many bytes a mirror in segments takes at most, however many the machine has:
+	// more would not make it faster.
+	segmentsMemory = 192 << 20
 )
 
 // limited fits the process, and the store that it is about to open, to the limits that
@@ -33,13 +37,28 @@ func limited(o cache.Options) cache.Options {
 	o.Descriptors = descriptorLimit(o.Log)
 	o.Memory = memoryLimit(o.Log)
 	if o.Memory > 0 {
-		// What the user says (GOMEMLIMIT) goes before this.
-		heap := uint64(max(o.Memory-o.Memory/memoryReserve-o.OffHeap(), o.Memory/memoryReserve))
-		if _, err := memlimit.Set(memlimit.WithProvider(memlimit.Limit(heap)), memlimit.WithRatio(1)); err != nil {
-			o.Log.Warn().Err(err).Msg("Go's memory is not limited")
-		}
+		limitHeap(o.Memory, o.OffHeap(), o.Log)
 	}
 	return o
+}
+
+// limitedSegments fits the process to what a mirror in segments may take, in bytes, which it returns.
+func limitedSegments(log zerolog.Logger) int64 {
+	memory := memoryLimit(log)
+	if memory <= 0 {
+		memory = segmentsMemory
+	}
+	memory = min(memory, segmentsMemory)
+	limitHeap(memory, cluster.OffHeap(), log)
+	return memory
+}
+
+// limitHeap has Go's memory be what offHeap and memoryReserve leave, unless the user says something else (GOMEMLIMIT).
+func limitHeap(memory, offHeap int64, log zerolog.Logger) {
+	heap := uint64(max(memory-memory/memoryReserve-offHeap, memory/memoryReserve))
+	if _, err := memlimit.Set(memlimit.WithProvider(memlimit.Limit(heap)), memlimit.WithRatio(1)); err != nil {
+		log.Warn().Err(err).Msg("Go's memory is not limited")
+	}
 }
 
 // descriptorLimit is how many files may be open; too few are told of.

@@ -8,10 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/motefs/motefs/fs/fusetest"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
@@ -116,5 +118,33 @@ func TestLittleMemory(t *testing.T) {
 	}
 	if n := killed(t, group); n != "0" {
 		t.Errorf("%s processes were killed", n)
+	}
+}
+
+// TestSegmentsMemory mirrors into segments files whose contents do not fit into what is kept of them in memory.
+func TestSegmentsMemory(t *testing.T) {
+	const files, most = 300_000, 256_000_000
+	plain := plainBinary(t)
+	for _, size := range []int64{1024, 4000} {
+		url := servedPlain(t, plain, serve.SyntheticOptions{Files: files * 1024 / size, BodySize: size})
+		p := process.Start(t, process.Command(plain, "mirror", "--segments", "file://"+filepath.Join(t.TempDir(), "mirror"), "--store", filepath.Join(t.TempDir(), "work"), url))
+		var peak int64
+		eventually.True(t, "the mirror to end", func() bool {
+			// What it takes as it ends is less.
+			if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid())); err == nil {
+				if found := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status); found != nil {
+					kib, err := strconv.ParseInt(string(found[1]), 10, 64)
+					if err != nil {
+						t.Fatal(err)
+					}
+					peak = max(peak, kib<<10)
+				}
+			}
+			return p.Ended()
+		})
+		if status := p.Wait(); status != exitOK || peak == 0 || peak > most {
+			t.Errorf("files of %d bytes: status %d, at most %d MB of memory: %s", size, status, peak/1_000_000, p)
+		}
+		t.Logf("files of %d bytes: at most %d MB of memory", size, peak/1_000_000)
 	}
 }

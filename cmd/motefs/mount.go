@@ -162,7 +162,7 @@ func (a *app) mount(ctx context.Context, f *mountFlags, raw, mountpoint string) 
 		if err := a.serves(line); err != nil {
 			return err
 		}
-		a.tell("%s", line)
+		on.Aside(func() { a.tell("%s", line) })
 		return nil
 	}
 	m.stopping = func() { a.notify.Stopping("unmounting " + abs) }

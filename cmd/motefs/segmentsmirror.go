@@ -145,7 +145,7 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 		lister = m.names
 	}
 	m.process, err = cluster.Open(cluster.Options{
-		Store: m.objects, Mirror: of, Bus: m.bus, Process: process, Dir: scratch, InlineLimit: cache.DefaultInlineLimit, Reserve: f.reserved(), Log: log,
+		Store: m.objects, Mirror: of, Bus: m.bus, Process: process, Dir: scratch, InlineLimit: cache.DefaultInlineLimit, Reserve: f.reserved(), Memory: limitedSegments(log), Log: log,
 		SegmentNames: f.cluster.segmentNames, Haste: f.cluster.haste,
 		Engine: mirror.Options{
 			Lister: lister, Fetcher: m.client, Prefetch: true,

@@ -57,7 +57,7 @@ func (e *engine) Fetch(ctx context.Context, seg *named, out output) (counts cach
 	}
 	defer names.Close()
 	dirs, files, above := seg.tables(names)
-	store, err := cache.OpenScratch(ctx, cache.Options{Dir: filepath.Join(dir, "store"), InlineLimit: e.o.InlineLimit, Reserve: e.o.Reserve}, dirs, files, above, seg.Part)
+	store, err := cache.OpenScratch(ctx, cache.Options{Dir: filepath.Join(dir, "store"), InlineLimit: e.o.InlineLimit, Reserve: e.o.Reserve, Memory: e.o.Memory}, dirs, files, above, seg.Part)
 	if err != nil {
 		return counts, err
 	}
@@ -177,7 +177,7 @@ func (n *numbered) Unordered(ctx context.Context, before []*named) error {
 		return err
 	}
 	n.remove = remove
-	n.store, err = cache.Open(cache.Options{Dir: filepath.Join(dir, "store"), Origin: n.e.o.Mirror.Origin, Segments: true, Reserve: n.e.o.Reserve, FlushEvery: -1})
+	n.store, err = cache.Open(cache.Options{Dir: filepath.Join(dir, "store"), Origin: n.e.o.Mirror.Origin, Segments: true, Reserve: n.e.o.Reserve, Memory: n.e.o.Memory, FlushEvery: -1})
 	if err != nil {
 		return err
 	}

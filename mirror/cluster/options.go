@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/segments"
@@ -32,6 +33,8 @@ type Options struct {
 	InlineLimit int
 	// Reserve is how much of the local disk is kept free; see cache.Options.
 	Reserve int64
+	// Memory is how much memory the process may take, in bytes; see cache.Options.
+	Memory int64
 	// Dir is a directory of the local disk for what is being worked at. What is in it is removed.
 	Dir string
 	// Slots is how many segments are worked at at the same time, at most one for each connection.
@@ -112,6 +115,10 @@ const (
 	// leaveTimeout is how long a process that ends waits for all that it hands back.
 	leaveTimeout = 3 * time.Second
 )
+
+// OffHeap is how many bytes the stores of segments that are fetched take outside of Go's heap, which Go's memory
+// limit does not count.
+func OffHeap() int64 { return defaultSlots * cache.ScratchOffHeap() }
 
 // EnsureDefaults fills the fields that are unset.
 func (o *Options) EnsureDefaults() {

@@ -71,6 +71,20 @@ func (s *Screen) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Aside has fn write whole lines to the terminal by another way, as to standard output; the live lines stay
+// below them.
+func (s *Screen) Aside(fn func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.mu.live) == 0 {
+		fn()
+		return
+	}
+	fmt.Fprint(s.w, s.eraseLocked())
+	fn()
+	fmt.Fprint(s.w, s.drawLocked(s.mu.live))
+}
+
 // Live replaces the live lines; none takes them away. They are printable, and are cut to
 // what the terminal shows. Where there is none nothing is written.
 func (s *Screen) Live(lines []string) {

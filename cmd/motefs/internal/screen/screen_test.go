@@ -32,6 +32,8 @@ func TestLive(t *testing.T) {
 	said("\r\x1b[2K" + strings.Repeat("a", 18) + "…\nb")
 	s.Write([]byte("log\n"))
 	said("\r\x1b[1A\x1b[2K\x1b[1B\x1b[2K\x1b[1Alog\n" + strings.Repeat("a", 18) + "…\nb")
+	s.Aside(func() { out.WriteString("other\n") })
+	said("\r\x1b[1A\x1b[2K\x1b[1B\x1b[2K\x1b[1Aother\n" + strings.Repeat("a", 18) + "…\nb")
 	columns = 10 // the first line takes two rows now
 	s.Live([]string{"c"})
 	said("\r\x1b[2A\x1b[2K\x1b[1B\x1b[2K\x1b[1B\x1b[2K\x1b[2Ac")
@@ -40,6 +42,8 @@ func TestLive(t *testing.T) {
 	said("\r\x1b[2K")
 	s.Write([]byte("end\n"))
 	said("end\n")
+	s.Aside(func() { out.WriteString("other\n") })
+	said("other\n")
 	height = 3
 	s.Live([]string{"1", "2", "3", "4"})
 	said("\r\x1b[2K1\n2")
