@@ -14,24 +14,30 @@ import (
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
-// TestUnlistedBound: what takes more than the bound goes, first what was asked for first; what was read a moment
-// ago stays, and what has gone comes again under another number. A number is never two files.
-func TestUnlistedBound(t *testing.T) {
-	const size, files = 1000, 100
-	const bound = 40 * (size + perFile)
-	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 1000, BodySize: size})
-	server := origintest.New(t, serve.Options{}, src)
+// bounded has files of a length kept beside a mirror that has one file of their directory, up to a bound in
+// bytes, by a keeper whose ticks are the caller's. Close must be called.
+func bounded(t *testing.T, length, bound int64) (src *serve.Synthetic, parent cache.Inode, f *Files, k *keeper) {
+	t.Helper()
+	src = serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 1000, BodySize: length})
 	tree := mirrored(t, src.Name(1000))
 	parent, err := walk(tree, []string{"d000001"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := open(t, t.TempDir(), tree, server, nil)
-	defer f.Close()
-	f.cancel() // ticks are ours
+	f = open(t, t.TempDir(), tree, origintest.New(t, serve.Options{}, src), nil)
+	f.cancel()
 	f.keeping.Wait()
 	f.o.Bytes = bound
-	k := &keeper{f: f}
+	return src, parent, f, &keeper{f: f}
+}
+
+// TestUnlistedBound: what takes more than the bound goes, first what was asked for first; what was read a moment
+// ago stays, and what has gone comes again under another number. A number is never two files.
+func TestUnlistedBound(t *testing.T) {
+	const size, files = 1000, 100
+	const bound = 40 * (size + perFile)
+	src, parent, f, k := bounded(t, size, bound)
+	defer f.Close()
 	n := &Names{f: f}
 	read := func(number cache.Inode, want []byte) error {
 		got := make([]byte, len(want)+1)
@@ -100,19 +106,8 @@ func TestUnlistedBound(t *testing.T) {
 func TestUnlistedShortFiles(t *testing.T) {
 	const files = 100
 	const bound = (files - 10) * (1 + perFile)
-	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 1000, BodySize: 1})
-	server := origintest.New(t, serve.Options{}, src)
-	tree := mirrored(t, src.Name(1000))
-	parent, err := walk(tree, []string{"d000001"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := open(t, t.TempDir(), tree, server, nil)
+	src, parent, f, k := bounded(t, 1, bound)
 	defer f.Close()
-	f.cancel() // ticks are ours
-	f.keeping.Wait()
-	f.o.Bytes = bound
-	k := &keeper{f: f}
 	for i := range int64(files) {
 		_, name, _ := strings.Cut(src.Name(1000+i), "/")
 		if _, err := f.Fetch(t.Context(), parent, name); err != nil {
