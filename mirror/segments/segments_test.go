@@ -302,8 +302,9 @@ func TestFollow(t *testing.T) {
 		if err := all.Add(&m); err != nil {
 			t.Fatal(err)
 		}
-		if number%16 == 15 {
-			if _, err := r.WriteManifest(ctx, Manifest{Number: number, Attempt: NewAttempt(), Full: true, Segments: all.Segments}); err != nil {
+		if number%16 == 15 || all.Complete {
+			full := Manifest{Number: number, Attempt: NewAttempt(), Full: true, Complete: all.Complete, Segments: all.Segments}
+			if _, err := r.WriteManifest(ctx, full); err != nil {
 				t.Fatal(err)
 			}
 		}
