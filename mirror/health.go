@@ -141,9 +141,12 @@ func (h *health) outage(limit time.Duration) error {
 }
 
 // well asks for files that the origin has given before, and for some that it has
-// listed, in case those are gone. known is false where none was ever given; err is
-// why none of them came.
+// listed, in case those are gone; it begins when the origin is not to be left alone any
+// more. known is false where none was ever given; err is why none of them came.
 func (e *Engine) well(ctx context.Context) (known bool, err error) {
+	if err := e.pace.rest(ctx); err != nil {
+		return false, err
+	}
 	h := e.health
 	h.mu.Lock()
 	names := slices.DeleteFunc(slices.Clone(h.mu.known[:]), func(name string) bool { return name == "" })

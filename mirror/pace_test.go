@@ -350,6 +350,26 @@ func TestPausedForAnother(t *testing.T) {
 	})
 }
 
+// TestRecoveredLeavesAlone has files fail while the origin wants to be left alone: nor is it asked then
+// whether it is well.
+func TestRecoveredLeavesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &countingFetcher{}
+		e, err := Open(Options{Lister: madeListing(0), Fetcher: f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		e.health.good("a")
+		start := time.Now()
+		e.Pause(30 * time.Second)
+		down, err := e.recovered(t.Context(), 1, []string{"b"}, ErrUnreachable)
+		if down || err != nil || time.Since(start) != 30*time.Second || len(f.sizes) != 1 {
+			t.Errorf("down %v, %v after %v, by %d calls", down, err, time.Since(start), len(f.sizes))
+		}
+	})
+}
+
 func TestPaceIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(1, 1)
