@@ -124,7 +124,10 @@ func (p *Process) busOver(ctx context.Context) (complete bool, err error) {
 	if complete, err = p.isComplete(ctx); complete || err != nil {
 		return complete, err
 	}
-	p.o.Log.Warn().Msg("the bus says that the mirror is complete, and the object store does not: it is gone on with")
+	if !p.contradicted { // where the bus cannot go on it stays so
+		p.contradicted = true
+		p.o.Log.Warn().Msg("the bus says that the mirror is complete, and the object store does not: it is gone on with")
+	}
 	going, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	if err := bus.GoOn(going); err != nil && ctx.Err() == nil {

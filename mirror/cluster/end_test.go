@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/objects/objectstest"
 	"github.com/motefs/motefs/mirror/segments"
+	"github.com/rs/zerolog"
 )
 
 // timed is a store that notes when the newest commit and the newest manifest came.
@@ -186,31 +189,36 @@ func TestStoppedAtTheEnd(t *testing.T) {
 // overBus is a bus that is told that the mirror is complete.
 type overBus struct {
 	deaf
-	over  atomic.Bool
-	goOns atomic.Int64
+	over    atomic.Bool
+	goOns   atomic.Int64
+	refuses int64 // to go on, so often
 }
 
 func (b *overBus) Over() bool { return b.over.Load() }
 
 func (b *overBus) GoOn(context.Context) error {
-	b.goOns.Add(1)
+	if b.goOns.Add(1) <= b.refuses {
+		return errors.New("not allowed")
+	}
 	b.over.Store(false)
 	return nil
 }
 
 // TestBusOver has the bus say that the mirror is complete, first though it is not, and then as it is. Who
-// hears nothing else finds that out within a moment.
+// hears nothing else finds that out within a moment. A bus that cannot go on is asked again, and told of once.
 func TestBusOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		bus := &overBus{deaf: deaf{NewLocal()}}
+		bus := &overBus{deaf: deaf{NewLocal()}, refuses: 2}
 		bus.over.Store(true)
 		p := newTestProcess(t, bus)
+		var log bytes.Buffer
+		p.o.Log = zerolog.New(zerolog.SyncWriter(&log))
 		ended := make(chan error, 1)
 		go func() { _, err := p.Run(ctx); ended <- err }()
-		time.Sleep(4 * time.Second)
-		if n := bus.goOns.Load(); n != 1 {
+		time.Sleep(4 * (reportEvery + reportTimeout))
+		if n := bus.goOns.Load(); n != bus.refuses+1 {
 			t.Errorf("it goes on %d times", n)
 		}
 		o := p.o
@@ -226,6 +234,9 @@ func TestBusOver(t *testing.T) {
 		began := time.Now()
 		if err := <-ended; err != nil || time.Since(began) > 2*(reportEvery+reportTimeout)+endTimeout {
 			t.Errorf("it ends after %v: %v", time.Since(began), err)
+		}
+		if n := strings.Count(log.String(), "gone on with"); n != 1 {
+			t.Errorf("the log tells of it %d times", n)
 		}
 	})
 }

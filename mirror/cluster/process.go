@@ -51,11 +51,12 @@ type Process struct {
 	// news has a token where something was committed since the keeper looked, as far as this process
 	// has heard, and hurry where the next report is to come at once.
 	news, hurry chan struct{}
-	// The goroutine of report has these: by how many limits are divided, and how many manifests
-	// there were.
-	sharing   int
-	manifests uint64
-	mu        struct {
+	// The goroutine of report has these: by how many limits are divided, how many manifests
+	// there were, and whether the log says that the bus took the mirror for complete.
+	sharing      int
+	manifests    uint64
+	contradicted bool
+	mu           struct {
 		sync.Mutex
 		working  map[uint64]time.Time
 		overtook map[uint64]time.Time

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/segments"
@@ -16,23 +18,32 @@ const skipAfter = 1000
 // deletesAtOnce is how many objects are removed at the same time.
 const deletesAtOnce = 16
 
+// mostUnremoved is how many objects that cannot be removed are enough to give up.
+const mostUnremoved = 16
+
 // sweep removes what attempts wrote that can win no more: those at segments that are sealed
-// with another one.
+// with another one. The error is the first, where some could not be removed.
 func (p *Process) sweep(ctx context.Context, all *segments.Index) error {
+	var first error
 	for _, prefix := range []string{segments.ContentsPrefix, segments.BlobsPrefix} {
-		for after, more := "", true; more; {
+		for after, more, unremoved := "", true, int64(0); more; {
+			var lost []string
 			var err error
-			if after, more, err = p.sweepFrom(ctx, prefix, after, all); err != nil {
+			if lost, after, more, err = p.lost(ctx, prefix, after, all); err != nil {
 				return err
+			}
+			n, err := p.delete(ctx, lost)
+			first = cmp.Or(first, err)
+			if unremoved += n; unremoved >= mostUnremoved {
+				return first
 			}
 		}
 	}
-	return nil
+	return first
 }
 
-// sweepFrom removes some of it, and returns from where on to go on.
-func (p *Process) sweepFrom(ctx context.Context, prefix, from string, all *segments.Index) (after string, more bool, err error) {
-	var lost []string
+// lost are some of those that sweep removes, and from where on to go on.
+func (p *Process) lost(ctx context.Context, prefix, from string, all *segments.Index) (lost []string, after string, more bool, err error) {
 	kept, run := "", 0
 	err = p.store.List(ctx, prefix, from, func(i objects.Info) bool {
 		after = i.Name
@@ -57,9 +68,9 @@ func (p *Process) sweepFrom(ctx context.Context, prefix, from string, all *segme
 		return !more
 	})
 	if err != nil {
-		return "", false, fmt.Errorf("list %s: %w", prefix, err)
+		return nil, "", false, fmt.Errorf("list %s: %w", prefix, err)
 	}
-	return after, more, p.delete(ctx, lost)
+	return lost, after, more, nil
 }
 
 // remove removes what an attempt wrote.
@@ -77,7 +88,7 @@ func (p *Process) remove(ctx context.Context, seq uint64, attempt string) error 
 			if err != nil {
 				return fmt.Errorf("list %s: %w", begin, err)
 			}
-			if err := p.delete(ctx, names); err != nil {
+			if _, err := p.delete(ctx, names); err != nil {
 				return err
 			}
 		}
@@ -85,16 +96,23 @@ func (p *Process) remove(ctx context.Context, seq uint64, attempt string) error 
 	return nil
 }
 
-func (p *Process) delete(ctx context.Context, names []string) error {
-	group, ctx := errgroup.WithContext(ctx)
+// delete removes objects, and gives up after mostUnremoved that it could not remove; err is the first's.
+func (p *Process) delete(ctx context.Context, names []string) (unremoved int64, err error) {
+	var failed atomic.Int64
+	var group errgroup.Group
 	group.SetLimit(deletesAtOnce)
 	for _, name := range names {
+		if failed.Load() >= mostUnremoved || ctx.Err() != nil {
+			break
+		}
 		group.Go(func() error {
 			if err := p.store.Delete(ctx, name); err != nil {
+				failed.Add(1)
 				return fmt.Errorf("remove %s: %w", name, err)
 			}
 			return nil
 		})
 	}
-	return group.Wait()
+	err = group.Wait()
+	return failed.Load(), cmp.Or(err, context.Cause(ctx))
 }
