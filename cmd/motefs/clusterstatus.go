@@ -36,7 +36,8 @@ type clusterStatus struct {
 	// store says where nobody leads; else null.
 	Totals *cluster.Leading `json:"totals"`
 
-	asked bool // the object store
+	asked  bool // the object store
+	unsaid bool // NATS was not to be asked
 }
 
 // clusterSchema is the version of clusterStatus.
@@ -206,7 +207,7 @@ func (w *clusterWatch) stored(st *clusterStatus) *clusterStatus {
 	if st == nil {
 		st = clusterStatusOf(&natsbus.Mirror{ID: w.reader.Mirror})
 	}
-	st.asked, st.Complete = true, w.index.Complete
+	st.asked, st.unsaid, st.Complete = true, w.o.Servers == "", w.index.Complete
 	if st.Complete || st.Totals == nil {
 		st.Totals = cluster.Completed(&w.index)
 		st.Totals.ListingComplete = st.Complete
@@ -303,6 +304,8 @@ func (st *clusterStatus) lines() []string {
 	switch {
 	case st.Complete:
 		lines[0] += "complete"
+	case st.unsaid:
+		lines[0] += "not complete; --cluster has it said who works at it"
 	case len(st.Processes) == 0:
 		lines[0] += "not complete, and no process is heard"
 	default:

@@ -95,13 +95,13 @@ func TestClusterStatusWithoutNATS(t *testing.T) {
 		out = finish(t, exitOK, "status", "--segments", g.url).Stdout.String()
 		return strings.Contains(out, "listed    400 so far")
 	})
-	for _, want := range []string{": not complete, and no process is heard\n", "fetched   400", "segments  1 sealed\n"} {
+	for _, want := range []string{": not complete; --cluster has it said who works at it\n", "fetched   400", "segments  1 sealed\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in %s", want, out)
 		}
 	}
 	p = finish(t, exitError, "status", "--cluster", nowhere, "--segments", g.url)
-	if out, text := p.Stdout.String(), p.Stderr.String(); !strings.Contains(out, "listed    400 so far") || !strings.Contains(text, nowhere) || strings.Contains(text+out, "--segments has") {
+	if out, text := p.Stdout.String(), p.Stderr.String(); !strings.Contains(out, ": not complete, and no process is heard\n  listed    400 so far") || !strings.Contains(text, nowhere) || strings.Contains(text+out, "--segments has") {
 		t.Errorf("of half a mirror it says %s", p)
 	}
 }
