@@ -1,10 +1,14 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"sync"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror/segments"
@@ -26,6 +30,9 @@ func (r *Replica) bringDirs(ctx context.Context, s *segment) error {
 	err := r.roomFor(pieces)
 	if err == nil {
 		err = r.retry(ctx, func(ctx context.Context, p *patience) error {
+			if pieces[0].size <= shortDirs {
+				return r.shortDirs(ctx, p, s, pieces[0])
+			}
 			return r.inTurn(ctx, p, r.slots.dirs, pieces, func(files []*os.File) error { return r.ingestDirs(s, files[0]) })
 		})
 	}
@@ -36,11 +43,33 @@ func (r *Replica) bringDirs(ctx context.Context, s *segment) error {
 	return nil
 }
 
+// shortDirs brings directories whose table is short. It waits in memory until it is ingested, and others are
+// downloaded meanwhile.
+func (r *Replica) shortDirs(ctx context.Context, p *patience, s *segment, from piece) error {
+	if err := p.aside(func() error { return r.arrived.bytes.Acquire(ctx, from.size) }); err != nil {
+		return context.Cause(ctx)
+	}
+	defer r.arrived.bytes.Release(from.size)
+	r.underWay.Add(from.size)
+	defer r.underWay.Add(-from.size)
+	if err := p.aside(func() error { return r.slots.dirs.Acquire(ctx, 1) }); err != nil {
+		return context.Cause(ctx)
+	}
+	table := bytes.NewBuffer(make([]byte, 0, from.size))
+	err := r.getTo(ctx, p, from, table)
+	r.slots.dirs.Release(1)
+	if err != nil {
+		return err
+	}
+	return p.aside(func() error { return r.ingestDirs(s, bytes.NewReader(table.Bytes())) })
+}
+
 // arrivedDirs gathers the directories that have come while others are ingested. All of them are
 // ingested together then: one after the other took longer than their downloads.
 type arrivedDirs struct {
-	turn sync.Mutex // who has it ingests
-	mu   struct {
+	turn  sync.Mutex          // who has it ingests
+	bytes *semaphore.Weighted // of short tables, arrivedBytes
+	mu    struct {
 		sync.Mutex
 		waiting []*arrival
 	}
@@ -62,10 +91,9 @@ func (a *arrivedDirs) take() []*arrival {
 	return all
 }
 
-// ingestDirs brings a segment's directories into the local store, with all that wait for it: at most
-// as many as are downloaded at a time.
-func (r *Replica) ingestDirs(s *segment, file *os.File) error {
-	mine := &arrival{table: cache.SegmentDirs{Table: cache.Table{ReaderAt: file, Size: s.DirsSize, Sum: s.DirsSum}, Counts: s.Part}}
+// ingestDirs brings a segment's directories into the local store, with all that wait for it.
+func (r *Replica) ingestDirs(s *segment, table io.ReaderAt) error {
+	mine := &arrival{table: cache.SegmentDirs{Table: cache.Table{ReaderAt: table, Size: s.DirsSize, Sum: s.DirsSum}, Counts: s.Part}}
 	a := &r.arrived
 	a.mu.Lock()
 	a.mu.waiting = append(a.mu.waiting, mine)
@@ -78,15 +106,19 @@ func (r *Replica) ingestDirs(s *segment, file *os.File) error {
 	return mine.err
 }
 
+// ingestArrived ingests all that can be.
 func (r *Replica) ingestArrived(all []*arrival) {
 	tables := make([]cache.SegmentDirs, len(all))
 	for k, one := range all {
 		tables[k], one.done = one.table, true
 	}
 	err := r.store.IngestDirs(r.ctx, tables...)
-	for k, one := range all {
-		if one.err = local(err); err != nil && len(all) > 1 { // it may be that of another
-			one.err = local(r.store.IngestDirs(r.ctx, tables[k]))
-		}
+	if half := len(all) / 2; err != nil && half > 0 { // one of them may be at fault
+		r.ingestArrived(all[:half])
+		r.ingestArrived(all[half:])
+		return
+	}
+	for _, one := range all {
+		one.err = local(err)
 	}
 }

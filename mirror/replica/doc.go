@@ -14,7 +14,7 @@
 //   - Directories first: those of all segments that may have one that is looked up, or any in a
 //     directory that is read, by the bounds that a manifest says of each segment
 //     (cache.NameCounts). They may be in all segments, but their tables are short: dirDownloads of
-//     them come at a time, and are ingested together.
+//     them come at a time, and all that have come meanwhile are ingested together.
 //   - Names then, where none of these is it: of segments that may have files there, which for a sorted
 //     listing are one or two. So neither a directory of directories that is read nor a path that is
 //     walked brings files that are elsewhere. With a segment's files comes what
@@ -72,7 +72,8 @@
 // Nothing is kept for a file. A segment costs a kilobyte or two of memory. At most
 // downloads tables and as many blobs come at a time, and of the tables at most backgroundDownloads of files and as
 // many of contents that nobody waits for, and beside them dirDownloads tables of directories, backgroundDirs that nobody
-// waits for; these are checked and ingested together, with a buffer of at most 256 KiB each. inFlight bounds
+// waits for. Of these arrivedBytes wait in memory to be checked and ingested together, and those that are longer
+// take a buffer of at most 256 KiB each. inFlight bounds
 // the bytes of tables, which are on the disk. See Options.CacheSize for the bound of the local store. What
 // is taken back keeps its length and time, so that who has it open goes on: it is brought again. What came
 // a moment ago is not taken back (restTicks), so that who waited for it reads it.

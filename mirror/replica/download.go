@@ -33,24 +33,32 @@ func (r *Replica) get(ctx context.Context, from objects.Store, p piece) (_ *os.F
 			err = errors.Join(err, discard(file))
 		}
 	}()
+	if err = r.getTo(ctx, from, p, file); err != nil {
+		return nil, err
+	}
+	return file, nil
+}
+
+// getTo downloads a piece, once.
+func (r *Replica) getTo(ctx context.Context, from objects.Store, p piece, to io.Writer) error {
 	body, _, err := from.Get(ctx, p.object, p.off, p.size)
 	if err != nil {
-		return nil, fmt.Errorf("download %q: %w", p.object, err)
+		return fmt.Errorf("download %q: %w", p.object, err)
 	}
 	defer body.Close()
 	sum := xxhash.New()
-	n, err := io.Copy(io.MultiWriter(file, sum, &r.counts.downloaded), io.LimitReader(body, p.size))
+	n, err := io.Copy(io.MultiWriter(to, sum, &r.counts.downloaded), io.LimitReader(body, p.size))
 	switch {
 	case cache.NoRoom(err):
-		return nil, local(fmt.Errorf("download %q: %w", p.object, err))
+		return local(fmt.Errorf("download %q: %w", p.object, err))
 	case err != nil:
-		return nil, fmt.Errorf("download %q: %w", p.object, err)
+		return fmt.Errorf("download %q: %w", p.object, err)
 	case n != p.size:
-		return nil, fmt.Errorf("download %q: %d bytes of %d came: %w", p.object, n, p.size, io.ErrUnexpectedEOF)
+		return fmt.Errorf("download %q: %d bytes of %d came: %w", p.object, n, p.size, io.ErrUnexpectedEOF)
 	case sum.Sum64() != p.sum:
-		return nil, untrue("%q has not the sum that its manifest says", p.object)
+		return untrue("%q has not the sum that its manifest says", p.object)
 	}
-	return file, nil
+	return nil
 }
 
 // onDisk is how much of the local disk it takes to bring in so many bytes of tables, for a moment: the

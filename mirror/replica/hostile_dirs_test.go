@@ -12,33 +12,40 @@ import (
 	"github.com/motefs/motefs/mirror/segments"
 )
 
+// replaceNames puts other tables behind the head of a segment's names, with their right sums.
+func (w *world) replaceNames(s *segments.Sealed, dirs, files []byte) {
+	w.must(w.objects.Delete(w.tb.Context(), segments.NamesName(s.Seq)))
+	w.must(w.objects.Put(w.tb.Context(), segments.NamesName(s.Seq), objects.BytesBody(slices.Concat(make([]byte, s.HeadSize), dirs, files))))
+	d, f := cache.TableOf(dirs), cache.TableOf(files)
+	s.NameSizes = segments.NameSizes{DirsSize: d.Size, DirsSum: d.Sum, FilesSize: f.Size, FilesSum: f.Sum}
+}
+
+// namesOf are the tables of a segment's names.
+func namesOf(store *objectstest.Memory, s *segments.Sealed) (dirs, files []byte) {
+	text := store.Objects()[segments.NamesName(s.Seq)][s.HeadSize:]
+	return text[:s.DirsSize], text[s.DirsSize:][:s.FilesSize]
+}
+
 // TestDirectoriesThatLie has the table of a segment's directories be damaged, cut, another one's, or be
 // contradicted by its files. Who reads the root or what is in it gets an error, and neither "no such file"
 // nor a directory that ends early; other segments are read on, also those whose directories come with it.
 func TestDirectoriesThatLie(t *testing.T) {
-	// tables puts others behind the head of a segment, with their right sums.
-	tables := func(w *world, s *segments.Sealed, dirs, files []byte) {
-		w.must(w.objects.Delete(w.tb.Context(), segments.NamesName(s.Seq)))
-		w.must(w.objects.Put(w.tb.Context(), segments.NamesName(s.Seq), objects.BytesBody(slices.Concat(make([]byte, s.HeadSize), dirs, files))))
-		d, f := cache.TableOf(dirs), cache.TableOf(files)
-		s.NameSizes = segments.NameSizes{DirsSize: d.Size, DirsSum: d.Sum, FilesSize: f.Size, FilesSum: f.Sum}
-	}
 	for what, change := range map[string]func(w *world, s *segments.Sealed, dirs, files, otherDirs, otherFiles []byte){
 		"another sum": func(_ *world, s *segments.Sealed, _, _, _, _ []byte) { s.DirsSum++ },
-		"cut":         func(w *world, s *segments.Sealed, dirs, files, _, _ []byte) { tables(w, s, dirs[:len(dirs)-1], files) },
+		"cut":         func(w *world, s *segments.Sealed, dirs, files, _, _ []byte) { w.replaceNames(s, dirs[:len(dirs)-1], files) },
 		"cut, with the sum of all": func(w *world, s *segments.Sealed, dirs, files, _, _ []byte) {
 			sum := s.DirsSum
-			tables(w, s, dirs[:len(dirs)/2], nil)
+			w.replaceNames(s, dirs[:len(dirs)/2], nil)
 			s.DirsSum, s.DirsSize = sum, int64(len(dirs))
 		},
 		"a bit is flipped": func(w *world, s *segments.Sealed, dirs, files, _, _ []byte) {
 			flipped := slices.Clone(dirs)
 			flipped[len(dirs)/2] ^= 4
-			tables(w, s, flipped, files)
+			w.replaceNames(s, flipped, files)
 		},
-		"another segment's directories": func(w *world, s *segments.Sealed, _, files, otherDirs, _ []byte) { tables(w, s, otherDirs, files) },
-		"another segment's files":       func(w *world, s *segments.Sealed, dirs, _, _, otherFiles []byte) { tables(w, s, dirs, otherFiles) },
-		"files in their place":          func(w *world, s *segments.Sealed, _, files, _, _ []byte) { tables(w, s, files, files) },
+		"another segment's directories": func(w *world, s *segments.Sealed, _, files, otherDirs, _ []byte) { w.replaceNames(s, otherDirs, files) },
+		"another segment's files":       func(w *world, s *segments.Sealed, dirs, _, _, otherFiles []byte) { w.replaceNames(s, dirs, otherFiles) },
+		"files in their place":          func(w *world, s *segments.Sealed, _, files, _, _ []byte) { w.replaceNames(s, files, files) },
 		"more than was said":            func(_ *world, s *segments.Sealed, _, _, _, _ []byte) { s.Part.Dirs-- },
 		"other bounds":                  func(_ *world, s *segments.Sealed, _, _, _, _ []byte) { s.Part.DirKeys.Min = cache.EntryKey(1, "a") },
 	} {
@@ -53,12 +60,8 @@ func TestDirectoriesThatLie(t *testing.T) {
 			for range 3 {
 				w.grow(20)
 			}
-			read := func(s *segments.Sealed) (dirs, files []byte) {
-				text := store.Objects()[segments.NamesName(s.Seq)][s.HeadSize:]
-				return text[:s.DirsSize], text[s.DirsSize:][:s.FilesSize]
-			}
-			dirs, files := read(&w.ready[1])
-			otherDirs, otherFiles := read(&w.ready[0])
+			dirs, files := namesOf(store, &w.ready[1])
+			otherDirs, otherFiles := namesOf(store, &w.ready[0])
 			change(w, &w.ready[1], dirs, files, otherDirs, otherFiles)
 			w.seal(nil)
 			r := opened(t, t.TempDir()+"/store", store)

@@ -15,20 +15,27 @@ import (
 // lacking is what is not here of segments and may have what a reader looks for: the first of those
 // that there are.
 type lacking struct {
-	dirs  []*segment // their directories, at most dirDownloads
+	dirs  []*segment // their directories, at most room
 	names []*segment // their files, at most downloads
+	// room is as many as there are before the first, as that is how far a reader has come by now: from
+	// dirDownloads to mostDirs. So who wants the first alone waits for few.
+	room int
 	// limit is the lowest number that an entry among them may have.
 	limit cache.Inode
 }
 
 func (l *lacking) none() bool { return len(l.dirs)+len(l.names) == 0 }
 
-// add notes what a segment may have that is not here; false: there is no room for more.
-func (l *lacking) add(s *segment, mayHave func(kind cache.Kind) bool) bool {
+// add notes what a segment may have that is not here, with how many before it; false: there is no room for
+// more.
+func (l *lacking) add(s *segment, before int, mayHave func(kind cache.Kind) bool) bool {
 	dirs := !s.dirs.Load() && mayHave(cache.Dir)
 	names := !s.names.Load() && mayHave(cache.File)
 	if dirs || names {
 		l.limit = min(l.limit, s.Part.First)
+	}
+	if dirs && len(l.dirs) == 0 {
+		l.room = min(max(before, dirDownloads), mostDirs)
 	}
 	if dirs {
 		l.dirs = append(l.dirs, s)
@@ -36,7 +43,7 @@ func (l *lacking) add(s *segment, mayHave func(kind cache.Kind) bool) bool {
 	if names && len(l.names) < downloads {
 		l.names = append(l.names, s)
 	}
-	return len(l.dirs) < dirDownloads && (len(l.dirs) > 0 || len(l.names) < downloads)
+	return len(l.dirs) < max(l.room, 1) && (len(l.dirs) > 0 || len(l.names) < downloads)
 }
 
 // bring brings directories for a reader, or, where none are lacking, names: what is looked for may
@@ -96,8 +103,8 @@ func (r *Replica) mayHave(parent cache.Inode, name string) (l lacking, err error
 		return l, err
 	}
 	known := err == nil
-	for _, s := range r.catalog.Load().segs {
-		if !l.add(s, func(kind cache.Kind) bool { return s.Part.MayHave(kind, parent, name, origin, known) }) {
+	for k, s := range r.catalog.Load().segs {
+		if !l.add(s, k, func(kind cache.Kind) bool { return s.Part.MayHave(kind, parent, name, origin, known) }) {
 			break
 		}
 	}
@@ -145,8 +152,9 @@ func (r *Replica) lackingIn(dir, after cache.Inode, limit bool) (l lacking, err 
 		}
 		prefix, known = name+"/", err == nil
 	}
-	for _, s := range c.segs[c.after(after):] {
-		more := l.add(s, func(kind cache.Kind) bool { return s.Part.MayHaveIn(kind, dir, prefix, known) })
+	first := c.after(after)
+	for k, s := range c.segs[first:] {
+		more := l.add(s, first+k, func(kind cache.Kind) bool { return s.Part.MayHaveIn(kind, dir, prefix, known) })
 		if !more || limit && !l.none() {
 			return l, nil
 		}

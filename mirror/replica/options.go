@@ -62,11 +62,15 @@ const (
 	// Options.PrefetchAll how many of contents beside.
 	downloads           = 6
 	backgroundDownloads = 2
-	// dirDownloads is how many tables of directories are downloaded at a time, and ingested
-	// together, which takes a buffer of at most 256 KiB for each. backgroundDirs is how many of
-	// them at most nobody waits for.
+	// dirDownloads is how many tables of directories are downloaded at a time, backgroundDirs of them at
+	// most such that nobody waits for. Those over shortDirs bytes are ingested meanwhile, which takes a
+	// buffer of at most 256 KiB for each; shorter ones wait for that in memory, arrivedBytes of them, and
+	// all that wait are ingested together. A reader has at most mostDirs of them brought at a time.
 	dirDownloads   = 32
 	backgroundDirs = 16
+	mostDirs       = 512
+	shortDirs      = 16 << 10
+	arrivedBytes   = mostDirs * shortDirs
 	// yieldFor is for how long a download that nobody waits for lets those of readers go first.
 	// Every yieldLook it is looked at whether it is one of them by now.
 	yieldFor  = time.Second

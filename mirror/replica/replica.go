@@ -84,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 		idle: make(chan struct{}, 1), bytes: semaphore.NewWeighted(inFlight), polling: semaphore.NewWeighted(1),
 		sampled: o.Log.Sample(&zerolog.BurstSampler{Burst: logBurst, Period: logPeriod}),
 	}
-	r.slots.dirs = semaphore.NewWeighted(dirDownloads)
+	r.slots.dirs, r.arrived.bytes = semaphore.NewWeighted(dirDownloads), semaphore.NewWeighted(arrivedBytes)
 	r.space.making = make(chan struct{}, 1)
 	r.slots.tables, r.slots.blobs = semaphore.NewWeighted(downloads), semaphore.NewWeighted(downloads)
 	r.bound.Store(o.CacheSize)
