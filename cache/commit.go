@@ -39,7 +39,7 @@ func (p *Page) Commit() error {
 		return err
 	}
 	if p.alone {
-		if err := p.s.scratch.files.spill(p); err != nil {
+		if err := p.s.scratch.files.write(p); err != nil {
 			return err
 		}
 	}

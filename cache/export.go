@@ -102,11 +102,13 @@ type exporter struct {
 
 func (x *exporter) entries() error {
 	here := contentCursor{f: x.s.scratch.files}
-	here.next()
-	// before exports what is in memory and comes before key, or all.
+	if err := here.next(); err != nil {
+		return err
+	}
+	// before exports contents that come before key, or all.
 	before := func(key []byte) error {
-		for ; here.key != nil && (key == nil || bytes.Compare(here.key, key) < 0); here.next() {
-			if err := x.entry(here.key, here.value); err != nil {
+		for here.key != nil && (key == nil || bytes.Compare(here.key, key) < 0) {
+			if err := errors.Join(x.entry(here.key, here.value), here.next()); err != nil {
 				return err
 			}
 		}

@@ -2,8 +2,6 @@ package cache
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
 	"testing"
 )
 
@@ -11,27 +9,8 @@ import (
 // long contents has few.
 func TestExportTables(t *testing.T) {
 	const size, files = 60_000, 2_000 // 120 MB
-	var names []Name
-	for k := range files {
-		names = append(names, Name{Origin: fmt.Sprintf("d/f%05d", k), Size: size})
-	}
-	n, err := NewNumbering(nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if taken, err := n.Add(names); taken != files || err != nil {
-		t.Fatal(taken, err)
-	}
-	tables, err := n.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := OpenScratch(t.Context(), Options{Dir: filepath.Join(t.TempDir(), "scratch"), Reserve: -1}, TableOf(tables.Dirs), TableOf(tables.Files), TableOf(tables.Context), tables.Counts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	fillScratch(t, s, tables.Counts)
+	s, counts := scratchOf(t, files, size)
+	fillScratch(t, s, counts)
 	var lengths []int64
 	if _, err := s.Export(context.Background(), ExportTo{Table: func(part int, t Table, _ []byte) error {
 		if part > 0 {

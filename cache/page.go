@@ -43,13 +43,16 @@ type Page struct {
 	first     Inode
 
 	batch   *pebble.Batch
-	inBatch int    // slots decided and not committed
-	late    int    // bytes that wait in slots; see slot.late
-	lazy    bool   // compared first when it is committed
-	alone   bool   // nobody else commits its files, so that nothing is to be compared
-	piece   []byte // contents that are not committed, and go to scratchFiles
-	now     int64  // when the first of them was, in seconds since 1970; 0: none
-	updates uint64 // commit.updates when the slots were last compared
+	inBatch int  // slots decided and not committed
+	late    int  // bytes that wait in slots; see slot.late
+	lazy    bool // compared first when it is committed
+	alone   bool // nobody else commits its files, so that nothing is to be compared
+	// records are contents that go to scratchFiles, where they begin at recordsAt once they are
+	// written.
+	records   *[]byte
+	recordsAt int64
+	now       int64  // when the first of them was, in seconds since 1970; 0: none
+	updates   uint64 // commit.updates when the slots were last compared
 	// obsolete are numbers with a record of failure whose name another number
 	// has taken.
 	obsolete []Inode
@@ -152,7 +155,10 @@ func (p *Page) End() Inode { return p.first + Inode(len(p.slots)) }
 // ShouldCommit reports whether the page has gathered so much content that it is
 // to be committed before more bytes of it are added.
 func (p *Page) ShouldCommit(more int) bool {
-	gathered := p.late + len(p.piece)
+	gathered := p.late
+	if p.records != nil {
+		gathered += len(*p.records)
+	}
 	if p.batch != nil {
 		gathered += p.batch.Len()
 	}
@@ -273,7 +279,8 @@ func (p *Page) put(k int, e *Entry, size int64, body []byte, kept bool) error {
 		return err
 	}
 	slot.stored = size
-	if p.listedAlone(slot) && p.s.scratch.files.put(p, slot, e, body) {
+	if p.listedAlone(slot) {
+		p.s.scratch.files.put(p, slot, e, body)
 		return nil
 	}
 	return p.set(slot.parent, slot.name, e, body)

@@ -22,8 +22,8 @@ type scratch struct {
 const (
 	// scratchMemTable and scratchCache are a scratch store's memtable and its blocks, in
 	// bytes.
-	scratchMemTable = 8 << 20
-	scratchCache    = 8 << 20
+	scratchMemTable = 2 << 20
+	scratchCache    = 2 << 20
 	// scratchAhead is how far ahead of its numbers the watermark of a scratch store is: as
 	// it does not outlive its process, none is waited for.
 	scratchAhead = 1 << 40
@@ -69,7 +69,11 @@ func (s *Store) loadScratch(ctx context.Context, own, files, context Table, c Na
 	if err != nil {
 		return err
 	}
-	s.scratch = &scratch{table: files, counts: c, files: newScratchFiles(c)}
+	known, err := s.newScratchFiles(c)
+	if err != nil {
+		return err
+	}
+	s.scratch = &scratch{table: files, counts: c, files: known}
 	return s.ingest(c.First, func(g *ingestion) error {
 		add := func(key, value []byte) error {
 			for ; len(dirs.records) > 0 && (key == nil || bytes.Compare(dirs.records[0].key, key) < 0); dirs.records = dirs.records[1:] {
@@ -116,6 +120,16 @@ func (s *Store) loadScratch(ctx context.Context, own, files, context Table, c Na
 		s.numbers.durable.Store(s.numbers.next.Load() + scratchAhead)
 		return nil
 	})
+}
+
+// Shrink has a scratch store take less memory, once most of its files are here or gone: few are asked for from
+// then on, and much time may go by.
+func (s *Store) Shrink() {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if !s.commit.closed {
+		s.scratch.files.shrink()
+	}
 }
 
 // contextDirs are the directories of a context, and then those of the segment too: as many as

@@ -7,14 +7,19 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // scratchFiles are the files of a segment while they are fetched: what was listed of
-// them, and short contents that came. They are sorted already, and need no database: that
-// has only what came beyond scratchContents, and of files that are gone, failed or replaced.
+// them, and where their contents stand in a file. They are sorted already, and need no database:
+// that has only files that are gone, failed or replaced.
 type scratchFiles struct {
+	s     *Store
 	first Inode
+	// contents has the records of what came, in the order in which it was committed.
+	contents vfs.File
+	size     int64 // of contents; who commits has it
 	// heads are the values of the listed entries, each after its length, and heads[at[k]] that
 	// of the number first+k; at[k] is 0 where that is no file.
 	heads []byte
@@ -22,16 +27,10 @@ type scratchFiles struct {
 	// order are the numbers of the files, from first on, as their keys are sorted.
 	order []uint32
 	runs  []scratchRun // in the order of their numbers
-	full  atomic.Bool  // something did not fit
-	room  int          // for contents in memory, in bytes
-	// piece is about how much one page has of contents, in bytes.
-	piece atomic.Int64
 	mu    struct {
 		sync.Mutex
-		pieces [][]byte
-		size   int // of all pieces
-		// content says by number where the record of its content stands: the piece and the
-		// place in it. 0: nothing was decided of it.
+		// content is by number one more than where the record of its content begins.
+		// 0: nothing was decided of it.
 		content []uint64
 	}
 }
@@ -42,23 +41,18 @@ type scratchRun struct {
 	run
 }
 
-const (
-	// scratchContents bounds the contents of a segment that are in memory, in bytes.
-	scratchContents = 16 << 20
-	// scratchShort is the longest content that is kept there, in bytes.
-	scratchShort = 4 << 10
-	// scratchElsewhere is the content of a file that the database has, or that is gone.
-	scratchElsewhere = math.MaxUint64
-	// recordNumber is how long the number is with which the record of a content begins; its
-	// key and its value follow, each after its length.
-	recordNumber = 4
-)
+// scratchElsewhere is the content of a file that the database has, or that is gone.
+const scratchElsewhere = math.MaxUint64
 
-func newScratchFiles(c NameCounts) *scratchFiles {
+func (s *Store) newScratchFiles(c NameCounts) (*scratchFiles, error) {
+	file, err := s.opts.FS.OpenReadWrite(s.opts.FS.PathJoin(s.opts.Dir, "contents"), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, s.room.refused(err)
+	}
 	n := c.Spare - c.First
-	f := &scratchFiles{first: c.First, room: scratchContents, heads: []byte{0}, at: make([]uint32, n)}
+	f := &scratchFiles{s: s, first: c.First, contents: file, heads: []byte{0}, at: make([]uint32, n)}
 	f.mu.content = make([]uint64, n)
-	return f
+	return f, nil
 }
 
 // entry takes an entry of the names, which come checked and in the order of their keys; taken
@@ -74,9 +68,13 @@ func (f *scratchFiles) entry(value []byte) (taken bool, err error) {
 	k := uint32(ino - uint64(f.first))
 	f.at[k] = uint32(len(f.heads))
 	f.order = append(f.order, k)
+	f.addHead(value)
+	return true, nil
+}
+
+func (f *scratchFiles) addHead(value []byte) {
 	f.heads = binary.AppendUvarint(f.heads, uint64(len(value)))
 	f.heads = append(f.heads, value...)
-	return true, nil
 }
 
 // run takes a run of files.
@@ -113,6 +111,9 @@ func (f *scratchFiles) pending(s *Store, from, limit Inode, most int) (page *Pag
 	next = limit
 	for ; at < len(f.runs) && next == limit; at++ {
 		r := &f.runs[at]
+		if r.value == nil { // see shrink
+			continue
+		}
 		var inner error
 		if err := r.each(max(int(from)-int(r.first), 0), func(k int, name []byte) bool {
 			ino := r.first + Inode(k)
@@ -141,106 +142,26 @@ func (f *scratchFiles) pending(s *Store, from, limit Inode, most int) (page *Pag
 	return page, next, nil
 }
 
-// appendRecord adds the content of the file with the number first+k.
-func appendRecord(dst []byte, k uint32, parent Inode, name string, e *Entry, body []byte) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, k)
-	dst = binary.AppendUvarint(dst, uint64(entryKeyLen+len(name)))
-	dst = appendEntryKey(dst, parent, name)
-	dst = binary.AppendUvarint(dst, uint64(entryHeadLen(e)+len(body)))
-	return append(appendEntryHead(dst, e), body...)
-}
-
-// record takes the next record off.
-func (d *decoder) record() (k uint32, key, value []byte) {
-	if number := d.bytes(recordNumber); number != nil {
-		k = binary.LittleEndian.Uint32(number)
-	}
-	key = d.bytes(d.uvarint())
-	return k, key, d.bytes(d.uvarint())
-}
-
-// put adds a content to those of a page that wait to be committed; false: it is for the
-// database, as it is long, or there is no room.
-func (f *scratchFiles) put(p *Page, slot *slot, e *Entry, body []byte) bool {
-	if len(body) > scratchShort || f.full.Load() {
-		return false
-	}
-	if p.piece == nil {
-		p.piece = make([]byte, 0, max(f.piece.Load(), 4<<10))
-	}
-	p.piece = appendRecord(p.piece, uint32(slot.inode-f.first), slot.parent, slot.name, e, body)
-	return true
-}
-
-// spill puts the contents of a page into its batch where there is no room for them here.
-func (f *scratchFiles) spill(p *Page) error {
+// shrink forgets what was listed of files of which it is decided what becomes of them. The caller has
+// commit.
+func (f *scratchFiles) shrink() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(p.piece) == 0 || f.mu.size+len(p.piece) <= f.room {
-		return nil
-	}
-	f.full.Store(true)
-	for d := (decoder{rest: p.piece}); len(d.rest) > 0; {
-		_, key, value := d.record()
-		if err := p.batch.Set(key, value, nil); err != nil {
-			return err
-		}
-	}
-	p.piece = nil
-	return nil
-}
-
-// commit takes what a page has committed; replaced are the numbers that files had before.
-func (f *scratchFiles) commit(p *Page, replaced []Inode) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	decided := func(ino Inode) {
-		if f.has(ino) {
-			f.mu.content[ino-f.first] = scratchElsewhere
-		}
-	}
-	for _, ino := range replaced {
-		decided(ino)
-	}
-	for k := range p.slots {
-		if slot := &p.slots[k]; slot.state == slotCame || slot.state == slotMissing {
-			decided(slot.inode)
-		}
-	}
-	if len(p.piece) == 0 {
-		return
-	}
-	f.piece.Store(int64(len(p.piece)))
-	piece := slices.Clip(p.piece)
-	if cap(p.piece)-len(piece) > len(piece)/4 {
-		piece = bytes.Clone(piece)
-	}
-	p.piece = nil
-	at := uint64(len(f.mu.pieces)) << 32
-	f.mu.pieces, f.mu.size = append(f.mu.pieces, piece), f.mu.size+len(piece)
-	for d := (decoder{rest: piece}); len(d.rest) > 0; {
-		place := at | uint64(len(piece)-len(d.rest)+1) // it is not 0
-		k, _, _ := d.record()
-		f.mu.content[k] = place
-	}
-}
-
-// contentCursor goes over the contents that are in memory, in the order of their keys.
-type contentCursor struct {
-	f          *scratchFiles
-	at         int    // in order
-	key, value []byte // nil at the end
-}
-
-func (c *contentCursor) next() {
-	c.key, c.value = nil, nil
-	for c.at < len(c.f.order) && c.key == nil {
-		place := c.f.mu.content[c.f.order[c.at]]
-		c.at++
-		if place == 0 || place == scratchElsewhere {
+	heads := f.heads
+	f.heads = []byte{0}
+	for k, at := range f.at {
+		if f.at[k] = 0; at == 0 || f.mu.content[k] != 0 {
 			continue
 		}
-		d := decoder{rest: c.f.mu.pieces[place>>32][uint32(place)-1:]}
-		_, c.key, c.value = d.record()
+		f.at[k] = uint32(len(f.heads))
+		d := decoder{rest: heads[at:]}
+		f.addHead(d.bytes(d.uvarint()))
+	}
+	for k := range f.runs {
+		r := &f.runs[k]
+		at := int(r.first - f.first)
+		if !slices.ContainsFunc(f.at[at:at+r.n], func(at uint32) bool { return at != 0 }) {
+			r.value, r.restarts = nil, nil
+		}
 	}
 }

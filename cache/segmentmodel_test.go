@@ -186,12 +186,14 @@ func (m *segmentModel) fetch(seg *madeSegment) {
 	s, err := OpenScratch(ctx, Options{Dir: filepath.Join(m.t.TempDir(), "scratch"), Reserve: -1, InlineLimit: modelInline, FS: vfs.NewMem()}, TableOf(seg.tables.Dirs), TableOf(seg.tables.Files), TableOf(seg.tables.Context), c)
 	m.must(err)
 	defer func() { m.must(s.Close()) }()
-	s.scratch.files.room = m.rng.IntN(int(c.Files)*2*modelInline + 1) // some stay in memory, others do not
 	settle := func(page *Page, last bool) {
 		m.must(page.Load())
 		for k := range page.Len() {
 			if m.rng.IntN(20) == 0 {
 				m.must(page.Commit())
+				if m.rng.IntN(20) == 0 {
+					s.Shrink()
+				}
 			}
 			if page.Open(k) {
 				m.settle(s, page, k, last)

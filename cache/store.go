@@ -262,6 +262,9 @@ func (s *Store) close() error {
 	if s.scratch == nil { // else nothing of it is to stay
 		err = errors.Join(err, s.Flush(context.Background()))
 	}
+	if s.scratch != nil {
+		err = errors.Join(err, s.scratch.files.contents.Close())
+	}
 	err = errors.Join(err, s.db.Close(), s.blobs.Close())
 	if s.lock != nil { // else Open has not come that far
 		err = errors.Join(err, s.lock.Close())
