@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -100,7 +101,10 @@ func export(ctx context.Context, store *cache.Store, out output) (cache.ContentC
 // fill fetches all files of a store.
 func (e *engine) fill(ctx context.Context, store *cache.Store, out output) (err error) {
 	filler := e.With(store)
-	filler.BeforePasses(out.Waiting)
+	filler.BeforePasses(func() {
+		store.Shrink()
+		out.Waiting(int64(min(store.Progress().Bytes, math.MaxInt64)))
+	})
 	defer func() { err = errors.Join(err, filler.Close()) }()
 	return filler.Run(ctx)
 }

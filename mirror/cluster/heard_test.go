@@ -68,28 +68,31 @@ func TestHeardNumbers(t *testing.T) {
 	}
 }
 
-// TestOvertakeMore has two be at a segment who say so for ever. A third one is to work at it too.
+// TestOvertakeMore has two be at a segment who say so for ever. A third one is to work at it too; later,
+// where they wait for files that did not come.
 func TestOvertakeMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newTestProcess(t, NewLocal())
-		p.mu.others = []Report{{Process: "p1", Working: []Working{{Seq: 0}}}, {Process: "p2", Working: []Working{{Seq: 0}}}, {Process: "p3", Idle: 1}}
-		p.setLeading(&Leading{})
-		k := newKeeper(p, 1)
-		k.known = 1
-		began := time.Now()
-		for len(p.Report().Leader.Overtake) == 0 {
-			if err := k.offer(t.Context()); err != nil {
-				t.Fatal(err)
+	for waiting, after := range map[bool]time.Duration{false: overtakeAfter, true: overtakeWaiting} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newTestProcess(t, NewLocal())
+			p.mu.others = []Report{{Process: "p1", Working: []Working{{Seq: 0}}}, {Process: "p2", Working: []Working{{Seq: 0, Waiting: waiting}}}, {Process: "p3", Idle: 1}}
+			p.setLeading(&Leading{})
+			k := newKeeper(p, 1)
+			k.known = 1
+			began := time.Now()
+			for len(p.Report().Leader.Overtake) == 0 {
+				if err := k.offer(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(sealEvery)
+				if time.Since(began) > 10*after {
+					t.Fatal("nobody is to overtake them")
+				}
 			}
-			time.Sleep(sealEvery)
-			if time.Since(began) > 10*overtakeAfter {
-				t.Fatal("nobody is to overtake them")
+			if took := time.Since(began); took < 2*after {
+				t.Errorf("after %v already", took)
 			}
-		}
-		if took := time.Since(began); took < 2*overtakeAfter {
-			t.Errorf("after %v already", took)
-		}
-	})
+		})
+	}
 }
 
 // deaf is a bus that is away.

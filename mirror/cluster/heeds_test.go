@@ -51,7 +51,7 @@ func TestOvertakenWithoutBus(t *testing.T) {
 func TestBackRefused(t *testing.T) {
 	p := newTestProcess(t, NewLocal())
 	p.begin(7)
-	if err := p.process(t.Context(), 7, testItem{seq: 7, back: errors.New("no such item")}, func() {}); err != nil {
+	if err := p.process(t.Context(), 7, testItem{seq: 7, back: errors.New("no such item")}, func(int64) {}); err != nil {
 		t.Errorf("the process ends: %v", err)
 	}
 }
@@ -67,7 +67,7 @@ func TestBogusItems(t *testing.T) {
 		t.Fatal(err)
 	}
 	for seq := range uint64(500) {
-		if err := p.attempt(t.Context(), 1000+seq, nil, func() {}); err != nil {
+		if err := p.attempt(t.Context(), 1000+seq, nil, func(int64) {}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -291,7 +291,7 @@ func (s *fakeSource) Fetch(ctx context.Context, seg *named, out output) (counts 
 		return counts, err
 	}
 	if s.draw(3) == 0 {
-		out.Waiting()
+		out.Waiting(1)
 	}
 	if s.draw(200) == 0 {
 		return counts, fmt.Errorf("%w: said the test", mirror.ErrOutage)

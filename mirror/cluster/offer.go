@@ -27,7 +27,7 @@ func (k *keeper) offer(ctx context.Context) error {
 			continue
 		}
 		left++
-		workers := at[seq]
+		workers := at[seq].workers
 		if workers == 0 {
 			delete(k.seen, seq)
 			still, ok := k.still[seq]
@@ -49,7 +49,11 @@ func (k *keeper) offer(ctx context.Context) error {
 		if !ok {
 			k.seen[seq], since = now, now
 		}
-		if now.Sub(since) >= k.p.o.soon(overtakeAfter)<<min(workers-1, mostDoubled) {
+		after := overtakeAfter
+		if at[seq].waiting {
+			after = overtakeWaiting
+		}
+		if now.Sub(since) >= k.p.o.soon(after)<<min(workers-1, mostDoubled) {
 			overtake = append(overtake, seq)
 		}
 	}
@@ -95,20 +99,30 @@ func (k *keeper) tell() {
 	k.p.setLeading(l)
 }
 
-// underWay says how many processes report to be at each segment.
-func (p *Process) underWay() map[uint64]int {
+// underWay is what is done at a segment.
+type underWay struct {
+	workers int
+	waiting bool // one of them for files that did not come
+}
+
+// underWay says what the processes report to be at.
+func (p *Process) underWay() map[uint64]underWay {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at := map[uint64]int{}
-	for seq := range p.mu.working {
-		at[seq]++
+	all := map[uint64]underWay{}
+	add := func(seq uint64, waiting bool) {
+		at := all[seq]
+		all[seq] = underWay{at.workers + 1, at.waiting || waiting}
+	}
+	for seq, at := range p.mu.working {
+		add(seq, at.waiting)
 	}
 	for i := range p.mu.others {
 		for _, w := range p.mu.others[i].Working {
-			at[w.Seq]++
+			add(w.Seq, w.Waiting)
 		}
 	}
-	return at
+	return all
 }
 
 // idle is how many slots have nothing to do, here and where the others report.

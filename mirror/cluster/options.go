@@ -70,8 +70,11 @@ const (
 	maxHaste = 20
 
 	// waitingSegments are how many more segments may be here of which some files did not come,
-	// and are asked for again after pauses.
-	waitingSegments = 4
+	// and are asked for again after pauses, which takes most of a minute where they never come. Of a
+	// listing with such a file in each segment that many are fetched in a minute. waitingBytes is
+	// how many bytes they have on the disk.
+	waitingSegments = 32
+	waitingBytes    = 4 * SegmentContent
 
 	// sealEvery is how often the leader looks for what is new.
 	sealEvery = 5 * time.Second
@@ -90,6 +93,9 @@ const (
 	// times at most.
 	overtakeAfter = 20 * time.Second
 	mostDoubled   = 5
+	// overtakeWaiting is the same of an item that waits for files that did not come, longer than it
+	// usually does: they would not come to another either.
+	overtakeWaiting = 2 * time.Minute
 	// lookEvery is how often a process without the lease looks whether all is complete.
 	lookEvery = 15 * time.Second
 	// reportEvery is how often a process tells what it does.

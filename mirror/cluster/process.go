@@ -37,7 +37,8 @@ type Process struct {
 	reader segments.Reader
 	src    source
 	close  func() error
-	slots  *semaphore.Weighted // see work
+	// slots are Options.Slots, and waiting is waitingBytes; see work.
+	slots, waiting *semaphore.Weighted
 	// alone says that there are no others.
 	alone bool
 	// stays has it take part again after an outage, which the others may not have.
@@ -58,7 +59,7 @@ type Process struct {
 	contradicted bool
 	mu           struct {
 		sync.Mutex
-		working  map[uint64]time.Time
+		working  map[uint64]work
 		overtook map[uint64]time.Time
 		idle     int
 		others   []Report
@@ -86,8 +87,8 @@ func Open(o Options) (*Process, error) {
 		o.Engine.Outage = o.soon(handBackAfter)
 	}
 	store := ofStore{o.Store}
-	p := &Process{o: o, alone: alone, stays: stays, store: store, reader: segments.Reader{Store: store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), hurry: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
-	p.mu.working, p.mu.overtook, p.mu.gone = map[uint64]time.Time{}, map[uint64]time.Time{}, map[uint64]time.Time{}
+	p := &Process{o: o, alone: alone, stays: stays, store: store, reader: segments.Reader{Store: store, Mirror: o.Mirror.ID}, src: o.source, assigned: make(chan uint64), news: make(chan struct{}, 1), hurry: make(chan struct{}, 1), slots: semaphore.NewWeighted(int64(o.Slots)), waiting: semaphore.NewWeighted(waitingBytes), warned: o.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: bogusEvery})}
+	p.mu.working, p.mu.overtook, p.mu.gone = map[uint64]work{}, map[uint64]time.Time{}, map[uint64]time.Time{}
 	if p.src != nil {
 		return p, nil
 	}

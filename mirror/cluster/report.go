@@ -42,6 +42,9 @@ type Report struct {
 type Working struct {
 	Seq     uint64  `json:"seq"`
 	Seconds float64 `json:"seconds"` // for so long
+	// Waiting says that all of its files were asked for, and some that did not come are asked for again
+	// after pauses.
+	Waiting bool `json:"waiting,omitempty"`
 }
 
 // Leading is what the leader knows of all.
@@ -242,8 +245,8 @@ func (p *Process) Report() Report {
 		Process: p.o.Process, Idle: p.mu.idle, Files: counts.Files, Bytes: counts.Bytes, Complete: p.mu.complete,
 		Throttled: counts.Slowdowns, Pause: counts.LeftAlone.Seconds(), Committed: p.mu.commits,
 	}
-	for seq, since := range p.mu.working {
-		r.Working = append(r.Working, Working{seq, time.Since(since).Seconds()})
+	for seq, at := range p.mu.working {
+		r.Working = append(r.Working, Working{seq, time.Since(at.since).Seconds(), at.waiting})
 	}
 	slices.SortFunc(r.Working, func(a, b Working) int { return cmp.Compare(b.Seconds, a.Seconds) })
 	r.Working = r.Working[:min(len(r.Working), maxReportItems)]

@@ -13,7 +13,7 @@ func (p *Process) awaitRoom(ctx context.Context, why error, began time.Time) err
 	p.mu.Lock()
 	older := false
 	for _, at := range p.mu.working {
-		older = older || at.Before(began)
+		older = older || at.since.Before(began)
 	}
 	since := p.mu.full
 	if since.IsZero() {

@@ -267,7 +267,7 @@ type holding struct {
 func (h *holding) Fetch(ctx context.Context, seg *named, out output) (cache.ContentCounts, error) {
 	switch seg.Seq {
 	case 0:
-		out.Waiting()
+		out.Waiting(1)
 		select {
 		case <-h.second:
 		case <-ctx.Done():
@@ -279,25 +279,71 @@ func (h *holding) Fetch(ctx context.Context, seg *named, out output) (cache.Cont
 	return h.fakeSource.Fetch(ctx, seg, out)
 }
 
+// heavy is a source whose segments wait for files with so much on the disk; order is that in which they are
+// begun, +, and ended, -.
+type heavy struct {
+	*fakeSource
+	bytes int64
+	mu    sync.Mutex
+	order string
+}
+
+func (h *heavy) note(what string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.order += what
+}
+
+func (h *heavy) Fetch(ctx context.Context, seg *named, out output) (cache.ContentCounts, error) {
+	h.note("+")
+	out.Waiting(h.bytes)
+	if err := sleep(ctx, time.Minute); err != nil {
+		return cache.ContentCounts{}, err
+	}
+	h.note("-")
+	return h.fakeSource.Fetch(ctx, seg, out)
+}
+
+// TestWaitingOnTheDisk has segments that wait for files take more of the disk than such may: each of them
+// keeps its slot. Where they take less, all wait at the same time.
+func TestWaitingOnTheDisk(t *testing.T) {
+	for bytes, want := range map[int64]string{waitingBytes + 1: "+-+-+-", waitingBytes / 3: "+++---"} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newModel(t, 1)
+			m.origin = &fakeOrigin{names: []string{"a", "b", "c"}, page: 1}
+			source := &heavy{fakeSource: &fakeSource{l: newLife(), rng: rand.New(rand.NewPCG(3, 3)), origin: m.origin}, bytes: bytes}
+			runAlone(t, m, source)
+			if got := source.order; got != want {
+				t.Errorf("with %d bytes each: %s, and not %s", bytes, got, want)
+			}
+		})
+	}
+}
+
+// runAlone has a process with one slot mirror a model's origin, a segment for each name.
+func runAlone(t *testing.T, m *model, source source) {
+	t.Helper()
+	head, err := segments.Open(t.Context(), m.store, modelOrigin, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Open(Options{Store: m.store, Mirror: head, Bus: NewLocal(), Slots: 1, SegmentNames: 1, source: source})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	if _, err := p.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	m.check()
+}
+
 // TestWaiting has a segment wait for files that do not come, which does not keep the only slot.
 func TestWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel(t, 1)
 		m.origin = &fakeOrigin{names: []string{"a", "b", "c"}, page: 1}
-		head, err := segments.Open(t.Context(), m.store, modelOrigin, time.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		source := &holding{&fakeSource{l: newLife(), rng: rand.New(rand.NewPCG(3, 3)), origin: m.origin}, make(chan struct{})}
-		p, err := Open(Options{Store: m.store, Mirror: head, Bus: NewLocal(), Slots: 1, SegmentNames: 1, source: source})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		if _, err := p.Run(ctx); err != nil {
-			t.Fatal(err)
-		}
-		m.check()
+		runAlone(t, m, &holding{&fakeSource{l: newLife(), rng: rand.New(rand.NewPCG(3, 3)), origin: m.origin}, make(chan struct{})})
 	})
 }

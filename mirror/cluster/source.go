@@ -62,8 +62,8 @@ type tables struct {
 // output takes what the files of a segment are.
 type output interface {
 	// Waiting says that from now on there are more pauses than fetches, so that something else
-	// may be fetched meanwhile.
-	Waiting()
+	// may be fetched meanwhile, and how many bytes of files are here.
+	Waiting(bytes int64)
 	// Table writes a table, of several in any order: 0 is that of the outcome, and contents
 	// are from 1 on. last is the key of the last entry of a table of contents.
 	Table(ctx context.Context, part int, body objects.Body, sum uint64, last []byte) error

@@ -24,10 +24,17 @@ func (p *Process) work(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		release := sync.OnceFunc(func() { p.slots.Release(1) })
+		waits := int64(0)
 		seq, item, err := p.next(ctx)
 		if err == nil {
-			err = p.process(ctx, seq, item, release)
+			err = p.process(ctx, seq, item, func(bytes int64) {
+				if p.waiting.TryAcquire(bytes) { // else it keeps its slot
+					waits = bytes
+					release()
+				}
+			})
 		}
+		p.waiting.Release(waits)
 		release()
 		if err != nil {
 			return err
@@ -112,21 +119,27 @@ func (p *Process) begin(seq uint64) bool {
 	if _, at := p.mu.working[seq]; at {
 		return false
 	}
-	p.mu.working[seq] = time.Now()
+	p.mu.working[seq] = work{since: time.Now()}
 	return true
+}
+
+// work is what a process does at a segment.
+type work struct {
+	since   time.Time
+	waiting bool // for files that did not come
 }
 
 // finish ends what begin noted, and says when that was.
 func (p *Process) finish(seq uint64) (began time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	began = p.mu.working[seq]
+	began = p.mu.working[seq].since
 	delete(p.mu.working, seq)
 	return began
 }
 
 // process works at a segment and tells the bus how that ended. Its error ends the process.
-func (p *Process) process(ctx context.Context, seq uint64, item Item, waiting func()) error {
+func (p *Process) process(ctx context.Context, seq uint64, item Item, waiting func(bytes int64)) error {
 	if !p.begin(seq) {
 		p.back(ctx, seq, item, p.o.soon(ItemTimeout))
 		return nil
@@ -164,9 +177,9 @@ func (p *Process) back(ctx context.Context, seq uint64, item Item, after time.Du
 	}
 }
 
-// attempt fetches a segment and commits it, and calls waiting when it waits more than it fetches. Its
-// error is nil where there is a commit of it then, whoever wrote it.
-func (p *Process) attempt(ctx context.Context, seq uint64, item Item, waiting func()) error {
+// attempt fetches a segment and commits it, and calls waiting when it waits more than it fetches, with how
+// much of it is on the disk. Its error is nil where there is a commit of it then, whoever wrote it.
+func (p *Process) attempt(ctx context.Context, seq uint64, item Item, waiting func(bytes int64)) error {
 	done, err := p.committed(ctx, seq)
 	if done || err != nil {
 		return err
@@ -270,11 +283,18 @@ func (p *Process) lose(ctx context.Context, out *written, why error) error {
 // written is what an attempt has written.
 type written struct {
 	p       *Process
-	waiting func()
+	waiting func(bytes int64)
 	commit  segments.Commit
 }
 
-func (w *written) Waiting() { w.waiting() }
+func (w *written) Waiting(bytes int64) {
+	w.p.mu.Lock()
+	at := w.p.mu.working[w.commit.Seq]
+	at.waiting = true
+	w.p.mu.working[w.commit.Seq] = at
+	w.p.mu.Unlock()
+	w.waiting(bytes)
+}
 
 func (w *written) Table(ctx context.Context, part int, body objects.Body, sum uint64, last []byte) error {
 	name := segments.TableName(w.commit.Seq, w.commit.Attempt, part)

@@ -32,7 +32,9 @@ func namesOf(store *objectstest.Memory, s *segments.Sealed) (dirs, files []byte)
 func TestDirectoriesThatLie(t *testing.T) {
 	for what, change := range map[string]func(w *world, s *segments.Sealed, dirs, files, otherDirs, otherFiles []byte){
 		"another sum": func(_ *world, s *segments.Sealed, _, _, _, _ []byte) { s.DirsSum++ },
-		"cut":         func(w *world, s *segments.Sealed, dirs, files, _, _ []byte) { w.replaceNames(s, dirs[:len(dirs)-1], files) },
+		"cut": func(w *world, s *segments.Sealed, dirs, files, _, _ []byte) {
+			w.replaceNames(s, dirs[:len(dirs)-1], files)
+		},
 		"cut, with the sum of all": func(w *world, s *segments.Sealed, dirs, files, _, _ []byte) {
 			sum := s.DirsSum
 			w.replaceNames(s, dirs[:len(dirs)/2], nil)
