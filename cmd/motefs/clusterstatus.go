@@ -298,6 +298,16 @@ func clusterStatusOf(m *natsbus.Mirror) *clusterStatus {
 	return st
 }
 
+// waiting is how many of them wait for files that did not come.
+func waiting(all []cluster.Working) (n int) {
+	for _, w := range all {
+		if w.Waiting {
+			n++
+		}
+	}
+	return n
+}
+
 // lines is the status for people.
 func (st *clusterStatus) lines() []string {
 	lines := []string{fmt.Sprintf("mirror %s: ", text.Printable(st.Mirror))}
@@ -349,6 +359,9 @@ func (st *clusterStatus) lines() []string {
 			line += "  is done"
 		} else if n := len(r.Working); n > 0 {
 			line += fmt.Sprintf("  works at %s, for %s", counted(uint64(n), "segment"), text.Span(time.Duration(r.Working[0].Seconds*float64(time.Second))))
+			if n := waiting(r.Working); n > 0 {
+				line += fmt.Sprintf(", %d of them waiting for files that did not come", n)
+			}
 		} else {
 			line += "  waits for work"
 		}

@@ -106,6 +106,17 @@ func TestClusterStatusWithoutNATS(t *testing.T) {
 	}
 }
 
+// TestClusterStatusWaits: who waits for files that did not come is said to.
+func TestClusterStatusWaits(t *testing.T) {
+	m := natsbus.Mirror{ID: "id", Reports: map[string][]byte{
+		"a": []byte(`{"working":[{"seq":0,"seconds":61,"waiting":true},{"seq":4,"seconds":1}]}`), "b": []byte(`{"working":[{"seq":7,"seconds":2}]}`),
+	}}
+	text := strings.Join(clusterStatusOf(&m).lines(), "\n")
+	if !strings.Contains(text, "a  works at 2 segments, for 1m01s, 1 of them waiting for files that did not come  ") || !strings.Contains(text, "b  works at 1 segment, for 2s  ") {
+		t.Errorf("it says %s", text)
+	}
+}
+
 // TestClusterStatusFirst: before a segment is whole nothing is said of segments that reads as if all
 // were done.
 func TestClusterStatusFirst(t *testing.T) {
