@@ -378,8 +378,9 @@ func TestSlowDrip(t *testing.T) {
 			c.File(strings.Repeat(target[len("/get/"):], 200<<10))
 		}
 	})
+	const limit = 500 * time.Millisecond // that a busy machine keeps
 	fast := quick
-	fast.Response, fast.Idle = 50*time.Millisecond, 50*time.Millisecond
+	fast.Response, fast.Idle = limit, limit
 	names := []string{"a", "b"}
 	err := newClient(t, Options{URL: s.Base(), Timeouts: fast}).Get(t.Context(), take(names, func(i int, a *Answer, err error) {
 		b := make([]byte, 50<<10)
@@ -387,7 +388,7 @@ func TestSlowDrip(t *testing.T) {
 			var k int
 			k, err = a.Stream.Read(b)
 			n += k
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(limit / 3)
 		}
 		if err != nil {
 			t.Errorf("%d: %v", i, err)
