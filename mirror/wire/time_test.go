@@ -332,13 +332,13 @@ func TestSlowAnswers(t *testing.T) {
 			if !ok {
 				return
 			}
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond)
 			c.File(target)
 		}
 	})
 	slow := quick
-	slow.Response = 200 * time.Millisecond
-	names := numbered(50)
+	slow.Response = 800 * time.Millisecond // which one comes within on a busy machine
+	names := numbered(100)
 	checkEcho(t, names, fetchAll(t, newClient(t, Options{URL: s.Base(), Timeouts: slow}), names...))
 	if s.Dials() != 3 { // two for the guards
 		t.Errorf("%d connections", s.Dials())
