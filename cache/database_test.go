@@ -10,13 +10,26 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
+// database is how the database is now, however long a busy machine takes for the answer.
 func database(t *testing.T, s *Store) Database {
 	t.Helper()
-	d, ok := s.Database()
-	if !ok {
+	answered := func() {
+		s.database.mu.Lock()
+		asking := s.database.mu.asking
+		s.database.mu.Unlock()
+		if asking != nil {
+			<-asking
+		}
+	}
+	answered() // what was asked before
+	s.Database()
+	answered()
+	s.database.mu.Lock()
+	defer s.database.mu.Unlock()
+	if !s.database.mu.ok {
 		t.Fatal("the database does not say how it is")
 	}
-	return d
+	return s.database.mu.known
 }
 
 // TestDatabase watches what a database says as it is written to, flushed and read.

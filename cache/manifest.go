@@ -24,8 +24,8 @@ const (
 	// tagDeletedFile begins, in a MANIFEST, a table that is not there any more: its
 	// level and its number follow. It is LevelDB's, and so will not change.
 	tagDeletedFile = 6
-	// These come before all others in a record: a name, and three numbers.
-	tagComparator, tagLogNumber, tagPrevLogNumber, tagNextFile = 1, 2, 9, 3
+	// These come before all others in a record: a name, and four numbers.
+	tagComparator, tagLogNumber, tagPrevLogNumber, tagNextFile, tagLastSequence = 1, 2, 9, 3, 4
 )
 
 // damageError says which of the database's files is damaged.
@@ -54,7 +54,7 @@ func checkDatabase(fs vfs.FS, dir string, o *pebble.Options) error {
 	if err != nil || version != databaseFormat.String() {
 		return &damageError{"marker.format-version", fmt.Sprintf("says %q and not %q", version, databaseFormat)}
 	}
-	if err := readManifest(fs, fs.PathJoin(dir, name), nil); err != nil {
+	if err := checkManifest(fs, fs.PathJoin(dir, name)); err != nil {
 		return err
 	}
 	return errors.Join(checkLogs(fs, dir), checkOptions(fs, dir, o))
@@ -161,6 +161,39 @@ func readManifest(fs vfs.FS, path string, fn func(rec []byte) error) error {
 	}
 }
 
+// checkManifest refuses a MANIFEST that cannot be read, or that names no table: a store has one from when
+// it is made on, with its checkpoint. One that was cut off behind its first record may name none.
+func checkManifest(fs vfs.FS, path string) error {
+	tables := false
+	err := readManifest(fs, path, func(rec []byte) error {
+		_, more := manifestHeader(rec)
+		tables = tables || more
+		return nil
+	})
+	if err == nil && !tables {
+		err = &damageError{fs.PathBase(path), "names no table"}
+	}
+	return err
+}
+
+// manifestHeader reads what comes first in a record of a MANIFEST. next is the number of the next file, 0
+// where it says none; more, that it says something of tables.
+func manifestHeader(rec []byte) (next uint64, more bool) {
+	for d := (decoder{rest: rec}); len(d.rest) > 0 && !d.bad; {
+		switch d.uvarint() {
+		case tagComparator:
+			d.bytes(d.uvarint())
+		case tagLogNumber, tagPrevLogNumber, tagLastSequence:
+			d.uvarint()
+		case tagNextFile:
+			next = max(next, d.uvarint())
+		default:
+			return next, true
+		}
+	}
+	return next, false
+}
+
 // nextFile is the lowest number that none of the database's files has had.
 func nextFile(fs vfs.FS, dir string) (next uint64, err error) {
 	name, err := currentManifest(fs, dir)
@@ -168,18 +201,8 @@ func nextFile(fs vfs.FS, dir string) (next uint64, err error) {
 		return 0, err
 	}
 	err = readManifest(fs, fs.PathJoin(dir, name), func(rec []byte) error {
-		for d := (decoder{rest: rec}); !d.bad; {
-			switch d.uvarint() {
-			case tagComparator:
-				d.bytes(d.uvarint())
-			case tagLogNumber, tagPrevLogNumber:
-				d.uvarint()
-			case tagNextFile:
-				next = max(next, d.uvarint())
-			default:
-				return nil
-			}
-		}
+		n, _ := manifestHeader(rec)
+		next = max(next, n)
 		return nil
 	})
 	return next, err

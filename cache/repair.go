@@ -191,7 +191,7 @@ func (r *repairer) files() error {
 		return err
 	}
 	if name != "" {
-		err := readManifest(r.fs, r.fs.PathJoin(r.db, name), nil)
+		err := checkManifest(r.fs, r.fs.PathJoin(r.db, name))
 		if err == nil {
 			return moveMarkers(r.fs, r.db, name)
 		}

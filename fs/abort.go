@@ -3,7 +3,9 @@
 package fs
 
 import (
+	"errors"
 	"fmt"
+	iofs "io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,16 +17,22 @@ import (
 // Documentation/filesystems/fuse/fuse.rst, "Control filesystem").
 const connections = "/sys/fs/fuse/connections"
 
-// abort ends the FUSE connection of a mount, whoever still uses it. dev is its
-// device, "major:minor"; the minor number is the connection's name.
+// controlMagic is the type of that filesystem (FUSE_CTL_SUPER_MAGIC in fs/fuse/control.c).
+const controlMagic = 0x65735543
+
+// abort ends the FUSE connection of a mount, whoever still uses it; one that is not there any
+// more has ended. dev is its device, "major:minor"; the minor number is the connection's name.
 func abort(dev string) error {
 	_, minor, ok := strings.Cut(dev, ":")
 	if !ok {
 		return fmt.Errorf("device %q", dev)
 	}
 	f, err := os.OpenFile(filepath.Join(connections, minor, "abort"), os.O_WRONLY, 0) //nolint:gosec // the kernel's number of a device
-	if os.IsNotExist(err) {
+	if errors.Is(err, iofs.ErrNotExist) && !controlled() {
 		f, err = openPrivate(minor)
+	}
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil
 	}
 	if err != nil {
 		return err
@@ -32,6 +40,12 @@ func abort(dev string) error {
 	defer f.Close()
 	_, err = f.WriteString("1")
 	return err
+}
+
+// controlled reports whether the control filesystem is mounted.
+func controlled() bool {
+	var at unix.Statfs_t
+	return unix.Statfs(connections, &at) == nil && at.Type == controlMagic
 }
 
 // openPrivate opens the same file where the control filesystem is not mounted,

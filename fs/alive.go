@@ -29,8 +29,9 @@ func (m *Mount) Alive(ctx context.Context) error {
 	}
 	answer := make(chan error, 1)
 	go func() { // one at a time: see asked
-		defer m.asked.Unlock()
-		answer <- m.ask()
+		err := m.ask()
+		m.asked.Unlock() // before who waits may ask again
+		answer <- err
 	}()
 	select {
 	case err := <-answer:

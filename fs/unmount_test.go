@@ -134,6 +134,10 @@ func TestAborted(t *testing.T) {
 	if got := r.ok("ls", r.dir); got != "" {
 		t.Errorf("ls: %q", got)
 	}
+	// As where it ends while Close finds that it has not. Its own number may be another's by now.
+	if err := abort("0:4294967295"); err != nil {
+		t.Errorf("one that is not there: %v", err)
+	}
 }
 
 // What a killed program left is cleared by the next start.

@@ -207,9 +207,13 @@ func (e *Engine) askFor(ctx context.Context, names []string) (err error) {
 // again. The error is ctx's.
 func (e *Engine) recovered(ctx context.Context, files int, some []string, why error) (bool, error) {
 	h := e.health
-	defer h.await()()
 	h.bad(why)
 	began, outages := time.Now(), h.outages.Load()
+	// An origin that is to be left alone is not waited for: it may want that for as long as an outage may last.
+	if err := e.pace.rest(ctx); err != nil {
+		return false, err
+	}
+	defer h.await()()
 	if err := h.turn.Acquire(ctx, 1); err != nil {
 		return false, context.Cause(ctx)
 	}

@@ -370,6 +370,55 @@ func TestRecoveredLeavesAlone(t *testing.T) {
 	})
 }
 
+// slowFetcher has every file after a while, or none.
+type slowFetcher struct {
+	countingFetcher
+	takes time.Duration
+	fails error // nil: it has them
+}
+
+func (f *slowFetcher) Fetch(ctx context.Context, names []string, r Receiver) error {
+	if err := sleep(ctx, f.takes); err != nil {
+		return err
+	}
+	if f.fails != nil {
+		for i := range names {
+			r.Receive(i, nil, f.fails)
+		}
+		return nil
+	}
+	return f.countingFetcher.Fetch(ctx, names, r)
+}
+
+// TestLeftAloneIsNoOutage has a file fail for which the origin wants to be left alone for as long as an outage
+// may last, and then take its time to answer. None of that is an outage, but where it then wants the same
+// for what it gave before.
+func TestLeftAloneIsNoOutage(t *testing.T) {
+	const outage = 30 * time.Second
+	why := &StatusError{Code: 503, RetryAfter: time.Hour}
+	for _, f := range []*slowFetcher{{takes: outage / 3}, {takes: outage / 3, fails: why}} {
+		synctest.Test(t, func(t *testing.T) { testLeftAlone(t, f, why, outage) })
+	}
+}
+
+func testLeftAlone(t *testing.T, f *slowFetcher, why error, outage time.Duration) {
+	e, err := Open(Options{Lister: madeListing(0), Fetcher: f, Outage: outage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	ctx, end := context.WithCancelCause(t.Context())
+	defer end(nil)
+	go e.watch(ctx, outage, end)
+	e.health.good("a")
+	e.throttled(why)
+	start := time.Now()
+	down, err := e.recovered(ctx, 1, []string{"b"}, why)
+	if took := time.Since(start); down || errors.Is(err, ErrOutage) != (f.fails != nil) || f.fails == nil && err != nil || took > 3*outage {
+		t.Errorf("down %v, %v after %v", down, err, took)
+	}
+}
+
 func TestPaceIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(1, 1)

@@ -2,7 +2,9 @@ package replica
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +15,7 @@ import (
 )
 
 // TestDamagedObjects flips bits in tables and blobs: whoever reads gets the truth, or an error
-// that is no answer.
+// that is no answer. All contents of one segment are damaged, so that who reads everything meets it.
 func TestDamagedObjects(t *testing.T) {
 	forSeeds(t, seeds, func(t *testing.T, seed uint64, o worldOptions) {
 		o.files = min(o.files, 300)
@@ -21,8 +23,12 @@ func TestDamagedObjects(t *testing.T) {
 		w := whole(t, seed, good, 30, o)
 		random := rand.New(rand.NewPCG(seed, 4))
 		bad := objectstest.New(objectstest.Options{})
-		for name, text := range good.Objects() {
-			if name != segments.MirrorName && !strings.HasPrefix(name, segments.ManifestsPrefix) && len(text) > 0 && random.IntN(3) == 0 {
+		texts, victim := good.Objects(), random.Uint64N(w.seq)
+		for _, name := range slices.Sorted(maps.Keys(texts)) {
+			text := texts[name]
+			seq, _, content := segments.ParseAttempt(segments.ContentsPrefix, name)
+			spared := name == segments.MirrorName || strings.HasPrefix(name, segments.ManifestsPrefix) || len(text) == 0
+			if !spared && (content && seq == victim || random.IntN(3) == 0) {
 				if text[random.IntN(len(text))] ^= 1 << random.IntN(8); random.IntN(4) == 0 {
 					text = text[:random.IntN(len(text))]
 				}
@@ -32,16 +38,17 @@ func TestDamagedObjects(t *testing.T) {
 		dir := t.TempDir() + "/store"
 		r := opened(t, dir, bad)
 		rd := newReader(r, seed)
-		failed := 0
-		for range 60 {
-			if err := w.checkSome(t.Context(), rd, 1); errors.Is(err, cache.ErrNotFound) || err != nil && strings.Contains(err.Error(), "not the origin's") {
+		met := func(err error) bool {
+			if errors.Is(err, cache.ErrNotFound) || err != nil && strings.Contains(err.Error(), "not the origin's") {
 				t.Fatal(err)
-			} else if err != nil {
-				failed++
 			}
+			return err != nil
 		}
-		if failed == 0 {
-			t.Error("no reader met the damage")
+		for range 60 {
+			met(w.checkSome(t.Context(), rd, 1))
+		}
+		if !met(w.checkAll(t.Context(), rd)) {
+			t.Error("who reads everything does not meet the damage")
 		}
 		w.must(r.Close())
 		// What was brought is right, and the rest comes once the objects are.

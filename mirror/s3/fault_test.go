@@ -71,8 +71,20 @@ func TestWalkFaults(t *testing.T) {
 
 // TestErrorOfALaterRange has a server refuse all pages behind a key and say when to come
 // back, which is never: what is before comes, nobody asks again, and who wants the page
-// itself is told, each time that he asks.
+// itself is told, each time that he asks. On a busy machine there may be no range behind it yet, so
+// that this is done again.
 func TestErrorOfALaterRange(t *testing.T) {
+	for range 10 {
+		if errorOfALaterRange(t) > 1 || t.Failed() {
+			return
+		}
+	}
+	t.Error("no range behind the key was asked for")
+}
+
+// errorOfALaterRange returns how many pages behind the key were asked for when the first was told.
+func errorOfALaterRange(t *testing.T) int {
+	t.Helper()
 	keys := shapes(4000, 1)["folders"]
 	broken := keys[2500]
 	var asked recorder
@@ -108,20 +120,33 @@ func TestErrorOfALaterRange(t *testing.T) {
 			names, marker = append(names, namesOf(t, p)...), p.Next
 		}
 	}
+	// quiet waits for what is under way for the ranges behind the page.
+	quiet := func() {
+		w := c.walks.current
+		eventually.True(t, "all requests to end", func() bool {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.mu.underWay == 0
+		})
+	}
 	told()
+	quiet()
 	if n := len(names); n < 2500 || !slices.Equal(names, keys[:n]) {
 		t.Fatalf("%d names before the error", n)
 	}
 	once := asked.all()
-	if len(once) < 2 || len(slices.Compact(slices.Sorted(slices.Values(once)))) != len(once) {
+	if len(slices.Compact(slices.Sorted(slices.Values(once)))) != len(once) {
 		t.Errorf("asked behind the key: %q", once)
 	}
 	n := len(names)
 	told()
-	again := asked.all()[len(once):]
-	if len(names) != n || len(again) != 1 || !slices.Contains(once, again[0]) {
-		t.Errorf("%d names more; asked again: %q", len(names)-n, again)
+	quiet()
+	// The range of the page itself may be split now, and its other part be asked for once too.
+	all := asked.all()
+	if again := len(all) - len(slices.Compact(slices.Sorted(slices.Values(all)))); len(names) != n || again != 1 {
+		t.Errorf("%d names more; asked %d times again: %q and then %q", len(names)-n, again, once, all[len(once):])
 	}
+	return len(once)
 }
 
 // TestEmptyPageLeadsToItself has a server say that there is more where it says nothing:

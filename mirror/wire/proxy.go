@@ -92,23 +92,29 @@ func (c *Client) open(ctx context.Context) (net.Conn, error) {
 	return raw, nil
 }
 
-// tunnel has the proxy connect to the origin.
+// tunnel has the proxy connect to the origin. Where ctx ends first, that is the error.
 func (c *Client) tunnel(ctx context.Context, raw net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
+	failed := func(err error) error {
+		if ctx.Err() != nil { // which has closed the connection
+			err = context.Cause(ctx)
+		}
+		return fmt.Errorf("connect %s: %w", c.addr.dial, err)
+	}
 	request := "CONNECT " + c.addr.dial + " HTTP/1.1\r\nHost: " + c.addr.dial + "\r\nUser-Agent: " + c.o.UserAgent + "\r\n"
 	if c.proxy.auth != "" {
 		request += "Proxy-Authorization: " + c.proxy.auth + "\r\n"
 	}
 	if _, err := io.WriteString(raw, request+"\r\n"); err != nil {
-		return fmt.Errorf("connect %s: %w", c.addr.dial, err)
+		return failed(err)
 	}
 	br := bufio.NewReader(io.LimitReader(raw, maxConnectHead))
 	//nolint:bodyclose // a tunnel's answer has none, and of another one the connection is closed
 	answer, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
 	switch {
 	case err != nil:
-		return fmt.Errorf("connect %s: %w", c.addr.dial, err)
+		return failed(err)
 	case answer.StatusCode != http.StatusOK:
 		return fmt.Errorf("connect %s: status %.200q", c.addr.dial, answer.Status)
 	case br.Buffered() > 0:

@@ -159,8 +159,6 @@ func TestProxyErrors(t *testing.T) {
 	silent := wiretest.Serve(t, func(c *wiretest.Conn) { io.Copy(io.Discard, c.Buf) }).Addr()
 	picky := openProxy(t)
 	picky.auth = "other"
-	fast := quick
-	fast.Dial = 50 * time.Millisecond
 	for _, p := range []struct{ base, addr, want string }{
 		{"http://o.test", dead.Addr().String(), "refused"},
 		{"https://o.test", dead.Addr().String(), "refused"},
@@ -171,9 +169,13 @@ func TestProxyErrors(t *testing.T) {
 		{"https://o.test", says("garbage\r\n\r\n"), "malformed"},
 		{"https://o.test", says("HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", 20<<10)), "malformed"},
 		{"https://o.test", says(""), "EOF"},
-		{"https://o.test", silent, "connect o.test:443"},
+		{"https://o.test", silent, "connect o.test:443: context deadline exceeded"},
 	} {
-		c := newClient(t, Options{URL: parsed(t, p.base), Proxy: via("http://me:secret@" + p.addr), Timeouts: fast})
+		timeouts := quick
+		if p.addr == silent {
+			timeouts.Dial = 50 * time.Millisecond
+		}
+		c := newClient(t, Options{URL: parsed(t, p.base), Proxy: via("http://me:secret@" + p.addr), Timeouts: timeouts})
 		check := func(err error) {
 			t.Helper()
 			if !errors.Is(err, mirror.ErrUnreachable) || !strings.Contains(err.Error(), p.want) ||
