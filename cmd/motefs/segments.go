@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/advice"
+	"github.com/motefs/motefs/cmd/motefs/internal/stores"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/objects/bucket"
 	"github.com/motefs/motefs/mirror/objects/store"
@@ -99,6 +101,16 @@ func (f *segmentsFlags) openAs(ctx context.Context, trust *tls.Config, o store.O
 		return nil, fmt.Errorf("--segments: %w", s.unanswered(ctx, err))
 	}
 	return opened, nil
+}
+
+// checkFree returns an error where a mirror is to be begun in a folder that is the store of a mirror
+// of one machine, which a typo makes of --segments.
+func (f *segmentsFlags) checkFree() error {
+	u, err := url.Parse(f.url)
+	if onS3(f.url) || err != nil || !stores.Is(u.Path) {
+		return nil //nolint:nilerr // what is no URL is not opened
+	}
+	return &storeError{fmt.Sprintf("%s is the store of a mirror without --segments; give a folder of its own", f.shown())}
 }
 
 // unanswered is why an object store gives no answers, in better words where there are such.

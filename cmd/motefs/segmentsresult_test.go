@@ -18,6 +18,8 @@ type noProgress struct{ *segmentsProgress }
 
 func (noProgress) Progress() cache.Progress { return cache.Progress{} }
 
+func (noProgress) Run() (files, bytes *uint64) { return nil, nil }
+
 func (noProgress) Dir() string { return "" }
 
 // TestStoppedWhenComplete: of a mirror that is complete nobody says that it is not, whatever ends

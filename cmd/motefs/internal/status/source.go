@@ -22,6 +22,11 @@ type Store interface {
 	Free() (uint64, error)
 }
 
+// runner is a Store that others fill too. It says what this process has fetched since it began.
+type runner interface {
+	Run() (files, bytes *uint64)
+}
+
 // Options say what a Source gathers from. Store must be set; what else is not is null in
 // the Status.
 type Options struct {
@@ -287,6 +292,9 @@ func (s *Source) run(st *Status, p *cache.Progress, now time.Time) {
 	st.SecondsActive = new(uint64(max(active, 0)))
 	st.RunFiles = new(p.Fetched - min(p.Fetched, s.before.Fetched))
 	st.RunBytes = new(p.Bytes - min(p.Bytes, s.before.Bytes))
+	if own, ok := s.o.Store.(runner); ok {
+		st.RunFiles, st.RunBytes = own.Run()
+	}
 	if active > 0 {
 		st.AverageFilesPerSecond = perSecond(*st.RunFiles, active)
 		st.AverageBytesPerSecond = perSecond(*st.RunBytes, active)
