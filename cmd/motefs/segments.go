@@ -155,8 +155,12 @@ func (*segmentsFlags) about(err error) error {
 	if errors.Is(err, segments.ErrNone) {
 		return fmt.Errorf("%w; check the URL, or begin one there with motefs mirror --segments", err)
 	}
-	_, ours := errors.AsType[*objects.OpError](err)
-	if do := store.Advice(err); do != "" && (ours || errors.Is(err, objects.ErrUnfit)) {
+	op, ours := errors.AsType[*objects.OpError](err)
+	do := store.Advice(err)
+	if do == "" && ours { // what is around it may hide which error of the system it is
+		do = store.Advice(op)
+	}
+	if do != "" && (ours || errors.Is(err, objects.ErrUnfit)) {
 		return fmt.Errorf("%w; %s", err, do)
 	}
 	return err

@@ -311,7 +311,11 @@ func (a *app) segmentsResult(m *segmentsMirror, r cluster.Result, runErr error, 
 			return runErr
 		}
 		m.status.Fail(runErr)
-		return fmt.Errorf("%w; the mirror of %s in %s is not complete, run the same command again to go on", m.of.about(runErr), m.id, m.url)
+		do := "run the same command again to go on"
+		if cache.NoRoom(runErr) {
+			do = "make room, then " + do
+		}
+		return fmt.Errorf("%w; the mirror of %s in %s is not complete, %s", m.of.about(runErr), m.id, m.url, do)
 	}
 	p := cache.Progress{Files: r.Files, Fetched: r.Fetched, Bytes: r.Bytes, Gone: r.Gone, Failed: r.Failed, Skipped: r.Skipped}
 	text := summary(p, p, 0)
