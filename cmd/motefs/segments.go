@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -164,6 +165,14 @@ func (*segmentsFlags) about(err error) error {
 		return fmt.Errorf("%w; %s", err, do)
 	}
 	return err
+}
+
+// awayOf is what knows whether an object store is away; nil: nobody does.
+func awayOf(s objects.Store) func() (since time.Time, why error) {
+	if known, ok := s.(interface{ Away() (time.Time, error) }); ok {
+		return known.Away
+	}
+	return nil
 }
 
 // shown is the URL for people.

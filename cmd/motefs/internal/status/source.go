@@ -41,6 +41,8 @@ type Options struct {
 	Prefetch bool
 	// Network returns how many connections are open, and how many requests were written.
 	Network func() (connections, requests int64)
+	// Away returns since when an object store gives nothing that the mirror is in, and why; zero: it does.
+	Away func() (since time.Time, why error)
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -229,6 +231,11 @@ func (s *Source) Quick() Status {
 		st.Mountpoint, st.Mount = &m.dir, mountOf(m.stats())
 	}
 	s.network(&st)
+	if s.o.Away != nil {
+		if since, why := s.o.Away(); !since.IsZero() && why != nil {
+			st.LastError, st.LastErrorAt = new("the object store is away: "+why.Error()), new(since.UTC())
+		}
+	}
 	s.mu.Lock()
 	state, err, errAt := s.mu.state, s.mu.err, s.mu.errAt
 	s.mu.Unlock()
