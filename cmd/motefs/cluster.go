@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -51,7 +53,7 @@ func (f *clusterFlags) registerWatch(flags *pflag.FlagSet) {
 }
 
 func (f *clusterFlags) registerLogin(flags *pflag.FlagSet) {
-	flags.StringVar(&f.creds, "nats-creds", "", "`file` of credentials for NATS (default NATS_CREDS; NATS_USER, NATS_PASSWORD, NATS_CA, NATS_CERT and NATS_KEY are used too)")
+	flags.StringVar(&f.creds, "nats-creds", "", "`file` of credentials for NATS (default NATS_CREDS; NATS_NKEY, NATS_USER, NATS_PASSWORD, NATS_CA, NATS_CERT and NATS_KEY are used too)")
 	inGroup(flags, groupSegments, "nats-creds")
 }
 
@@ -63,8 +65,10 @@ func (f *clusterFlags) validate(segments string) error {
 		return usagef("--cluster: %w", natsbus.CheckServers(f.servers))
 	case f.servers != embedded && f.listen != defaultListen:
 		return usagef("--cluster-listen goes with --cluster embedded")
-	case f.servers == "" && f.creds != "":
-		return usagef("--nats-creds goes with --cluster")
+	case f.servers == embedded && natsbus.CheckListen(f.listen) != nil:
+		return usagef("--cluster-listen %q: give an address such as 10.0.0.1:4222, which others can reach", f.listen)
+	case (f.servers == "" || f.servers == embedded) && f.creds != "":
+		return usagef("--nats-creds goes with --cluster nats://HOST:PORT")
 	}
 	return nil
 }
@@ -128,6 +132,9 @@ func (f *clusterFlags) serve(dir string, log zerolog.Logger) (*natsbus.Server, e
 		return nil, nil
 	}
 	server, err := natsbus.Embedded(natsbus.EmbeddedOptions{Dir: dir, Listen: f.listen, Log: log})
+	if errors.Is(err, natsbus.ErrListen) {
+		return nil, fmt.Errorf("--cluster embedded: %w; give another address with --cluster-listen, or --cluster with the URL of the server that is there", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--cluster embedded: %w", err)
 	}
@@ -162,10 +169,25 @@ func (f *clusterFlags) open(ctx context.Context, server *natsbus.Server, o natsb
 	joining, cancel := context.WithTimeout(ctx, joinPatience)
 	defer cancel()
 	bus, err := natsbus.Open(joining, o)
-	if err != nil && joining.Err() != nil && ctx.Err() == nil {
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case joining.Err() != nil:
 		err = fmt.Errorf("--cluster: NATS cannot be reached within %v: %w; check that it is up, with JetStream, at %s", joinPatience, err, natsbus.Where(f.servers))
+	default:
+		err = refusedBy(err, "")
 	}
 	return bus, err
+}
+
+// refusedBy is an error of NATS, with what to do about it, otherwise where NATS' client does not tell.
+func refusedBy(err error, otherwise string) error {
+	if errors.Is(err, natsbus.ErrLogin) {
+		return usagef("--cluster: %w; %s", err, natsbus.Advice(err))
+	}
+	if do := cmp.Or(natsbus.Advice(err), otherwise); do != "" {
+		return fmt.Errorf("--cluster: %w; %s", err, do)
+	}
+	return fmt.Errorf("--cluster: %w", err)
 }
 
 // lateBus is the bus of who comes after the end: it needs nobody, and removes what somebody may have left who

@@ -127,7 +127,7 @@ func (a *app) demoKill(ctx context.Context, store objects.Store, p *demoProcess)
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("demo: kill process %d: %w", p.cmd.Process.Pid, err)
 	}
-	a.say("process %d is killed; the others notice within seconds, and do what it was at", p.cmd.Process.Pid)
+	a.say("process %d is killed; the others notice within 20 s, and fetch what it was at", p.cmd.Process.Pid)
 	return nil
 }
 

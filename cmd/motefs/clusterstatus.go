@@ -134,11 +134,11 @@ func (w *clusterWatch) heardOf(ctx context.Context) ([]*clusterStatus, error) {
 
 // away is an error of NATS, with what to do about it.
 func (w *clusterWatch) away(err error) error {
-	do := "check that it is up there"
+	do := "check that NATS is up there"
 	if w.store == nil {
 		do += "; where all processes have ended, --segments has it said how far the mirror is"
 	}
-	return fmt.Errorf("--cluster: %w; %s", err, do)
+	return refusedBy(err, do)
 }
 
 func (w *clusterWatch) close() error {
@@ -252,20 +252,34 @@ func (a *app) showClusters(s *screen.Screen, f *statusFlags, mirrors []*clusterS
 		lines = append(lines, "nobody is mirroring at "+natsbus.Where(f.cluster.servers)+"; with --segments a mirror is looked at in its object store")
 	}
 	if f.watch && s.Terminal() && !f.json {
-		var shown []string
-		for i, line := range lines {
-			if i == len(lines)-1 && missing != nil {
-				shown = append(shown, text.Wrap(strings.Fields(line), s.Columns()-1)...)
-				break
-			}
-			shown = append(shown, text.Cut(line, s.Columns()-1))
-		}
-		s.Live(shown)
+		s.Live(wrapped(lines, s.Columns()-1))
 		return
+	}
+	if f.watch && len(lines) > 0 {
+		lines = append(lines, "") // each is for itself
 	}
 	for _, line := range lines {
 		fmt.Fprintln(a.stdout, line)
 	}
+}
+
+// wrapped are lines in so many columns. What does not fit stands below its beginning, further in.
+func wrapped(lines []string, columns int) (out []string) {
+	for _, line := range lines {
+		if text.Width(line) <= columns {
+			out = append(out, line)
+			continue
+		}
+		body := strings.TrimLeft(line, " ")
+		indent := line[:len(line)-len(body)]
+		for i, part := range text.Wrap(strings.Split(body, "  "), columns-len(indent)-2) {
+			if i > 0 {
+				part = "  " + part
+			}
+			out = append(out, indent+part)
+		}
+	}
+	return out
 }
 
 func clusterStatusOf(m *natsbus.Mirror) *clusterStatus {
@@ -339,7 +353,7 @@ func (st *clusterStatus) lines() []string {
 		case st.asked && !st.Complete: // what is listed and not sealed is not known
 			lines = append(lines, fmt.Sprintf("  segments  %s sealed", count(t.Sealed)))
 		case t.Segments == 0 && !st.Complete:
-			lines = append(lines, "  segments  none is whole yet")
+			lines = append(lines, "  segments  none is sealed yet")
 		default:
 			lines = append(lines, fmt.Sprintf("  segments  %s  %s sealed  %s left", count(t.Segments), count(t.Sealed), count(t.Left())))
 		}

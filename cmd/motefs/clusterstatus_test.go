@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/text"
 	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/mirror/cluster/natsbus"
 	"github.com/motefs/motefs/mirror/origin/serve"
@@ -61,7 +62,7 @@ func TestClusterStatusAtTheEnd(t *testing.T) {
 	s := serveTest(t, serve.Options{}, synthetic(300))
 	url := "file://" + filepath.Join(t.TempDir(), "objects")
 	args := []string{"status", "--cluster", "nats://127.0.0.1:1", "--segments", url}
-	if p := finish(t, exitError, args...); !strings.Contains(p.Stderr.String(), "check the path") {
+	if p := finish(t, exitOrigin, args...); !strings.Contains(p.Stderr.String(), "check the path") {
 		t.Errorf("of no mirror it says %s", p)
 	}
 	finish(t, exitOK, "mirror", "--segments", url, "--cluster", "embedded", "--cluster-listen", "127.0.0.1:0", "--store", filepath.Join(t.TempDir(), "work"), s.URL())
@@ -122,7 +123,36 @@ func TestClusterStatusWaits(t *testing.T) {
 func TestClusterStatusFirst(t *testing.T) {
 	m := natsbus.Mirror{ID: "id", Lister: "a", Reports: map[string][]byte{"a": []byte(`{"files":9,"working":[{"seq":0,"seconds":1}],"leader":{"epoch":1,"listed":30}}`)}}
 	text := strings.Join(clusterStatusOf(&m).lines(), "\n")
-	if !strings.Contains(text, "segments  none is whole yet") || strings.Contains(text, "0 left") {
+	if !strings.Contains(text, "segments  none is sealed yet") || strings.Contains(text, "0 left") {
 		t.Errorf("it says %s", text)
+	}
+}
+
+// TestClusterStatusFits: on a terminal nothing is cut off, and a sentence stays one.
+func TestClusterStatusFits(t *testing.T) {
+	m := natsbus.Mirror{ID: "id", Reports: map[string][]byte{
+		strings.Repeat("host", 12): []byte(`{"working":[{"seq":1,"seconds":7}],"files":1234567,"bytes":5000000}`),
+	}}
+	lines := append(clusterStatusOf(&m).lines(), "a sentence of some words; "+strings.Repeat("word ", 30)+"at its end")
+	for columns := 20; columns < 200; columns++ {
+		got := wrapped(lines, columns)
+		for _, line := range got {
+			if text.Width(line) > columns {
+				t.Errorf("%q takes more than %d columns", line, columns)
+			}
+		}
+		for _, want := range lines {
+			if all := strings.Join(strings.Fields(strings.Join(got, " ")), ""); !strings.Contains(all, strings.ReplaceAll(want, " ", "")) {
+				t.Errorf("in %d columns %q is not all of %q", columns, got, want)
+			}
+		}
+		if strings.Contains(strings.Join(got, "\n"), "some  words") {
+			t.Errorf("in %d columns %q", columns, got)
+		}
+	}
+	// Work is at hand before anything is sealed.
+	m.Reports["p"] = []byte(`{"working":[{"seq":0,"seconds":1}],"leader":{"epoch":1}}`)
+	if all := strings.Join(clusterStatusOf(&m).lines(), "\n"); !strings.Contains(all, "segments  none is sealed yet") {
+		t.Errorf("it says %s", all)
 	}
 }

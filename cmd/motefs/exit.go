@@ -11,6 +11,8 @@ import (
 	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/fs"
 	"github.com/motefs/motefs/mirror"
+	"github.com/motefs/motefs/mirror/objects"
+	"github.com/motefs/motefs/mirror/objects/store"
 	"github.com/motefs/motefs/mirror/segments"
 )
 
@@ -21,7 +23,7 @@ const (
 	exitUsage       = 2   // a bad command, flag, URL or header
 	exitMountpoint  = 3   // the mountpoint cannot be used, or FUSE is missing
 	exitStore       = 4   // the store is in use, another origin's, or no store
-	exitOrigin      = 5   // the origin cannot be reached or listed
+	exitOrigin      = 5   // the origin, or an object store, cannot be reached or listed
 	exitFailed      = 6   // files could not be fetched
 	exitDamaged     = 7   // the store is damaged
 	exitNewer       = 8   // the store was made by a later motefs
@@ -99,6 +101,10 @@ func exitStatus(err error) int {
 	}
 	if usage {
 		return exitUsage
+	}
+	_, opening := errors.AsType[*store.Error](err)
+	if _, ok := errors.AsType[*objects.OpError](err); ok || opening {
+		return exitOrigin
 	}
 	// What becomes of single files is in the store; this is the listing's.
 	if _, ok := errors.AsType[*mirror.StatusError](err); ok || mirror.Temporary(err) {

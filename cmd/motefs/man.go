@@ -142,7 +142,10 @@ A file of settings, in the place of those under FILES.
 Proxies, as other programs have them.
 .TP
 \fBAWS_ACCESS_KEY_ID\fP, \fBAWS_SECRET_ACCESS_KEY\fP, \fBAWS_SESSION_TOKEN\fP, \fBAWS_PROFILE\fP, \fBAWS_REGION\fP, \fBAWS_ENDPOINT_URL_S3\fP
-What an origin on S3 needs, as other programs for it have them.
+What an origin on S3 needs, and the object store of \-\-segments, as other programs for it have them.
+.TP
+\fBNATS_CREDS\fP, \fBNATS_NKEY\fP, \fBNATS_USER\fP, \fBNATS_PASSWORD\fP, \fBNATS_CA\fP, \fBNATS_CERT\fP, \fBNATS_KEY\fP
+What lets a process in at the servers of \-\-cluster. All but user and password name files.
 .TP
 \fBGOMEMLIMIT\fP, \fBGOMAXPROCS\fP
 Bounds of memory and of cores; without them motefs fits itself to its control group.

@@ -5,11 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/motefs/motefs/cmd/motefs/internal/advice"
+	"github.com/motefs/motefs/cmd/motefs/internal/stores"
 	"github.com/motefs/motefs/mirror/objects"
 	"github.com/motefs/motefs/mirror/objects/bucket"
 	"github.com/motefs/motefs/mirror/objects/store"
@@ -101,6 +104,16 @@ func (f *segmentsFlags) openAs(ctx context.Context, trust *tls.Config, o store.O
 	return opened, nil
 }
 
+// checkFree returns an error where a mirror is to be begun in a folder that is the store of a mirror
+// of one machine, which a typo makes of --segments.
+func (f *segmentsFlags) checkFree() error {
+	u, err := url.Parse(f.url)
+	if onS3(f.url) || err != nil || !stores.Is(u.Path) {
+		return nil //nolint:nilerr // what is no URL is not opened
+	}
+	return &storeError{fmt.Sprintf("%s is the store of a mirror without --segments; give a folder of its own", f.shown())}
+}
+
 // unanswered is why an object store gives no answers, in better words where there are such.
 func (f *s3Flags) unanswered(ctx context.Context, err error) error {
 	e, ok := errors.AsType[*store.Error](err)
@@ -143,11 +156,23 @@ func (*segmentsFlags) about(err error) error {
 	if errors.Is(err, segments.ErrNone) {
 		return fmt.Errorf("%w; check the URL, or begin one there with motefs mirror --segments", err)
 	}
-	_, ours := errors.AsType[*objects.OpError](err)
-	if do := store.Advice(err); do != "" && (ours || errors.Is(err, objects.ErrUnfit)) {
+	op, ours := errors.AsType[*objects.OpError](err)
+	do := store.Advice(err)
+	if do == "" && ours { // what is around it may hide which error of the system it is
+		do = store.Advice(op)
+	}
+	if do != "" && (ours || errors.Is(err, objects.ErrUnfit)) {
 		return fmt.Errorf("%w; %s", err, do)
 	}
 	return err
+}
+
+// awayOf is what knows whether an object store is away; nil: nobody does.
+func awayOf(s objects.Store) func() (since time.Time, why error) {
+	if known, ok := s.(interface{ Away() (time.Time, error) }); ok {
+		return known.Away
+	}
+	return nil
 }
 
 // shown is the URL for people.

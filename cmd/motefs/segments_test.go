@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
@@ -103,11 +105,72 @@ func TestSegmentsUsage(t *testing.T) {
 		{[]string{"mount", "--segments", "file:///tmp/x", "http://127.0.0.1:1", "/mnt"}, "there is no ORIGIN"},
 		{[]string{"mount", "--cache-size", "1G", "http://127.0.0.1:1", "/mnt"}, "--cache-size and --origin go with --segments"},
 		{[]string{"status", "--cluster", "embedded"}, "give the URL of that server"},
+		{[]string{"status", "--cluster", "nats://127.0.0.1:1", "--nats-creds", "/nowhere/creds"}, "check --nats-creds"},
+		{[]string{"mirror", "--segments", "file:///tmp/x", "--cluster", "embedded", "--cluster-listen", ":4222", "http://127.0.0.1:1"}, "give an address such as"},
+		{[]string{"mirror", "--segments", "file:///tmp/x", "--cluster", "embedded", "--nats-creds", "x", "http://127.0.0.1:1"}, "--nats-creds goes with --cluster nats://HOST:PORT"},
 		{[]string{"status", "--cluster", "nats://user:secret@127.0.0.1:1", "/mnt"}, "leave out"},
 	} {
 		p := finish(t, exitUsage, c.args...)
 		if text := p.Stderr.String(); !strings.Contains(text, c.want) || strings.Contains(text, "secret") {
 			t.Errorf("%q: it says %q", c.args, text)
+		}
+	}
+}
+
+// TestSegmentsPlaces: a place that is no folder, or the store of another kind of mirror, has the status that
+// README.md gives it, and nothing is written there.
+func TestSegmentsPlaces(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, serve.Options{}, synthetic(10))
+	plain := filepath.Join(t.TempDir(), "plain")
+	finish(t, exitOK, "mirror", "--store", plain, s.URL())
+	before := shell(t, `find "$1" | sort`, plain)
+	p := finish(t, exitStore, "mirror", "--segments", "file://"+plain, "--store", filepath.Join(t.TempDir(), "work"), s.URL())
+	if text := p.Stderr.String(); !strings.Contains(text, "is the store of a mirror without --segments") {
+		t.Errorf("it says %q", text)
+	}
+	if after := shell(t, `find "$1" | sort`, plain); after != before {
+		t.Errorf("it has %s and not %s", after, before)
+	}
+	for _, url := range []string{"file://" + filepath.Join(plain, "no", "folder"), "file://" + filepath.Join(plain, "FORMAT")} {
+		for _, args := range [][]string{{"mirror", "--segments", url, s.URL()}, {"mount", "--segments", url, t.TempDir()}, {"status", "--segments", url}} {
+			if text := finish(t, exitOrigin, args...).Stderr.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "; ") {
+				t.Errorf("%q: it says %q", args, text)
+			}
+		}
+	}
+}
+
+// TestSegmentsCounts: what a process says at its end is what the mirror has, also where others have
+// made it: in JSON and in the file for node_exporter.
+func TestSegmentsCounts(t *testing.T) {
+	t.Parallel()
+	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 30, LargeEvery: 10, LargeSize: 5000})
+	s := serveTest(t, serve.Options{}, src)
+	url := "file://" + filepath.Join(t.TempDir(), "objects")
+	for _, own := range []uint64{27, 0} {
+		file := filepath.Join(t.TempDir(), "motefs.prom")
+		p := finish(t, exitFailed, "mirror", "--segments", url, "--max-file-size", "1K", "--json", "--metrics-textfile", file, "--store", filepath.Join(t.TempDir(), "work"), s.URL())
+		out := strings.TrimSpace(p.Stdout.String())
+		var st status.Status
+		if err := json.Unmarshal([]byte(out[strings.LastIndex(out, "\n")+1:]), &st); err != nil {
+			t.Fatalf("%v: %s", err, p)
+		}
+		if !st.ListingComplete || st.Listed != 30 || st.Fetched != 27 || st.Failed != 3 || st.Pending != 0 || *st.RunFiles != own || st.State != status.Ended {
+			t.Errorf("it says %s", out)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := parseMetrics(t, strings.NewReader(string(text)))
+		for state, want := range map[string]float64{"fetched": 27, "failed": 3, "pending": 0} {
+			if n := all.value("motefs_files", `state="`+state+`"`); n != want {
+				t.Errorf("%v files are %s:\n%s", n, state, text)
+			}
+		}
+		if n := all.value("motefs_listing_complete", ""); n != 1 {
+			t.Errorf("the listing is not complete:\n%s", text)
 		}
 	}
 }

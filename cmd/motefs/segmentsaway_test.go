@@ -5,9 +5,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/motefs/motefs/fs/fusetest"
+	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/motefs/motefs/mirror/objects/objectstest"
 	"github.com/motefs/motefs/mirror/origin/serve"
@@ -51,6 +53,13 @@ func TestMountStartsWithoutItsObjectStore(t *testing.T) {
 		p := mount(m.store)
 		p.Says("serving")
 		read()
+		if away {
+			eventually.True(t, "the status says that the object store is away", func() bool {
+				return strings.Contains(finish(t, exitOK, "status", m.dir).Stdout.String(), "the object store is away: ")
+			})
+		} else if out := finish(t, exitOK, "status", m.dir).Stdout.String(); strings.Contains(out, "away") {
+			t.Errorf("with its object store there the status is %s", out)
+		}
 		finish(t, exitOK, "unmount", m.dir)
 		if status := p.Wait(); status != exitOK {
 			t.Errorf("status %d: %s", status, p)

@@ -86,7 +86,34 @@ func (a *app) fitStatus(cmd *cobra.Command, f *statusFlags, store bool) error {
 			return err
 		}
 	}
+	if err := a.fitPlace(cmd, &f.segments, &f.cluster); err != nil {
+		return err
+	}
+	if f.cluster.servers != "" || f.segments.url != "" { // of the stores on this machine none is asked
+		if err := a.leaveOut(cmd, []string{"store"}); err != nil {
+			return err
+		}
+	}
 	return errors.Join(f.segments.validate(), f.cluster.validateWatch())
+}
+
+// fitPlace leaves out what is said elsewhere of other object stores than that of --segments, and of
+// other servers than those of --cluster.
+func (a *app) fitPlace(cmd *cobra.Command, s *segmentsFlags, c *clusterFlags) error {
+	var others []string
+	if !onS3(s.url) {
+		others = append(others, segmentsNames...)
+	}
+	if c == nil {
+		return a.leaveOut(cmd, others)
+	}
+	if c.servers != embedded && cmd.Flags().Lookup("cluster-listen") != nil {
+		others = append(others, "cluster-listen")
+	}
+	if c.servers == "" || c.servers == embedded {
+		others = append(others, "nats-creds")
+	}
+	return a.leaveOut(cmd, others)
 }
 
 // fitMirror is fit for a mirror, in segments or not.
@@ -94,7 +121,7 @@ func (a *app) fitMirror(cmd *cobra.Command, f *mirrorFlags, raw string) error {
 	if f.segments.url == "" {
 		return cmp.Or(a.leaveOut(cmd, ofSegments), a.fit(cmd, &f.sourceFlags, raw))
 	}
-	return cmp.Or(a.refuse(cmd, notMirrored), a.fit(cmd, &f.sourceFlags, raw))
+	return cmp.Or(a.refuse(cmd, notMirrored), a.fitPlace(cmd, &f.segments, &f.cluster), a.fit(cmd, &f.sourceFlags, raw))
 }
 
 // fitMount checks what is to be mounted where, and is fit for that.
@@ -105,7 +132,7 @@ func (a *app) fitMount(cmd *cobra.Command, f *mountFlags, args []string) error {
 		}
 		return a.fit(cmd, &f.sourceFlags, args[0])
 	}
-	if err := f.operands(args); err != nil {
+	if err := cmp.Or(a.fitPlace(cmd, &f.segments, nil), f.operands(args)); err != nil {
 		return err
 	}
 	all := notMounted

@@ -104,8 +104,14 @@ func TestSettingsForOtherMirrors(t *testing.T) {
 			t.Errorf("with %q the status is %s", more, out)
 		}
 	}
+	// Another object store's, and other servers'.
+	run(append(shared[:1:1], "MOTEFS_NATS_CREDS=/nowhere", "MOTEFS_CLUSTER_LISTEN=127.0.0.1:1"), "mirror", "--segments", url, "--store", filepath.Join(t.TempDir(), "work"), s.URL())
+	// A container has one store in its environment for all commands.
+	if out := run([]string{"MOTEFS_STORE=" + store, "MOTEFS_SEGMENTS_REGION=x"}, "status", "--segments", url); !strings.Contains(out, "complete\n  listed    30") {
+		t.Errorf("the status is %s", out)
+	}
 	b := newBackground(t)
-	run([]string{"MOTEFS_SEGMENTS=" + url, "MOTEFS_LIMIT_RATE=1M", "MOTEFS_MAX_GONE=5%", "MOTEFS_CONNECTIONS=3", "MOTEFS_HEADER=A: b"}, b.args(b.dir)...)
+	run([]string{"MOTEFS_SEGMENTS_REGION=x", "MOTEFS_SEGMENTS=" + url, "MOTEFS_LIMIT_RATE=1M", "MOTEFS_MAX_GONE=5%", "MOTEFS_CONNECTIONS=3", "MOTEFS_HEADER=A: b"}, b.args(b.dir)...)
 	if n := strings.TrimSpace(shell(t, `find "$1" -type f | wc -l`, b.dir)); n != fmt.Sprint(30) {
 		t.Errorf("%s files are there", n)
 	}

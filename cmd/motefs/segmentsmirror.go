@@ -36,6 +36,7 @@ type segmentsMirror struct {
 	server  *natsbus.Server // nil: there is none in this process
 	dir     *workdir.Dir
 	process *cluster.Process
+	far     *segmentsProgress // how far all are
 	status  *status.Source
 	monitor *monitored // nil: none shows what it does
 }
@@ -75,6 +76,9 @@ func (a *app) mirrorSegments(ctx context.Context, f *mirrorFlags, raw string) (e
 	start := time.Now()
 	progress := a.startProgress(on, log, m.status)
 	result, runErr := m.process.Run(ctx)
+	if runErr == nil {
+		m.far.ended(result.Totals)
+	}
 	progress.Stop()
 	err = a.segmentsResult(m, result, runErr, time.Since(start))
 	if a.output.json {
@@ -156,8 +160,9 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 	if err != nil {
 		return nil, err
 	}
+	m.far = &segmentsProgress{process: m.process, origin: id, dir: m.dir.Path()}
 	m.status = status.New(status.Options{
-		Command: "mirror", Version: version(), Store: &segmentsProgress{process: m.process, origin: id, dir: m.dir.Path()}, Prefetch: true,
+		Command: "mirror", Version: version(), Store: m.far, Prefetch: true, Away: awayOf(m.objects),
 		Network: func() (connections, requests int64) {
 			n := m.client.Counts()
 			return n.Open, n.Requests
@@ -181,6 +186,9 @@ func (a *app) openMirror(ctx context.Context, f *mirrorFlags, m *segmentsMirror,
 		return segments.Mirror{}, fmt.Errorf("%s: %w", m.url, m.of.about(err))
 	}
 	if !begun {
+		if err := f.segments.checkFree(); err != nil {
+			return segments.Mirror{}, err
+		}
 		a.doing("asking %s for its first names", m.id)
 		s := &session{id: m.id, client: m.client, names: m.names, filesURL: f.filesURL(m.id), server: f.server(m.id), log: log}
 		if err := s.probe(ctx); err != nil {
@@ -303,7 +311,11 @@ func (a *app) segmentsResult(m *segmentsMirror, r cluster.Result, runErr error, 
 			return runErr
 		}
 		m.status.Fail(runErr)
-		return fmt.Errorf("%w; the mirror of %s in %s is not complete, run the same command again to go on", m.of.about(runErr), m.id, m.url)
+		do := "run the same command again to go on"
+		if cache.NoRoom(runErr) {
+			do = "make room, then " + do
+		}
+		return fmt.Errorf("%w; the mirror of %s in %s is not complete, %s", m.of.about(runErr), m.id, m.url, do)
 	}
 	p := cache.Progress{Files: r.Files, Fetched: r.Fetched, Bytes: r.Bytes, Gone: r.Gone, Failed: r.Failed, Skipped: r.Skipped}
 	text := summary(p, p, 0)

@@ -91,7 +91,7 @@ func openReplica(ctx context.Context, o sessionOptions, f *mountFlags) (_ *sessi
 	if err := s.openUnlisted(o, f, ro.Store); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	s.status = serveStatus(status.Options{Command: o.command, Version: version(), Store: s.store, Prefetch: o.prefetch}, o.log)
+	s.status = serveStatus(status.Options{Command: o.command, Version: version(), Store: s.store, Prefetch: o.prefetch, Away: awayOf(s.objects)}, o.log)
 	s.monitor.attach(s.watched())
 	return s, nil
 }

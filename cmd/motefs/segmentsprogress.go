@@ -20,6 +20,8 @@ type segmentsProgress struct {
 		// processes of then had fetched: those before them did it.
 		before fetchedSoFar
 		known  bool
+		// end is what the mirror has; nil: it is not known to be complete.
+		end *cluster.Totals
 	}
 }
 
@@ -37,9 +39,22 @@ var errNotAsked = errors.ErrUnsupported
 // Free is not known: what is worked at is little, and the mirror is elsewhere.
 func (s *segmentsProgress) Free() (uint64, error) { return 0, errNotAsked }
 
-// Failures has none: they stand in the object store, and a mount of it lists them.
+// Failures lists none: they stand in the object store, and a mount of it lists them.
 func (s *segmentsProgress) Failures(cache.Inode, func(cache.Inode, cache.Failure) bool) error {
-	return nil
+	return errNotAsked
+}
+
+// ended notes what the mirror has, which is complete. Nobody reports any more what it does.
+func (s *segmentsProgress) ended(all cluster.Totals) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.end = &all
+}
+
+// Run is what this process has fetched itself.
+func (s *segmentsProgress) Run() (files, bytes *uint64) {
+	r := s.process.Report()
+	return new(uint64(max(r.Files, 0))), new(uint64(max(r.Bytes, 0)))
 }
 
 // Progress adds up what the processes report. Between two manifests it is ahead of what is
@@ -48,6 +63,9 @@ func (s *segmentsProgress) Progress() cache.Progress {
 	done, leading := heard(append(s.process.Others(), s.process.Report()))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if t := s.mu.end; t != nil {
+		return cache.Progress{ListingComplete: true, Files: t.Files, Dirs: t.Dirs, Skipped: t.Skipped, Fetched: t.Fetched, Bytes: t.Bytes, Gone: t.Gone, Failed: t.Failed}
+	}
 	if leading == nil {
 		return cache.Progress{Files: done.files, Fetched: done.files, Bytes: done.bytes}
 	}

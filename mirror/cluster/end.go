@@ -126,7 +126,7 @@ func (p *Process) busOver(ctx context.Context) (complete bool, err error) {
 	}
 	if !p.contradicted { // where the bus cannot go on it stays so
 		p.contradicted = true
-		p.o.Log.Warn().Msg("the bus says that the mirror is complete, and the object store does not: it is gone on with")
+		p.o.Log.Warn().Msg("NATS has a note that the mirror is complete, and the object store does not say so: it is gone on with")
 	}
 	going, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
@@ -155,7 +155,7 @@ func (p *Process) tidyBus(ctx context.Context, all *segments.Index) {
 			_ = sleep(ctx, 2*p.o.soon(endEvery)) // all is done anyway
 		}
 	}
-	if err != nil {
-		p.o.Log.Info().Err(err).Msg("what the bus has of this mirror, which is complete, stays there")
+	if err != nil && ctx.Err() == nil {
+		p.o.Log.Info().Err(err).Msg("what NATS has of this mirror, which is complete, stays there; the same command removes it")
 	}
 }

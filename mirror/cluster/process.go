@@ -315,9 +315,9 @@ func (p *Process) lead(ctx context.Context) error {
 		}
 		full = noRoomToList{}
 		if errors.Is(err, errSuperseded) || onlySays(err, context.Canceled, context.Cause(held)) {
-			p.o.Log.Info().Uint64("epoch", epoch).AnErr("release", released).Err(err).Msg("another process leads")
+			p.o.Log.Info().Uint64("epoch", epoch).AnErr("release", released).Err(err).Msg("this process lists no more: its lease is another's, or may be")
 		} else {
-			p.o.Log.Error().Uint64("epoch", epoch).AnErr("release", released).Err(err).Msg("leading failed, and the lease is lost")
+			p.o.Log.Error().Uint64("epoch", epoch).AnErr("release", released).Err(err).Msg("listing failed, and the lease is lost")
 		}
 		if err := sleep(ctx, rand.N(time.Second)); err != nil { //nolint:gosec // a jitter, no secret
 			return err

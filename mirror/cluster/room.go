@@ -40,7 +40,7 @@ func (p *Process) hadRoom() {
 	p.mu.full = time.Time{}
 	p.mu.Unlock()
 	if !since.IsZero() {
-		p.o.Log.Info().Dur("without", time.Since(since)).Msg("the local disk has room again")
+		p.o.Log.Info().Stringer("after", time.Since(since).Round(time.Millisecond)).Msg("the local disk has room again")
 	}
 }
 

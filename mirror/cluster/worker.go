@@ -186,7 +186,7 @@ func (p *Process) attempt(ctx context.Context, seq uint64, item Item, waiting fu
 	}
 	names, err := p.named(ctx, seq)
 	if errors.Is(err, objects.ErrNotFound) {
-		p.warned.Warn().Uint64("segment", seq).Uint64("so_far", p.bogus.Add(1)).Msg("the bus names a segment that is not there; it is of another mirror, or lost")
+		p.warned.Warn().Uint64("segment", seq).Uint64("so_far", p.bogus.Add(1)).Msg("NATS names a segment that is not there; it is of another mirror, or lost")
 		return nil // the leader offers it if it is there after all
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
@@ -218,21 +219,30 @@ func (r *Replica) eachSegment(ctx context.Context, most int, wants func(*segment
 	return nil
 }
 
-// keepDoing does something whenever there is news, and again after an error.
+// keepDoing does something whenever there is news, and again after an error, of which the log hears the
+// first in a row.
 func (r *Replica) keepDoing(ctx context.Context, news <-chan struct{}, doing string, do func() error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = r.opts.backoff, maxPoll
 	wait.Reset()
-	for {
+	for failing := false; ; {
 		err := do()
 		var again <-chan time.Time
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			r.sampled.Warn().Err(err).Msg(doing + " in the background: it is tried again")
-			again = time.After(wait.NextBackOff())
+			level := zerolog.DebugLevel
+			if !failing {
+				level = zerolog.WarnLevel
+			}
+			r.sampled.WithLevel(level).Err(err).Msg(doing + " in the background: it is tried again")
+			failing, again = true, time.After(wait.NextBackOff())
 		default:
+			if failing {
+				r.log.Info().Msg(doing + " in the background: it goes on")
+			}
+			failing = false
 			wait.Reset()
 		}
 		select {

@@ -90,7 +90,7 @@ func (r *Replica) failed(ino cache.Inode) (err error) {
 func (r *Replica) noted(ctx context.Context, err error) error {
 	if ctx.Err() == nil && r.ctx.Err() == nil && !errors.Is(err, cache.ErrNotFound) {
 		r.counts.failures.Add(1)
-		r.sampled.Warn().Err(err).Msg("a reader gets an error")
+		r.sampled.Debug().Err(err).Msg("a reader gets an error") // which who asked for it tells the log
 	}
 	return err
 }

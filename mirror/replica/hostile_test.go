@@ -129,7 +129,7 @@ func TestAnotherMirror(t *testing.T) {
 	}
 	w.must(w.checkAll(t.Context(), rd))
 	w.must(r.Close())
-	if _, err := Open(t.Context(), Options{Objects: store, Store: optionsOf(dir)}); !errors.Is(err, ErrOtherMirror) || !strings.Contains(err.Error(), dir) {
+	if _, err := Open(t.Context(), Options{Objects: store, Store: optionsOf(dir)}); !errors.Is(err, ErrOtherMirror) || !errors.Is(err, cache.ErrOrigin) || strings.Count(err.Error(), dir) != 1 {
 		t.Errorf("another mirror in the same folder: %v", err)
 	}
 }

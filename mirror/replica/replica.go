@@ -124,7 +124,7 @@ func (r *Replica) open(ctx context.Context) error {
 	}
 	if r.store, err = cache.Open(store); err != nil {
 		if m != nil && errors.Is(err, cache.ErrOrigin) {
-			err = fmt.Errorf("%w: the folder %s is of another one than %s has by now; give another, or remove it: %w", ErrOtherMirror, store.Dir, m.ID, err)
+			err = &otherMirrorError{store.Dir, m.ID, err}
 		}
 		return err
 	}

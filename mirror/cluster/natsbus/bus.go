@@ -159,6 +159,7 @@ func (b *Bus) leave() error {
 // again. It ends with ctx and with the bus.
 func (b *Bus) try(ctx context.Context, what string, once func(context.Context) error) error {
 	failed := false
+	var last error
 	err := b.insist(ctx, what, func(ctx context.Context) error {
 		err := briefly(ctx, once)
 		if missing(err) {
@@ -167,16 +168,20 @@ func (b *Bus) try(ctx context.Context, what string, once func(context.Context) e
 			}
 		}
 		failed = failed || err != nil
+		last = err
 		return err
 	}, func(err error) {
 		if !errors.Is(err, errNoted) && b.waits.begin() {
-			b.o.Log.Warn().Err(err).Str("servers", b.o.where()).Msg("waiting for NATS to " + what)
+			b.o.Log.Warn().Err(plain(err)).Str("servers", b.o.where()).Msg("waiting for NATS to " + what)
 		}
 	})
 	if err == nil && failed {
 		if took := b.waits.end(); took > 0 {
-			b.o.Log.Info().Dur("waited", took).Msg("NATS does what it is asked for again")
+			b.o.Log.Info().Stringer("after", took.Round(time.Millisecond)).Msg("NATS does what it is asked for again")
 		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) && last != nil && !errors.Is(last, context.DeadlineExceeded) {
+		return &late{ended: err, last: fmt.Errorf("%s: %w", what, plain(last))}
 	}
 	return err
 }

@@ -40,7 +40,7 @@ func connect(ctx context.Context, o Options, more ...nats.Option) (*nats.Conn, e
 	}
 	for _, set := range all {
 		if err := set(&opts); err != nil {
-			return nil, fmt.Errorf("credentials of NATS: %w", err)
+			return nil, fmt.Errorf("%w: %w", ErrLogin, err)
 		}
 	}
 	var conn *nats.Conn
@@ -54,7 +54,7 @@ func connect(ctx context.Context, o Options, more ...nats.Option) (*nats.Conn, e
 		o.Log.Warn().Err(err).Str("servers", o.where()).Msg("NATS cannot be reached; waiting")
 	})
 	if err != nil && last != nil && !errors.Is(err, last) {
-		err = fmt.Errorf("%w: %w", err, last) // ctx has ended
+		err = &late{ended: err, last: last}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS (%s): %w", o.where(), err)

@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,14 +58,10 @@ func Embedded(o EmbeddedOptions) (_ *Server, err error) {
 		Username: o.User, Password: o.Password,
 	}
 	if o.Listen != "" {
-		host, port, err := net.SplitHostPort(o.Listen)
-		if err == nil {
-			opts.Port, err = strconv.Atoi(port)
+		if opts.Host, opts.Port, err = splitListen(o.Listen); err != nil {
+			return nil, fmt.Errorf("embedded NATS: %w", err)
 		}
-		if err != nil || host == "" {
-			return nil, fmt.Errorf("embedded NATS: address %q: not of the form HOST:PORT", o.Listen)
-		}
-		opts.DontListen, opts.Host = false, host
+		opts.DontListen = false
 		if opts.Port == 0 {
 			opts.Port = server.RANDOM_PORT
 		}
@@ -83,7 +78,11 @@ func Embedded(o EmbeddedOptions) (_ *Server, err error) {
 	if !ready(s, log) {
 		s.Shutdown()
 		s.WaitForShutdown()
-		return nil, fmt.Errorf("embedded NATS does not start: %s", log.fatal())
+		why := log.fatal()
+		if _, text, ok := strings.Cut(why, "Error listening on port: "); ok {
+			return nil, fmt.Errorf("embedded NATS: %w: %s", ErrListen, text)
+		}
+		return nil, fmt.Errorf("embedded NATS does not start: %s", why)
 	}
 	return e, nil
 }

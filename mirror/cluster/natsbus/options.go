@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -160,6 +161,27 @@ func (o Options) where() string {
 		names = append(names, shown.String())
 	}
 	return strings.Join(names, ",")
+}
+
+// ErrListen says that a server in this process cannot listen at its address, as another program does.
+var ErrListen = errors.New("cannot listen")
+
+// CheckListen returns an error where an address is none for a server in this process.
+func CheckListen(address string) error {
+	_, _, err := splitListen(address)
+	return err
+}
+
+// splitListen is the host and the port of an address.
+func splitListen(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err == nil {
+		port, err = strconv.Atoi(text)
+	}
+	if err != nil || host == "" || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("address %q: not of the form HOST:PORT", address)
+	}
+	return host, port, nil
 }
 
 // EmbeddedOptions says how a server in this process is run.

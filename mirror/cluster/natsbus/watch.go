@@ -75,6 +75,20 @@ func (w *Watcher) Mirrors(ctx context.Context) ([]Mirror, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	if !w.conn.IsConnected() { // a request would wait for as long as ctx lasts
+		return nil, errCutOff
+	}
+	all, err := w.mirrors(ctx)
+	if err != nil && !w.conn.IsConnected() {
+		err = &late{ended: err, last: errCutOff}
+	}
+	return all, err
+}
+
+// errCutOff is that of who only looks, while there is no connection.
+var errCutOff = errors.New("not connected to NATS")
+
+func (w *Watcher) mirrors(ctx context.Context) ([]Mirror, error) {
 	if w.o.Mirror != "" {
 		var all []Mirror
 		m, err := w.mirror(ctx, w.o.Mirror)

@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/motefs/motefs/cache"
@@ -73,6 +74,9 @@ func countFailures(ctx context.Context, store Store) (map[string]uint64, error) 
 		counted++
 		return counted < maxCounted && ctx.Err() == nil
 	})
+	if errors.Is(err, errors.ErrUnsupported) { // the reasons stand where nobody reads them for this
+		return map[string]uint64{NotCounted: store.Progress().Failed}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,11 @@ type Store interface {
 	Free() (uint64, error)
 }
 
+// runner is a Store that others fill too. It says what this process has fetched since it began.
+type runner interface {
+	Run() (files, bytes *uint64)
+}
+
 // Options say what a Source gathers from. Store must be set; what else is not is null in
 // the Status.
 type Options struct {
@@ -36,6 +41,8 @@ type Options struct {
 	Prefetch bool
 	// Network returns how many connections are open, and how many requests were written.
 	Network func() (connections, requests int64)
+	// Away returns since when an object store gives nothing that the mirror is in, and why; zero: it does.
+	Away func() (since time.Time, why error)
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -224,6 +231,11 @@ func (s *Source) Quick() Status {
 		st.Mountpoint, st.Mount = &m.dir, mountOf(m.stats())
 	}
 	s.network(&st)
+	if s.o.Away != nil {
+		if since, why := s.o.Away(); !since.IsZero() && why != nil {
+			st.LastError, st.LastErrorAt = new("the object store is away: "+why.Error()), new(since.UTC())
+		}
+	}
 	s.mu.Lock()
 	state, err, errAt := s.mu.state, s.mu.err, s.mu.errAt
 	s.mu.Unlock()
@@ -287,6 +299,9 @@ func (s *Source) run(st *Status, p *cache.Progress, now time.Time) {
 	st.SecondsActive = new(uint64(max(active, 0)))
 	st.RunFiles = new(p.Fetched - min(p.Fetched, s.before.Fetched))
 	st.RunBytes = new(p.Bytes - min(p.Bytes, s.before.Bytes))
+	if own, ok := s.o.Store.(runner); ok {
+		st.RunFiles, st.RunBytes = own.Run()
+	}
 	if active > 0 {
 		st.AverageFilesPerSecond = perSecond(*st.RunFiles, active)
 		st.AverageBytesPerSecond = perSecond(*st.RunBytes, active)
