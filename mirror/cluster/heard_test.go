@@ -95,6 +95,29 @@ func TestOvertakeMore(t *testing.T) {
 	}
 }
 
+// TestOfferPastWaiting has as many segments wait for files that did not come as are offered at a time: others
+// are offered meanwhile.
+func TestOfferPastWaiting(t *testing.T) {
+	bus := NewLocal()
+	p := newTestProcess(t, bus)
+	r := Report{Process: "p1"}
+	for seq := range uint64(offerAhead) {
+		r.Working = append(r.Working, Working{Seq: seq, Waiting: true})
+	}
+	p.mu.others = []Report{r}
+	p.setLeading(&Leading{})
+	k := newKeeper(p, 1)
+	k.known = offerAhead + 1
+	if err := k.offer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if item, err := bus.Pull(ctx); err != nil || item.Seq() != offerAhead {
+		t.Errorf("%v, %v", item, err)
+	}
+}
+
 // deaf is a bus that is away.
 type deaf struct{ *Local }
 

@@ -26,7 +26,9 @@ func (k *keeper) offer(ctx context.Context) error {
 			delete(k.still, seq)
 			continue
 		}
-		left++
+		if !at[seq].waiting {
+			left++
+		}
 		workers := at[seq].workers
 		if workers == 0 {
 			delete(k.seen, seq)

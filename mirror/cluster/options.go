@@ -80,7 +80,8 @@ const (
 	sealEvery = 5 * time.Second
 	// fullEvery is how many manifests have one full one.
 	fullEvery = 64
-	// offerAhead is how many segments are offered at the same time, the first that are left.
+	// offerAhead is how many segments are offered at the same time, the first that are left but for those
+	// that wait for files that did not come.
 	offerAhead = 1024
 	// offerEvery is when what is left and nobody reports to be at is offered again.
 	offerEvery = time.Minute
