@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// A program that was just answered still holds the mount for a moment.
-	// So a busy mount is tried busyTries times, the second after busyDelay and
+	// A program that was just answered still holds the mount for a moment, and so
+	// does a watchdog's question (Mount.Alive). So a busy mount is tried busyTries times, the second after busyDelay and
 	// each further one after twice the last delay: 0.3 s in all.
 	busyTries = 6
 	busyDelay = 10 * time.Millisecond
@@ -141,8 +141,16 @@ func Unmount(dir string) error {
 		helper = true
 		err = detach(path, helper, false)
 	}
-	if errors.Is(err, unix.EBUSY) && dead(path) {
-		err = detachLazily(path, helper)
+	for try, delay := 1, busyDelay; errors.Is(err, unix.EBUSY); try, delay = try+1, 2*delay {
+		if dead(path) {
+			err = detachLazily(path, helper)
+			break
+		}
+		if try == busyTries {
+			break
+		}
+		time.Sleep(delay)
+		err = detach(path, helper, false)
 	}
 	switch {
 	case errors.Is(err, unix.EBUSY):

@@ -33,14 +33,14 @@ func newManager(t *testing.T) *manager {
 	return &manager{t: t, conn: conn, env: []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=200000"}}
 }
 
-// until waits for a word.
+// until waits for a word, whatever else comes meanwhile.
 func (m *manager) until(word string) {
 	m.t.Helper()
+	if err := m.conn.SetReadDeadline(time.Now().Add(eventually.Deadline)); err != nil {
+		m.t.Fatal(err)
+	}
 	buf := make([]byte, 4096)
 	for {
-		if err := m.conn.SetReadDeadline(time.Now().Add(eventually.Deadline)); err != nil {
-			m.t.Fatal(err)
-		}
 		n, err := m.conn.Read(buf)
 		if err != nil {
 			m.t.Fatalf("waited in vain for %q; there came %q", word, m.words)
