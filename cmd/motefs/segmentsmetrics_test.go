@@ -1,12 +1,16 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/motefs/motefs/fs/fusetest/eventually"
+	"github.com/motefs/motefs/fs/fusetest/process"
+	"github.com/motefs/motefs/mirror/origin/origintest"
+	"github.com/motefs/motefs/mirror/origin/serve"
 )
 
 // TestMetricsOfSegments: a mirror in segments serves metrics, its status and the page while it goes
@@ -41,5 +45,38 @@ func TestMetricsOfSegments(t *testing.T) {
 	}
 	if n := all.value("motefs_mirror_exit_status", ""); n != 0 || !strings.Contains(string(text), `store="`+g.url+`"`) {
 		t.Errorf("status %v:\n%s", n, text)
+	}
+}
+
+// TestOriginOfSegmentsAway: while the origin gives nothing, a process that makes a mirror in segments says so, as
+// every mirror does.
+func TestOriginOfSegmentsAway(t *testing.T) {
+	t.Parallel()
+	src := synthetic(5000)
+	s := serveTest(t, serve.Options{}, src)
+	p := process.Start(t, motefs(t, "mirror", "--segments", "file://"+filepath.Join(t.TempDir(), "objects"), "--limit-files", "500", "--metrics", "0", "--store", filepath.Join(t.TempDir(), "work"), s.URL()))
+	url := metricsAt(t, p)
+	eventually.True(t, "files are fetched", func() bool {
+		m := scrape(t, url)
+		return m["motefs_fetched_files_total"] != nil && m.value("motefs_fetched_files_total", "") >= 100 && m.value("motefs_origin_up", "") == 1
+	})
+	fault := func(status int) {
+		s.SetFaults(origintest.Faults{
+			OnList: func(string, int) origintest.Fault { return origintest.Fault{Status: status} },
+			OnGet:  func([]byte, int) origintest.Fault { return origintest.Fault{Status: status} },
+		})
+	}
+	fault(http.StatusServiceUnavailable)
+	eventually.True(t, "it waits for the origin", func() bool {
+		m := scrape(t, url)
+		_, text, err := getAs(t.Context(), url+"/status", "")
+		return m.value("motefs_origin_up", "") == 0 && m.value("motefs_state", `state="waiting_for_origin"`) == 1 &&
+			err == nil && strings.Contains(text, `"origin_up":false`) && strings.Contains(text, `"connections_limit":16`) && strings.Contains(text, `"last_error":"http_503"`)
+	})
+	fault(0)
+	eventually.True(t, "it goes on", func() bool { return scrape(t, url).value("motefs_origin_up", "") == 1 })
+	p.Signal(os.Interrupt)
+	if status := p.Wait(); status != exitInterrupted {
+		t.Errorf("status %d: %s", status, p)
 	}
 }

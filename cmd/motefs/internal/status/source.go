@@ -27,6 +27,12 @@ type runner interface {
 	Run() (files, bytes *uint64)
 }
 
+// Engine knows how the origin is, and what a refresh has found so far.
+type Engine interface {
+	Condition() mirror.Condition
+	Refreshed() cache.Refreshed
+}
+
 // Options say what a Source gathers from. Store must be set; what else is not is null in
 // the Status.
 type Options struct {
@@ -35,8 +41,8 @@ type Options struct {
 	// Version is the program's.
 	Version string
 	Store   Store
-	// Engine is asked for the origin's condition.
-	Engine *mirror.Engine
+	// Engine is asked for the origin's condition: a mirror.Engine, or a process of several.
+	Engine Engine
 	// Prefetch says that every file is mirrored.
 	Prefetch bool
 	// Network returns how many connections are open, and how many requests were written.
