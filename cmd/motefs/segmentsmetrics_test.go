@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/motefs/motefs/cmd/motefs/internal/status"
 	"github.com/motefs/motefs/fs/fusetest/eventually"
 	"github.com/motefs/motefs/fs/fusetest/process"
 	"github.com/motefs/motefs/mirror/origin/origintest"
@@ -78,5 +80,44 @@ func TestOriginOfSegmentsAway(t *testing.T) {
 	p.Signal(os.Interrupt)
 	if status := p.Wait(); status != exitInterrupted {
 		t.Errorf("status %d: %s", status, p)
+	}
+}
+
+// TestSegmentsGoneOnWith: who goes on with a mirror takes what was done before for no work of its own, and as it is
+// stopped does not forget it.
+func TestSegmentsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	g := startGrowing(t, 1300)
+	eventually.True(t, "a segment is sealed", func() bool {
+		return strings.Contains(finish(t, exitOK, "status", "--segments", g.url).Stdout.String(), "listed    400 so far")
+	})
+	g.mirror.Signal(os.Interrupt)
+	g.mirror.Wait()
+	p := process.Start(t, motefs(t, "mirror", "--segments", g.url, "--segment-names", "400", "--cluster-haste", "20", "--limit-files", "10", "--json", "--store", filepath.Join(t.TempDir(), "work"), g.origin.URL()))
+	statuses := func() (all []status.Message) {
+		for line := range strings.Lines(p.Stdout.String()) {
+			var m status.Message
+			if json.Unmarshal([]byte(line), &m) == nil {
+				all = append(all, m)
+			}
+		}
+		return all
+	}
+	eventually.True(t, "it has heard what is there", func() bool {
+		all := statuses()
+		return len(all) > 1 && all[len(all)-1].Fetched >= 400
+	})
+	p.Signal(os.Interrupt)
+	if code := p.Wait(); code != exitInterrupted {
+		t.Errorf("status %d: %s", code, p)
+	}
+	all := statuses()
+	for _, m := range all {
+		if m.FilesPerSecond != nil && *m.FilesPerSecond >= 100 || m.NamesPerSecond != nil && *m.NamesPerSecond >= 1000 {
+			t.Errorf("%d files and %d names a second, of which 400 were there before", *m.FilesPerSecond, *m.NamesPerSecond)
+		}
+	}
+	if last := all[len(all)-1]; last.MessageType != status.MessageSummary || last.Fetched < 400 || last.Listed < 400 {
+		t.Errorf("at its end it says %+v", last.Status)
 	}
 }
