@@ -107,19 +107,6 @@ func (p *Process) Close() error {
 	return errors.Join(p.close(), os.RemoveAll(p.o.Dir))
 }
 
-// Condition is what this process knows of the origin, with the connections of all segments that are
-// worked at.
-func (p *Process) Condition() (c mirror.Condition) {
-	if e, ok := p.src.(*engine); ok {
-		c = e.Condition()
-		c.Connections *= p.o.Slots
-	}
-	return c
-}
-
-// Refreshed is what a refresh has found: a mirror in segments has none.
-func (*Process) Refreshed() cache.Refreshed { return cache.Refreshed{} }
-
 // Result is what a Run has come to.
 type Result struct {
 	// Complete says that each file of the listing is fetched, gone, or recorded as failed, and
