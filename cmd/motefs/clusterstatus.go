@@ -136,7 +136,7 @@ func (w *clusterWatch) heardOf(ctx context.Context) ([]*clusterStatus, error) {
 func (w *clusterWatch) away(err error) error {
 	do := "check that NATS is up there"
 	if w.store == nil {
-		do += "; where all processes have ended, --segments has it said how far the mirror is"
+		do += "; with --segments it says how far the mirror is, also where all processes have ended"
 	}
 	return refusedBy(err, do)
 }
@@ -329,7 +329,7 @@ func (st *clusterStatus) lines() []string {
 	case st.Complete:
 		lines[0] += "complete"
 	case st.unsaid:
-		lines[0] += "not complete; --cluster has it said who works at it"
+		lines[0] += "not complete; with --cluster it says who works at it"
 	case len(st.Processes) == 0:
 		lines[0] += "not complete, and no process is heard"
 	default:
@@ -358,7 +358,7 @@ func (st *clusterStatus) lines() []string {
 			lines = append(lines, fmt.Sprintf("  segments  %s  %s sealed  %s left", count(t.Segments), count(t.Sealed), count(t.Left())))
 		}
 	} else if !st.Complete {
-		lines = append(lines, "  nobody lists at the moment; --segments has it said how far the mirror is, also where all processes have ended")
+		lines = append(lines, "  nobody lists at the moment; with --segments it says how far the mirror is, also where all processes have ended")
 	}
 	for i := range st.Processes {
 		r := &st.Processes[i]

@@ -81,7 +81,7 @@ func TestClusterStatusWithoutNATS(t *testing.T) {
 	t.Parallel()
 	const nowhere = "nats://127.0.0.1:1"
 	p := finish(t, exitError, "status", "--cluster", nowhere)
-	if text := p.Stderr.String(); strings.Count(text, nowhere) != 1 || !strings.Contains(text, "no servers available") || !strings.Contains(text, "--segments has it said") {
+	if text := p.Stderr.String(); strings.Count(text, nowhere) != 1 || !strings.Contains(text, "no servers available") || !strings.Contains(text, "with --segments it says") {
 		t.Errorf("with no NATS it says %q", text)
 	}
 	for _, servers := range []string{"http://127.0.0.1:1", "nats://", "a,,b"} {
@@ -96,13 +96,13 @@ func TestClusterStatusWithoutNATS(t *testing.T) {
 		out = finish(t, exitOK, "status", "--segments", g.url).Stdout.String()
 		return strings.Contains(out, "listed    400 so far")
 	})
-	for _, want := range []string{": not complete; --cluster has it said who works at it\n", "fetched   400", "segments  1 sealed\n"} {
+	for _, want := range []string{": not complete; with --cluster it says who works at it\n", "fetched   400", "segments  1 sealed\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in %s", want, out)
 		}
 	}
 	p = finish(t, exitError, "status", "--cluster", nowhere, "--segments", g.url)
-	if out, text := p.Stdout.String(), p.Stderr.String(); !strings.Contains(out, ": not complete, and no process is heard\n  listed    400 so far") || !strings.Contains(text, nowhere) || strings.Contains(text+out, "--segments has") {
+	if out, text := p.Stdout.String(), p.Stderr.String(); !strings.Contains(out, ": not complete, and no process is heard\n  listed    400 so far") || !strings.Contains(text, nowhere) || strings.Contains(text+out, "with --segments it") {
 		t.Errorf("of half a mirror it says %s", p)
 	}
 }

@@ -162,7 +162,7 @@ func (a *app) openSegmentsMirror(ctx context.Context, f *mirrorFlags, id, base s
 	}
 	m.far = &segmentsProgress{process: m.process, origin: id, dir: m.dir.Path()}
 	m.status = status.New(status.Options{
-		Command: "mirror", Version: version(), Store: m.far, Prefetch: true, Away: awayOf(m.objects),
+		Command: "mirror", Version: version(), Store: m.far, Engine: m.process, Prefetch: true, Away: awayOf(m.objects),
 		Network: func() (connections, requests int64) {
 			n := m.client.Counts()
 			return n.Open, n.Requests

@@ -20,6 +20,10 @@ type segmentsProgress struct {
 		// processes of then had fetched: those before them did it.
 		before fetchedSoFar
 		known  bool
+		// base is how far all were when this process first heard of it, less what it had fetched.
+		base cache.Progress
+		// last is how far all were when somebody led last.
+		last cache.Progress
 		// end is what the mirror has; nil: it is not known to be complete.
 		end *cluster.Totals
 	}
@@ -57,6 +61,21 @@ func (s *segmentsProgress) Run() (files, bytes *uint64) {
 	return new(uint64(max(r.Files, 0))), new(uint64(max(r.Bytes, 0)))
 }
 
+// Since is how far all have come since this process heard of them; before that, what it has fetched itself. What
+// others did before it began is no work of these seconds.
+func (s *segmentsProgress) Since(p cache.Progress) cache.Progress {
+	own := s.process.Report()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.mu.known {
+		files, bytes := uint64(max(own.Files, 0)), uint64(max(own.Bytes, 0))
+		return cache.Progress{Files: files, Fetched: files, Bytes: bytes}
+	}
+	base := &s.mu.base
+	p.Files, p.Fetched, p.Bytes = p.Files-min(p.Files, base.Files), p.Fetched-min(p.Fetched, base.Fetched), p.Bytes-min(p.Bytes, base.Bytes)
+	return p
+}
+
 // Progress adds up what the processes report. Between two manifests it is ahead of what is
 // sealed by what they have fetched since.
 func (s *segmentsProgress) Progress() cache.Progress {
@@ -67,9 +86,14 @@ func (s *segmentsProgress) Progress() cache.Progress {
 		return cache.Progress{ListingComplete: true, Files: t.Files, Dirs: t.Dirs, Skipped: t.Skipped, Fetched: t.Fetched, Bytes: t.Bytes, Gone: t.Gone, Failed: t.Failed}
 	}
 	if leading == nil {
-		return cache.Progress{Files: done.files, Fetched: done.files, Bytes: done.bytes}
+		// What was known still holds while nobody leads.
+		p := s.mu.last
+		p.Fetched, p.Bytes = max(p.Fetched, s.mu.before.files+done.files), max(p.Bytes, s.mu.before.bytes+done.bytes)
+		p.Files = max(p.Files, p.Fetched+p.Gone+p.Failed)
+		return p
 	}
-	if !s.mu.known {
+	first := !s.mu.known
+	if first {
 		s.mu.known = true
 		s.mu.before = fetchedSoFar{leading.Fetched - min(leading.Fetched, done.files), leading.Bytes - min(leading.Bytes, done.bytes)}
 	}
@@ -78,12 +102,19 @@ func (s *segmentsProgress) Progress() cache.Progress {
 	if !leading.ListingComplete { // what it says of the listing may be older
 		listed = max(listed, fetched)
 	}
-	return cache.Progress{
+	p := cache.Progress{
 		ListingComplete: leading.ListingComplete,
 		Files:           listed, Dirs: leading.Dirs, Skipped: leading.Skipped,
 		Fetched: min(fetched, listed-min(leading.Gone+leading.Failed, listed)),
 		Bytes:   max(leading.Bytes, s.mu.before.bytes+done.bytes), Gone: leading.Gone, Failed: leading.Failed,
 	}
+	if first {
+		own := s.process.Report()
+		files, bytes := uint64(max(own.Files, 0)), uint64(max(own.Bytes, 0))
+		s.mu.base = cache.Progress{Files: p.Files - min(p.Files, files), Fetched: p.Fetched - min(p.Fetched, files), Bytes: p.Bytes - min(p.Bytes, bytes)}
+	}
+	s.mu.last = p
+	return p
 }
 
 // heard adds up what processes say that they have fetched, and returns what the one says that

@@ -23,6 +23,8 @@ func (noProgress) Progress() cache.Progress { return cache.Progress{} }
 
 func (noProgress) Run() (files, bytes *uint64) { return nil, nil }
 
+func (noProgress) Since(p cache.Progress) cache.Progress { return p }
+
 func (noProgress) Dir() string { return "" }
 
 // TestStoppedWhenComplete: of a mirror that is complete nobody says that it is not, whatever ends

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/motefs/motefs/cache"
 	"github.com/motefs/motefs/mirror"
 	"github.com/motefs/motefs/mirror/segments"
 )
@@ -273,3 +274,16 @@ func (p *Process) Others() []Report {
 	defer p.mu.Unlock()
 	return slices.Clone(p.mu.others)
 }
+
+// Condition is what this process knows of the origin, with the connections of all segments that are
+// worked at.
+func (p *Process) Condition() (c mirror.Condition) {
+	if e, ok := p.src.(*engine); ok {
+		c = e.Condition()
+		c.Connections *= p.o.Slots
+	}
+	return c
+}
+
+// Refreshed is what a refresh has found: a mirror in segments has none.
+func (*Process) Refreshed() cache.Refreshed { return cache.Refreshed{} }

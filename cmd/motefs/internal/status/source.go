@@ -22,9 +22,18 @@ type Store interface {
 	Free() (uint64, error)
 }
 
-// runner is a Store that others fill too. It says what this process has fetched since it began.
+// runner is a Store that others fill too.
 type runner interface {
+	// Run is what this process has fetched since it began.
 	Run() (files, bytes *uint64)
+	// Since is what of a Progress came about since this process hears of all, for rates.
+	Since(p cache.Progress) cache.Progress
+}
+
+// Engine knows how the origin is, and what a refresh has found so far.
+type Engine interface {
+	Condition() mirror.Condition
+	Refreshed() cache.Refreshed
 }
 
 // Options say what a Source gathers from. Store must be set; what else is not is null in
@@ -35,8 +44,8 @@ type Options struct {
 	// Version is the program's.
 	Version string
 	Store   Store
-	// Engine is asked for the origin's condition.
-	Engine *mirror.Engine
+	// Engine is asked for the origin's condition: a mirror.Engine, or a process of several.
+	Engine Engine
 	// Prefetch says that every file is mirrored.
 	Prefetch bool
 	// Network returns how many connections are open, and how many requests were written.
@@ -112,6 +121,9 @@ func (s *Source) note(ctx context.Context) {
 }
 
 func (s *Source) sample(p cache.Progress) sample {
+	if own, ok := s.o.Store.(runner); ok {
+		p = own.Since(p)
+	}
 	c := sample{at: s.o.Now(), names: p.Files, fetched: p.Fetched, bytes: p.Bytes}
 	if s.o.Engine != nil {
 		r := s.o.Engine.Refreshed()
