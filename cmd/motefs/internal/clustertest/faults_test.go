@@ -238,6 +238,7 @@ func TestFaults(t *testing.T) {
 			}
 			r.committed(r.segments() / 5)
 			r.files.shut() // none ends before it happens
+			r.begun()
 			lister := r.awaitLister()
 			if lister == nil || len(r.live()) < 3 {
 				t.Fatal("they have ended before anything happens")

@@ -54,6 +54,7 @@ func storm(t *testing.T, w *world, rng *rand.Rand, all *stormed) {
 	}
 	for range 2 + rng.IntN(4) {
 		r.committed(min(r.count("commits")+1+rng.IntN(4), r.segments()))
+		r.begun()
 		if len(r.live()) == 0 {
 			break
 		}

@@ -325,6 +325,17 @@ func (r *run) committed(n int) {
 	r.until(fmt.Sprint(n, " commits"), func() bool { return r.count(segments.CommitsPrefix) >= n || len(r.live()) == 0 })
 }
 
+// begun waits until all that live have begun. One to which the object store, of which it makes sure first, is
+// not there ends at once, and is to.
+func (r *run) begun() {
+	r.t.Helper()
+	r.until("all to begin", func() bool {
+		return !slices.ContainsFunc(r.live(), func(m *member) bool {
+			return !strings.Contains(m.Stdout.String()+m.Stderr.String(), "motefs: mirroring ")
+		})
+	})
+}
+
 // lister is the process that has the lease, and nil where that is none of those that live.
 func (r *run) lister() *member {
 	of, err := segments.Open(r.t.Context(), r.store, "", time.Time{})
