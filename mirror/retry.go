@@ -69,6 +69,9 @@ func retryAfter(err error) time.Duration {
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return context.Cause(ctx)
+	}
 	select {
 	case <-time.After(d):
 		return nil
