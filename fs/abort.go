@@ -20,26 +20,40 @@ const connections = "/sys/fs/fuse/connections"
 // controlMagic is the type of that filesystem (FUSE_CTL_SUPER_MAGIC in fs/fuse/control.c).
 const controlMagic = 0x65735543
 
-// abort ends the FUSE connection of a mount, whoever still uses it; one that is not there any
-// more has ended. dev is its device, "major:minor"; the minor number is the connection's name.
-func abort(dev string) error {
+// control aborts one FUSE connection, whoever still uses it. It is opened while that is there, and does
+// nothing once it has ended, also where another has its number by then.
+type control struct {
+	file *os.File
+	err  error // why it could not be opened
+}
+
+// openControl is of the connection of the mount that has the device dev, "major:minor"; the minor
+// number is the connection's name.
+func openControl(dev string) control {
 	_, minor, ok := strings.Cut(dev, ":")
 	if !ok {
-		return fmt.Errorf("device %q", dev)
+		return control{err: fmt.Errorf("device %q", dev)}
 	}
 	f, err := os.OpenFile(filepath.Join(connections, minor, "abort"), os.O_WRONLY, 0) //nolint:gosec // the kernel's number of a device
 	if errors.Is(err, iofs.ErrNotExist) && !controlled() {
 		f, err = openPrivate(minor)
 	}
-	if errors.Is(err, iofs.ErrNotExist) {
+	return control{f, err}
+}
+
+func (c control) abort() error {
+	if c.err != nil {
+		return c.err
+	}
+	_, err := c.file.WriteString("1")
+	return err
+}
+
+func (c control) close() error {
+	if c.file == nil {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = f.WriteString("1")
-	return err
+	return c.file.Close()
 }
 
 // controlled reports whether the control filesystem is mounted.

@@ -38,6 +38,7 @@ type Mount struct {
 	// one on the same directory.
 	dir, dev string
 	helper   bool
+	control  control
 
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
@@ -112,7 +113,7 @@ func (m *Mount) attach(o *Options) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("mount %q: %w", m.dir, err), detachLazily(m.dir, m.helper))
 	}
-	m.dev = mounted.dev
+	m.dev, m.control = mounted.dev, openControl(mounted.dev)
 	m.readFurtherAhead()
 	return nil
 }
@@ -165,9 +166,9 @@ func (m *Mount) serve() {
 	})
 	m.cancel(errUnmounting)
 	// The loop ends after an unmount by whomever, which has taken the mount
-	// out of the tree before; or because the connection was aborted, which
-	// leaves a dead mount.
-	if m.mounted() {
+	// out of the tree before, so that another may have its place and its device;
+	// or because the connection was aborted, which leaves a dead mount.
+	if m.mounted() && dead(m.dir) {
 		m.err = errors.Join(fmt.Errorf("mount %q: %w", m.dir, ErrAborted), detachLazily(m.dir, m.helper))
 		m.fs.log.Warn().Err(m.err).Str(fieldPath, m.dir).Msg("dead mount cleared")
 	}

@@ -164,9 +164,10 @@ func Unmount(dir string) error {
 // Close unmounts, and returns when everything that the mount started has ended.
 // Programs that still use it half a second later get ENOTCONN from then on.
 func (m *Mount) Close() error {
+	defer m.control.close()
 	err := m.Unmount()
 	if !m.ended(closeGrace) {
-		if abortErr := abort(m.dev); abortErr != nil {
+		if abortErr := m.control.abort(); abortErr != nil {
 			err = errors.Join(err, fmt.Errorf("abort FUSE connection: %w", abortErr))
 		}
 		if !m.ended(closeGrace) {

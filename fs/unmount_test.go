@@ -125,7 +125,7 @@ func TestCloseBusy(t *testing.T) {
 func TestAborted(t *testing.T) {
 	r := newRig(t, tree(), nil)
 	r.log.expect("dead mount cleared")
-	if err := abort(r.m.dev); err != nil {
+	if err := r.m.control.abort(); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.m.Wait(); !errors.Is(err, ErrAborted) {
@@ -134,9 +134,9 @@ func TestAborted(t *testing.T) {
 	if got := r.ok("ls", r.dir); got != "" {
 		t.Errorf("ls: %q", got)
 	}
-	// As where it ends while Close finds that it has not. Its own number may be another's by now.
-	if err := abort("0:4294967295"); err != nil {
-		t.Errorf("one that is not there: %v", err)
+	// As where it ends while Close finds that it has not.
+	if err := r.m.control.abort(); err != nil {
+		t.Errorf("one that has ended: %v", err)
 	}
 }
 
@@ -182,4 +182,28 @@ func TestNoInheritedConnection(t *testing.T) {
 		}
 		r.close()
 	}
+}
+
+// A mount that is gone and aborted all the same leaves the one alone that has its device by now.
+func TestAbortedTooLate(t *testing.T) {
+	for try := range 20 {
+		first := newRig(t, tree(), nil)
+		dev, late := first.m.dev, openControl(first.m.dev)
+		if err := first.m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		second := newRig(t, tree(), nil)
+		if err := errors.Join(late.abort(), late.close()); err != nil {
+			t.Fatal(err)
+		}
+		if got := second.ok("cat", second.path("empty")); got != "" {
+			t.Errorf("it reads %q", got)
+		}
+		second.close()
+		if second.m.dev == dev {
+			t.Logf("after %d", try)
+			return
+		}
+	}
+	t.Log("no mount had the device of the one before it")
 }
