@@ -49,11 +49,10 @@ func (c control) abort() error {
 	return err
 }
 
-func (c control) close() error {
-	if c.file == nil {
-		return nil
+func (c control) close() {
+	if c.file != nil {
+		c.file.Close()
 	}
-	return c.file.Close()
 }
 
 // controlled reports whether the control filesystem is mounted.
