@@ -97,8 +97,8 @@ func (f *scratchFiles) commit(p *Page, replaced []Inode) {
 }
 
 const (
-	// recordsAhead is how many bytes of contents are read at a time where their order is that of their
-	// keys, and recordsAside where it is not.
+	// recordsAhead is how many bytes of contents are read at a time where a record follows the one
+	// before, and recordsAside, or the record, where it does not.
 	recordsAhead = 256 << 10
 	recordsAside = 4 << 10
 )
@@ -110,6 +110,7 @@ type contentCursor struct {
 	key, value []byte // nil at the end; valid until next
 	buf        []byte // of contents
 	off        int64  // where it begins
+	end        int64  // where the record before ends
 }
 
 func (c *contentCursor) next() error {
@@ -130,6 +131,7 @@ func (c *contentCursor) next() error {
 			return err
 		}
 		c.key, c.value = splitRecord(record)
+		c.end = at + int64(len(record))
 	}
 	return nil
 }
@@ -138,7 +140,7 @@ func (c *contentCursor) next() error {
 func (c *contentCursor) bytes(at int64, n int) ([]byte, error) {
 	if at < c.off || at+int64(n) > c.off+int64(len(c.buf)) {
 		much := recordsAside
-		if at >= c.off && at <= c.off+int64(len(c.buf)) {
+		if at == c.end {
 			much = recordsAhead
 		}
 		much = int(min(int64(max(much, n)), c.f.size-at))

@@ -119,6 +119,50 @@ func TestShrink(t *testing.T) {
 	}
 }
 
+// readCount is a file that counts what is read of it.
+type readCount struct {
+	vfs.File
+	bytes int
+}
+
+func (f *readCount) ReadAt(b []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(b, off)
+	f.bytes += n
+	return n, err
+}
+
+// TestExportInNoOrder has contents come in the order of their keys, and in none, short and long: at most
+// recordsAside more is read for each than there is, and recordsAhead at the beginning.
+func TestExportInNoOrder(t *testing.T) {
+	for _, shuffled := range []bool{false, true} {
+		for _, size := range []int64{3_000, 30_000} {
+			const files = 300
+			s, c := scratchOf(t, files, size)
+			f := &readCount{File: s.scratch.files.contents}
+			s.scratch.files.contents = f
+			page, _, err := s.Pending(c.First, c.End, files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k := range page.Len() {
+				if shuffled {
+					k = k * 7 % files // a few apart
+				}
+				if err := page.Put(k, make([]byte, size), 5, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := errors.Join(page.Commit(), page.Close()); err != nil {
+				t.Fatal(err)
+			}
+			_, counts := exportAll(t, s)
+			if all := int(s.scratch.files.size); counts.Fetched != files || f.bytes > all+files*recordsAside+recordsAhead {
+				t.Errorf("shuffled %v, files of %d bytes: %d bytes are read of %d, %+v", shuffled, size, f.bytes, all, counts)
+			}
+		}
+	}
+}
+
 // fullOnce is a file whose disk is full once, in the middle of what is written.
 type fullOnce struct {
 	vfs.File

@@ -261,8 +261,7 @@ func (s *Store) close() error {
 	s.wg.Wait()
 	if s.scratch == nil { // else nothing of it is to stay
 		err = errors.Join(err, s.Flush(context.Background()))
-	}
-	if s.scratch != nil {
+	} else {
 		err = errors.Join(err, s.scratch.files.contents.Close())
 	}
 	err = errors.Join(err, s.db.Close(), s.blobs.Close())
