@@ -41,6 +41,20 @@ func mirrored(t *testing.T, names ...string) *cache.Store {
 	return s
 }
 
+// oneListed is an origin of 2,000 files in two directories, and a mirror that has one of the second, which is
+// parent.
+func oneListed(t *testing.T, o serve.SyntheticOptions) (src *serve.Synthetic, tree *cache.Store, parent cache.Inode) {
+	t.Helper()
+	o.Files, o.FilesPerDir = 2000, 1000
+	src = serve.NewSynthetic(o)
+	tree = mirrored(t, src.Name(1000))
+	parent, err := walk(tree, []string{"d000001"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src, tree, parent
+}
+
 // open opens the files of an origin in a directory.
 func open(t *testing.T, dir string, tree Tree, server *origintest.Server, gone func(cache.Inode, string)) *Files {
 	t.Helper()
@@ -110,13 +124,8 @@ func TestUnlistedFiles(t *testing.T) {
 // TestUnlistedBreaksOff: of a long file of which readers saw the beginning, and that cannot be fetched
 // to its end, the mount is told by the mirror's directory; the origin away is an error, and no file.
 func TestUnlistedBreaksOff(t *testing.T) {
-	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 1000, LargeEvery: 1, LargeSize: 4 << 20})
+	src, tree, parent := oneListed(t, serve.SyntheticOptions{LargeEvery: 1, LargeSize: 4 << 20})
 	server := origintest.New(t, serve.Options{}, src)
-	tree := mirrored(t, src.Name(1000))
-	parent, err := walk(tree, []string{"d000001"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	type place struct {
 		parent cache.Inode
 		name   string

@@ -18,12 +18,7 @@ import (
 // bytes, by a keeper whose ticks are the caller's. Close must be called.
 func bounded(t *testing.T, length, bound int64) (src *serve.Synthetic, parent cache.Inode, f *Files, k *keeper) {
 	t.Helper()
-	src = serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 1000, BodySize: length})
-	tree := mirrored(t, src.Name(1000))
-	parent, err := walk(tree, []string{"d000001"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	src, tree, parent := oneListed(t, serve.SyntheticOptions{BodySize: length})
 	f = open(t, t.TempDir(), tree, origintest.New(t, serve.Options{}, src), nil)
 	f.cancel()
 	f.keeping.Wait()
@@ -126,13 +121,8 @@ func TestUnlistedShortFiles(t *testing.T) {
 
 // TestUnlistedReadAsItComes: who reads a long file while it comes, reads it on once it is here, over the bound.
 func TestUnlistedReadAsItComes(t *testing.T) {
-	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 1000, LargeEvery: 1, LargeSize: 1 << 20})
+	src, tree, parent := oneListed(t, serve.SyntheticOptions{LargeEvery: 1, LargeSize: 1 << 20})
 	server := origintest.New(t, serve.Options{}, src)
-	tree := mirrored(t, src.Name(1000))
-	parent, err := walk(tree, []string{"d000001"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	f := open(t, t.TempDir(), tree, server, nil)
 	defer f.Close()
 	f.cancel() // ticks are ours
@@ -166,13 +156,8 @@ func TestUnlistedReadAsItComes(t *testing.T) {
 
 // TestUnlistedGoesAsItIsAskedFor: a file that is removed while it is asked for is there all the same.
 func TestUnlistedGoesAsItIsAskedFor(t *testing.T) {
-	src := serve.NewSynthetic(serve.SyntheticOptions{Files: 2000, FilesPerDir: 1000})
+	src, tree, parent := oneListed(t, serve.SyntheticOptions{})
 	server := origintest.New(t, serve.Options{}, src)
-	tree := mirrored(t, src.Name(1000))
-	parent, err := walk(tree, []string{"d000001"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	f := open(t, t.TempDir(), tree, server, nil)
 	defer f.Close()
 	_, name, _ := strings.Cut(src.Name(1500), "/")
